@@ -1,0 +1,65 @@
+"""sshbench: benchmark and evaluation suite for face detectors.
+
+The public API; every name is imported when it is first used, so that `import sshbench` costs next to nothing.
+
+>>> import sshbench
+>>> sorted(sshbench.__all__)[:3]
+['Dataset', 'Detections', 'Evaluation']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sshbench.datasets import Dataset, load_dataset
+    from sshbench.detectors.base import detect
+    from sshbench.detectors.registry import load_detector
+    from sshbench.errors import SshbenchError
+    from sshbench.evaluation import Evaluation, evaluate
+    from sshbench.predictions.wider import read_wider
+    from sshbench.protocols import load_protocol
+    from sshbench.records import Detections, Faces, ImageRecord
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Dataset": "sshbench.datasets",
+    "Detections": "sshbench.records",
+    "Evaluation": "sshbench.evaluation",
+    "Faces": "sshbench.records",
+    "ImageRecord": "sshbench.records",
+    "SshbenchError": "sshbench.errors",
+    "detect": "sshbench.detectors.base",
+    "evaluate": "sshbench.evaluation",
+    "load_dataset": "sshbench.datasets",
+    "load_detector": "sshbench.detectors.registry",
+    "load_protocol": "sshbench.protocols",
+    "read_wider": "sshbench.predictions.wider",
+}
+
+__all__ = [
+    "Dataset",
+    "Detections",
+    "Evaluation",
+    "Faces",
+    "ImageRecord",
+    "SshbenchError",
+    "detect",
+    "evaluate",
+    "load_dataset",
+    "load_detector",
+    "load_protocol",
+    "read_wider",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'sshbench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
