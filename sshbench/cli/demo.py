@@ -1,0 +1,40 @@
+"""`sshbench demo`: the whole way from images to a report, on the bundled sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the runs and the report.")] = Path("demo"),
+) -> None:
+    """Run the detectors that need no download on the bundled sample, and write a report.
+
+    Haar always runs (its weights are inside OpenCV); YuNet runs where its weights file is found.
+
+    Example:
+
+      sshbench demo --out demo
+    """
+    from sshbench.cli import eval_steps
+    from sshbench.detectors.registry import detector_info
+    from sshbench.detectors.weights import locate_weights
+    from sshbench.report.build import build_report
+
+    names = ["haar"]
+    yunet = detector_info("yunet").weights
+    if yunet is not None and locate_weights(yunet) is not None:
+        names.append("yunet")
+    folders = []
+    for name in names:
+        request = eval_steps.Request(protocol=eval_steps.choose_protocol("sample", None, None), out=out / name)
+        outcome = eval_steps.from_detector(request, name)
+        eval_steps.show(outcome, as_json=False)
+        folders.append(out / name)
+    files = build_report(folders, out / "report")
+    if "yunet" not in names:
+        typer.echo(f"yunet was left out: put {yunet} into a folder and name it in SSHBENCH_WEIGHTS to run it too.")
+    typer.echo(f"Report: {files.page.resolve()}")

@@ -1,0 +1,65 @@
+"""Curves and the rules that turn them into one number, each under its own name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.records import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PRCurve:
+    """A precision-recall curve.
+
+    Attributes:
+        precision: float64 (t,), fraction of detections that are right; NaN where there is no detection (0/0).
+        recall: float64 (t,), fraction of the counted faces that are found.
+        thresholds: float64 (t,), the score (after the protocol's normalisation) each point stands for.
+        ap: Area under the curve by the protocol's rule, a fraction.
+    """
+
+    precision: FloatArray
+    recall: FloatArray
+    thresholds: FloatArray
+    ap: float
+
+
+def wider_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
+    """Average precision as the WIDER FACE tool computes it.
+
+    Recall is padded with 0 and 1, precision with 0 and 0; precision becomes its running maximum from the end (a NaN
+    never wins against a number); the result is the sum of recall step times precision where recall changes.
+
+    Args:
+        recall: (t,) by falling threshold.
+        precision: (t,), may hold NaN.
+
+    Returns:
+        The area, a fraction; 0.0 where there is nothing to add up.
+
+    Source: VOCap.m of the WIDER FACE evaluation tool.
+
+    >>> wider_ap([0.5, 1.0], [1.0, 0.5])
+    0.75
+    """
+    r = np.concatenate(([0.0], np.asarray(recall, dtype=np.float64), [1.0]))
+    p = np.concatenate(([0.0], np.asarray(precision, dtype=np.float64), [0.0]))
+    envelope = np.fmax.accumulate(p[::-1])[::-1]
+    steps = np.flatnonzero(r[1:] != r[:-1]) + 1
+    products = (r[steps] - r[steps - 1]) * envelope[steps]
+    # Added one after the other, as MATLAB's sum does: numpy's pairwise sum differs in the last bits.
+    return float(np.cumsum(products)[-1]) if len(products) else 0.0
+
+
+def truncated_percent(ap: float) -> str:
+    """An AP as the WIDER tool's legends print it: cut, not rounded, to three digits.
+
+    >>> truncated_percent(0.92571), truncated_percent(0.9999)
+    ('0.925', '0.999')
+    """
+    # Decimal of the shortest form: 0.57 is printed 0.570, though 0.57 * 1000 in binary lies just below 570.
+    return str(Decimal(repr(float(ap))).quantize(Decimal("0.001"), rounding=ROUND_DOWN))

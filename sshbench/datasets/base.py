@@ -1,0 +1,128 @@
+"""What every dataset is once it is loaded: images, ground truth, and a fingerprint of both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sshbench.errors import MissingDataError, UsageError
+from sshbench.records import FaceSet, Finding, ImageRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """A loaded dataset, or a part of one.
+
+    Attributes:
+        name: For example `wider`.
+        split: `train`, `val` or `test`.
+        root: The folder it was loaded from.
+        faces: Ground truth of all its images.
+        source_hash: sha256 of the annotation files it was read from.
+        image_root: Folder of the images, or None where none was found.
+        suffix: What follows an image's key in its file name.
+        total_images: How many images the whole dataset has; more than `len(faces)` in a part of it.
+        all_keys: Keys of the whole dataset.
+        findings: What loading found.
+    """
+
+    name: str
+    split: str
+    root: Path
+    faces: FaceSet
+    source_hash: str
+    image_root: Path | None
+    suffix: str
+    total_images: int
+    all_keys: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Image keys in order."""
+        return self.faces.keys
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of a sha256 over the annotations and the images that take part."""
+        digest = hashlib.sha256(f"{self.name}/{self.split}/{self.source_hash}\n".encode())
+        digest.update("\n".join(self.keys).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether this is only a part of the dataset, so that its metrics are not the benchmark's."""
+        return len(self.faces) < self.total_images
+
+    def image(self, index: int) -> ImageRecord:
+        """The record of the index-th image; its path is None where there is no image folder."""
+        key = self.keys[index]
+        return ImageRecord(key, None if self.image_root is None else self.image_root / f"{key}{self.suffix}")
+
+    def limited(self, count: int) -> Dataset:
+        """Return the part with the first `count` images.
+
+        Raises:
+            UsageError: `count` is not positive.
+        """
+        if count < 1:
+            raise UsageError(f"--limit must be at least 1, not {count}")
+        return self if count >= len(self.faces) else self._part(list(range(count)), ())
+
+    def restricted(self, keys: set[str]) -> Dataset:
+        """Return the part with these images, in the dataset's order."""
+        if len(keys) == len(self.keys) and keys == set(self.keys):
+            return self
+        return self._part([i for i, key in enumerate(self.keys) if key in keys], ())
+
+    def with_images(self) -> Dataset:
+        """Return the part whose image files are there.
+
+        Raises:
+            MissingDataError: There is no image folder, or no image in it.
+        """
+        present = self.images_present()
+        if not present:
+            looked = self.image_root or self.root
+            raise MissingDataError(
+                f"no image of {self.name} {self.split} below {looked}",
+                remedy=f"`sshbench data check {self.name} --data {self.root}` says where to get them",
+            )
+        if len(present) == len(self.faces):
+            return self
+        note = Finding(
+            "part-of-dataset",
+            f"only {len(present)} of {len(self.faces)} images are there: these figures are of this part "
+            "and compare with no published ones",
+        )
+        return self._part(present, (note,))
+
+    def images_present(self) -> list[int]:
+        """Positions of the images whose files are there."""
+        if self.image_root is None:
+            return []
+        there: dict[str, set[str]] = {}
+        present: list[int] = []
+        for i, key in enumerate(self.keys):
+            # One listing per folder instead of one look-up per image.
+            folder, _, name = f"{key}{self.suffix}".rpartition("/")
+            if folder not in there:
+                path = self.image_root / folder
+                there[folder] = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+            if name in there[folder]:
+                present.append(i)
+        return present
+
+    def _part(self, images: list[int], findings: tuple[Finding, ...]) -> Dataset:
+        return replace(self, faces=self.faces.select(images), findings=(*self.findings, *findings))
+
+
+def attribute_counts(faces: FaceSet) -> Mapping[str, dict[int, int]]:
+    """How many faces have each code of each attribute."""
+    counts: dict[str, dict[int, int]] = {}
+    for name, values in faces.attributes.items():
+        codes = sorted({int(v) for v in values})
+        counts[name] = {code: int((values == code).sum()) for code in codes}
+    return counts

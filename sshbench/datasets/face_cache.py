@@ -1,0 +1,50 @@
+"""Ground truth as an npz: plain arrays, no pickles, written atomically."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.records import FaceSet
+
+
+def save_faces(path: Path, faces: FaceSet) -> None:
+    """Write ground truth to `path`; a reader never sees half a file."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "keys": np.frombuffer("\n".join(faces.keys).encode(), dtype=np.uint8),
+        "offsets": faces.offsets,
+        "boxes": faces.boxes,
+        **{f"ignore/{name}": flags for name, flags in faces.ignore.items()},
+        **{f"attribute/{name}": values for name, values in faces.attributes.items()},
+    }
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(temporary, path)  # noqa: PTH105 - mkstemp gives a str
+    except BaseException:
+        os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def load_faces(path: Path) -> FaceSet | None:
+    """Read what `save_faces` wrote; None where it is absent or damaged, so that the caller makes it again."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = arrays.files
+            text = arrays["keys"].tobytes().decode()
+            return FaceSet(
+                keys=tuple(text.split("\n")) if text else (),
+                offsets=arrays["offsets"],
+                boxes=arrays["boxes"],
+                ignore={n.removeprefix("ignore/"): arrays[n] for n in names if n.startswith("ignore/")},
+                attributes={n.removeprefix("attribute/"): arrays[n] for n in names if n.startswith("attribute/")},
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None

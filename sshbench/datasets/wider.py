@@ -1,0 +1,141 @@
+"""WIDER FACE: layout on disk, official annotations, and a cache of them.
+
+Annotations are read from the official `.mat` files; parsing them takes a good part of a second, so the result is kept
+in the user's cache as an npz under the sha256 of the files: changed files are parsed again by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from sshbench.datasets.base import Dataset
+from sshbench.datasets.face_cache import load_faces, save_faces
+from sshbench.errors import MissingDataError, UsageError
+from sshbench.records import FaceSet
+from sshbench.resources import cache_dir
+
+# Where copies of the dataset usually hold their annotations and images, seen from the folder a user names.
+ANNOTATION_FOLDERS = (
+    "ground_truth",
+    "wider_face_split",
+    "eval_tools/ground_truth",
+    "WIDER_val/ground_truth",
+    "annotations",
+    ".",
+)
+IMAGE_FOLDERS = (
+    "WIDER_{split}/images",
+    "{split}/images",
+    "images",
+    "WIDER_{split}/WIDER_{split}/images",
+    "WIDER_{split}",
+)
+SPLITS = ("train", "val", "test")
+ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+_CACHE_VERSION = "1"  # raise it when the cache's content changes
+
+
+def load_wider(
+    root: str | Path, *, subsets: dict[str, str] | None = None, split: str = "val", name: str = "wider"
+) -> Dataset:
+    """Load WIDER FACE, or a dataset in its layout.
+
+    Args:
+        root: The folder that holds `WIDER_val/`, `wider_face_split/` or `ground_truth/`, in the usual arrangements.
+        subsets: By subset name, the tool's file that lists the faces that count, for example
+            `{"easy": "wider_easy_val.mat"}`; None loads boxes and attributes only.
+        split: `train`, `val` or `test`; the test list has images but no faces.
+        name: Name of the dataset.
+
+    Returns:
+        The dataset, in the official order of events and images.
+
+    Raises:
+        MissingDataError: The folder or an annotation file is not there.
+        InputError: An annotation file is not what its name says.
+        UsageError: There is no such split.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"WIDER FACE has no split '{split}'", remedy=f"Known: {', '.join(SPLITS)}")
+    folder = Path(root)
+    if not folder.is_dir():
+        raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder that holds WIDER FACE by --data")
+    files = annotation_files(folder, split, subsets or {})
+    contents = [file.read_bytes() for file in files]
+    digest = hashlib.sha256(_CACHE_VERSION.encode())
+    for file, content in zip(files, contents, strict=True):
+        digest.update(f"{file.name} {len(content)}\n".encode())
+        digest.update(content)
+    source_hash = digest.hexdigest()
+    cached = cache_dir("ground_truth") / f"{name}-{split}-{source_hash[:24]}.npz"
+    faces = load_faces(cached)
+    if faces is None:
+        faces = _parse(files, list(subsets or {}))
+        save_faces(cached, faces)
+    return Dataset(
+        name=name,
+        split=split,
+        root=folder,
+        faces=faces,
+        source_hash=source_hash,
+        image_root=find_image_folder(folder, split),
+        suffix=".jpg",
+        total_images=len(faces),
+        all_keys=faces.keys,
+    )
+
+
+def annotation_files(root: Path, split: str, subsets: dict[str, str]) -> list[Path]:
+    """The files that hold boxes (first) and subsets (after it, in order).
+
+    Raises:
+        MissingDataError: One is not there; the text names the places looked in and where to get it.
+    """
+    boxes = (f"wider_face_{split}.mat", f"wider_face_{split}_bbx_gt.txt", f"wider_face_{split}_filelist.txt")
+    found = find_annotation(root, *boxes)
+    files = [found if found is not None else _missing(root, boxes[0])]
+    files += [find_annotation(root, file) or _missing(root, file) for file in subsets.values()]
+    return files
+
+
+def find_annotation(root: Path, *names: str) -> Path | None:
+    """The first of these files in the usual folders below `root` (or beside it); None where there is none."""
+    for name in names:
+        for folder in (root / part for part in ANNOTATION_FOLDERS):
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def find_image_folder(root: Path, split: str) -> Path | None:
+    """The folder that holds the event folders of a split; None where there is none."""
+    for part in IMAGE_FOLDERS:
+        folder = root / part.format(split=split)
+        if folder.is_dir() and any("--" in child.name for child in folder.iterdir()):
+            return folder
+    return None
+
+
+def _missing(root: Path, name: str) -> Path:
+    places = ", ".join(str(root / part) for part in ANNOTATION_FOLDERS[:3])
+    raise MissingDataError(
+        f"{name} was not found below {root} (looked in {places} and others)",
+        remedy=f"`sshbench data fetch wider --data {root}` gets it; "
+        "it is part of wider_face_split.zip and eval_tools.zip of the dataset's page",
+    )
+
+
+def _parse(files: Sequence[Path], subsets: Sequence[str]) -> FaceSet:
+    # Imported here: scipy.io alone takes longer than a whole evaluation from the cache.
+    from sshbench.datasets.wider_annotations import read_mat, read_text
+
+    if files[0].suffix == ".mat":
+        return read_mat(files[0], dict(zip(subsets, files[1:], strict=True)))
+    if subsets:
+        raise MissingDataError(
+            f"{files[0].name} holds no subsets",
+            remedy="The easy, medium and hard faces are listed for wider_face_val.mat, which is in the same archives",
+        )
+    return read_text(files[0])

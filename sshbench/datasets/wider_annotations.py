@@ -1,0 +1,155 @@
+"""Readers of WIDER FACE's annotation files: the official `.mat` and the text lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.io import loadmat
+
+from sshbench.datasets.wider import ATTRIBUTES
+from sshbench.errors import InputError
+from sshbench.records import BoolArray, FaceSet, FloatArray, offsets_of
+
+_REMEDY = "Get the file again from the dataset's page"
+
+
+def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
+    """Read `wider_face_<split>.mat` and the tool's `wider_<subset>_val.mat`.
+
+    Args:
+        path: Boxes (`face_bbx_list`, x y w h) and attributes by event and image.
+        subsets: By subset name, the file whose `gt_list` holds the 1-based indices of the faces that count.
+
+    Returns:
+        Ground truth in the file's order; a face that a subset does not list is ignored in it.
+
+    Raises:
+        InputError: A variable is missing, or the lists do not fit together.
+    """
+    content = _load(path)
+    events = [str(_scalar(cell)) for cell in _column(content, "event_list", path)]
+    files = _column(content, "file_list", path)
+    boxes = _column(content, "face_bbx_list", path)
+    if not len(events) == len(files) == len(boxes):
+        raise InputError("event_list, file_list and face_bbx_list differ in length", file=path, remedy=_REMEDY)
+    keys: list[str] = []
+    tables: list[FloatArray] = []
+    for event, names, lists in zip(events, files, boxes, strict=True):
+        if len(names) != len(lists):
+            raise InputError("file_list and face_bbx_list differ in length", file=path, field=event, remedy=_REMEDY)
+        keys += [f"{event}/{_scalar(cell)}" for cell in names.ravel()]
+        tables += [np.asarray(cell, dtype=np.float64).reshape(-1, 4) for cell in lists.ravel()]
+    counts = [len(table) for table in tables]
+    offsets = offsets_of(counts)
+    attributes = {name: _labels(content, name, counts, path) for name in ATTRIBUTES}
+    ignore = {
+        name: _ignored(subset_path, offsets, [len(lists) for lists in boxes]) for name, subset_path in subsets.items()
+    }
+    return FaceSet(tuple(keys), offsets, _corners(tables), ignore, attributes)
+
+
+def read_text(path: Path) -> FaceSet:
+    """Read `wider_face_<split>_bbx_gt.txt`, or a list of images without faces (`..._filelist.txt`).
+
+    Returns:
+        Ground truth without subsets. An image with count 0 has, as in the official train list, one row of zeros,
+        which is no face.
+
+    Raises:
+        InputError: A count or a row cannot be read; the text names the line.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    keys: list[str] = []
+    tables: list[npt.NDArray[np.int64]] = []
+    with_faces = not path.name.endswith("_filelist.txt")
+    at = 0
+    while at < len(lines):
+        name = lines[at].strip()
+        at += 1
+        if not name:
+            continue
+        if not name.lower().endswith((".jpg", ".jpeg", ".png")):
+            raise InputError("is no image name", file=path, line=at, value=name, remedy=_REMEDY)
+        keys.append(name.rpartition(".")[0])
+        if not with_faces:
+            tables.append(np.empty((0, 10), dtype=np.int64))
+            continue
+        count = _integers(lines, at, 1, path)[0]
+        rows = [_integers(lines, at + 1 + i, 4, path) for i in range(max(count, 0))]
+        at += 1 + count
+        if count == 0 and at < len(lines) and not lines[at].replace("0", "").strip():
+            at += 1
+        tables.append(np.array([(row + [0] * 6)[:10] for row in rows], dtype=np.int64).reshape(-1, 10))
+    table = np.concatenate(tables) if tables else np.empty((0, 10), dtype=np.int64)
+    # Text columns after x y w h: blur, expression, illumination, invalid, occlusion, pose.
+    attributes = {name: table[:, 4 + i].astype(np.int8) for i, name in enumerate(ATTRIBUTES)}
+    return FaceSet(
+        tuple(keys), offsets_of([len(t) for t in tables]), _corners([table[:, :4].astype(np.float64)]), {}, attributes
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return dict(loadmat(str(path)))
+    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
+        raise InputError(f"is not a readable .mat file ({error})", file=path, remedy=_REMEDY) from error
+
+
+def _column(content: dict[str, Any], name: str, path: Path) -> list[npt.NDArray[Any]]:
+    value = content.get(name)
+    if not isinstance(value, np.ndarray) or value.dtype != object:
+        raise InputError("the variable is missing or no cell array", file=path, field=name, remedy=_REMEDY)
+    return [np.asarray(cell) for cell in value.ravel()]
+
+
+def _scalar(cell: Any) -> str:
+    while isinstance(cell, np.ndarray):
+        if cell.size != 1:
+            return ""
+        cell = cell.ravel()[0]
+    return str(cell)
+
+
+def _labels(content: dict[str, Any], name: str, counts: list[int], path: Path) -> npt.NDArray[np.int8]:
+    variable = f"{name}_label_list"
+    cells = [np.asarray(cell).ravel() for event in _column(content, variable, path) for cell in event.ravel()]
+    if [len(cell) for cell in cells] != counts:
+        raise InputError("there is not one label a face", file=path, field=variable, remedy=_REMEDY)
+    return np.concatenate(cells).astype(np.int8) if cells else np.empty(0, dtype=np.int8)
+
+
+def _ignored(path: Path, offsets: npt.NDArray[np.int64], images_per_event: list[int]) -> BoolArray:
+    lists = _column(_load(path), "gt_list", path)
+    if [len(cell) for cell in lists] != images_per_event:
+        raise InputError("its images are not those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
+    cells = [np.asarray(cell).ravel().astype(np.int64) for event in lists for cell in event.ravel()]
+    ignore = np.ones(int(offsets[-1]), dtype=np.bool_)
+    for image, cell in enumerate(cells):
+        if cell.size and (cell.min() < 1 or cell.max() > offsets[image + 1] - offsets[image]):
+            raise InputError(
+                f"lists a face that image {image + 1} does not have", file=path, field="gt_list", remedy=_REMEDY
+            )
+        ignore[offsets[image] + cell - 1] = False
+    return ignore
+
+
+def _corners(tables: list[FloatArray]) -> FloatArray:
+    boxes = np.concatenate(tables) if tables else np.empty((0, 4))
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _integers(lines: list[str], at: int, least: int, path: Path) -> list[int]:
+    fields = lines[at].split() if at < len(lines) else []
+    try:
+        values = [int(field) for field in fields]
+    except ValueError:
+        values = []
+    if len(values) < least:
+        value = lines[at] if at < len(lines) else "end of file"
+        raise InputError(f"expected {least} or more whole numbers", file=path, line=at + 1, value=value, remedy=_REMEDY)
+    return values

@@ -1,0 +1,98 @@
+"""Every error sshbench raises on purpose.
+
+```
+SshbenchError                 anything a user can mend; `exit_code` is what the command line returns
+├── UsageError         (2)    wrong option, unknown name, options that do not go together
+├── InputError         (2)    a file says something it must not: names file, line or field, value and remedy
+├── MissingDataError   (2)    a dataset, annotation or weights file is not where it was looked for
+├── CheckFailedError   (1)    a check the user asked for did not hold (strict mode, data check, unfinished run)
+├── IdentityError      (1)    a run on disk was made with other settings than the ones asked for now
+└── DownloadError      (1)    a download did not arrive whole
+```
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SshbenchError(Exception):
+    """Base of all errors that name what is wrong and how to mend it.
+
+    Args:
+        message: What is wrong, in one sentence.
+        remedy: What the user can do about it, in one sentence; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{message}. {remedy}" if remedy else message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(SshbenchError):
+    """A wrong option, an unknown name, or options that contradict each other."""
+
+    exit_code = 2
+
+
+class InputError(SshbenchError):
+    """A file holds something it must not.
+
+    Args:
+        message: What is wrong.
+        file: The file it is wrong in.
+        line: 1-based line number, where there is one.
+        field: Name of the field or column, where there is one.
+        value: The offending value, shown shortened.
+        remedy: How to mend it.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path,
+        line: int | None = None,
+        field: str | None = None,
+        value: object = None,
+        remedy: str = "",
+    ) -> None:
+        where = f"{file}" + (f", line {line}" if line is not None else "") + (f", field '{field}'" if field else "")
+        shown = "" if value is None else f": {shorten(repr(value))}"
+        super().__init__(f"{where}: {message}{shown}", remedy=remedy)
+        self.file = str(file)
+        self.line = line
+        self.field = field
+        self.value = value
+
+
+class MissingDataError(SshbenchError):
+    """A dataset, an annotation or a weights file is not where it was looked for."""
+
+    exit_code = 2
+
+
+class CheckFailedError(SshbenchError):
+    """A check that the user asked for did not hold."""
+
+
+class IdentityError(SshbenchError):
+    """A run on disk was made with other settings than the ones asked for now."""
+
+
+class DownloadError(SshbenchError):
+    """A download did not arrive whole, or not as the file it should be."""
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """Return `text` cut to `limit` characters, with an ellipsis where it was cut.
+
+    >>> shorten("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"

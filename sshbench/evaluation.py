@@ -1,0 +1,221 @@
+"""One evaluation from detections to a record that can be printed, stored and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sshbench.curves import PRCurve
+from sshbench.datasets.base import Dataset
+from sshbench.errors import CheckFailedError, InputError, MissingDataError
+from sshbench.evaluators.wider import WiderResult, evaluate_wider
+from sshbench.protocols import Protocol
+from sshbench.records import DetectionSet, Finding
+from sshbench.runs import METRICS, PROTOCOL, Run, write_atomic
+
+_LISTED_FILES = 20
+
+
+class StoredFinding(BaseModel):
+    """A finding as it is stored: the first files by name, and how many there are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    message: str
+    files: tuple[str, ...] = ()
+    file_count: int = 0
+
+    @classmethod
+    def of(cls, finding: Finding) -> StoredFinding:
+        """Shorten a finding to what is worth storing."""
+        return cls(
+            code=finding.code,
+            message=finding.message,
+            files=finding.files[:_LISTED_FILES],
+            file_count=len(finding.files),
+        )
+
+    def __str__(self) -> str:
+        if not self.files:
+            return self.message
+        more = f" and {self.file_count - 3} more" if self.file_count > 3 else ""
+        return f"{self.message} [{', '.join(self.files[:3])}{more}]"
+
+
+class EvaluationRecord(BaseModel):
+    """What `--json` prints and a run keeps as `metrics.json`.
+
+    Attributes:
+        dataset: Name of the dataset.
+        detector: Name of the detector, or of the prediction set.
+        protocol: Name of the protocol.
+        protocol_hash: Hash of its content, overrides included.
+        metrics: By name, unrounded fractions; None where a metric is not defined.
+        images: Images that took part.
+        faces: Annotated faces in them, ignored ones included.
+        counted: By subset, the faces that count.
+        detections: Detections that took part.
+        seconds: Time from the first file read to the last figure.
+        complete: False for metrics of an unfinished run.
+        total_images: Images of the whole dataset: where it is larger than `images`, this is a part of it.
+        smoke_test: The dataset shows that the pipeline works and measures nothing.
+        dataset_fingerprint: Hash of annotations and image list.
+        warnings: What readers and checks found.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    detector: str
+    protocol: str
+    protocol_hash: str
+    metrics: dict[str, float | None]
+    images: int
+    faces: int
+    counted: dict[str, int]
+    detections: int
+    seconds: float
+    complete: bool = True
+    total_images: int
+    smoke_test: bool = False
+    dataset_fingerprint: str
+    warnings: tuple[StoredFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """An evaluation's record, curves and matching.
+
+    Attributes:
+        record: What is stored and printed.
+        protocol: The protocol it was made by.
+        curves: By subset, the PR curve.
+        result: The evaluator's own result, for reports.
+    """
+
+    record: EvaluationRecord
+    protocol: Protocol
+    curves: Mapping[str, PRCurve]
+    result: WiderResult
+
+
+def evaluate(
+    detections: DetectionSet,
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    detector: str = "detections",
+    findings: Sequence[Finding] = (),
+    complete: bool = True,
+    started: float | None = None,
+) -> Evaluation:
+    """Evaluate detections on a dataset by a protocol.
+
+    Args:
+        detections: Of the dataset's images; aligned with them here if need be.
+        dataset: Images and ground truth.
+        protocol: The rules.
+        detector: Name that the result carries.
+        findings: What reading the detections found; kept in the record.
+        complete: False marks the metrics as those of an unfinished run.
+        started: `time.perf_counter()` when the work began, so that `seconds` covers reading too; default now.
+
+    Raises:
+        SshbenchError: The ground truth lacks a subset of the protocol.
+    """
+    began = time.perf_counter() if started is None else started
+    aligned = detections.aligned(dataset.keys)
+    result = evaluate_wider(aligned, dataset.faces, protocol)
+    record = EvaluationRecord(
+        dataset=dataset.name,
+        detector=detector,
+        protocol=protocol.name,
+        protocol_hash=protocol.hash,
+        metrics={**result.metrics},
+        images=len(dataset.keys),
+        faces=dataset.faces.total,
+        counted=dict(result.faces),
+        detections=aligned.total,
+        seconds=time.perf_counter() - began,
+        complete=complete,
+        total_images=dataset.total_images,
+        smoke_test=protocol.smoke_test,
+        dataset_fingerprint=dataset.fingerprint,
+        warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings)),
+    )
+    return Evaluation(record=record, protocol=protocol, curves=result.curves, result=result)
+
+
+def evaluate_run(
+    run: Run,
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    allow_unfinished: bool = False,
+    findings: Sequence[Finding] = (),
+    started: float | None = None,
+) -> Evaluation:
+    """Evaluate the detections of a run on the images it covers.
+
+    Args:
+        run: Open for reading or writing.
+        dataset: The dataset the run was made on, whole or the run's part of it.
+        protocol: The rules.
+        allow_unfinished: Evaluate the images done so far; the record is then marked.
+        findings: What the caller found; kept in the record.
+        started: As for `evaluate`.
+
+    Raises:
+        CheckFailedError: The run is unfinished and that was not allowed.
+    """
+    complete = run.finished
+    if not complete and not allow_unfinished:
+        raise CheckFailedError(
+            f"the run in {run.folder} is unfinished: {run.stored()} of {run.identity.images} images are done",
+            remedy="Go on with it by the command that began it, or use --allow-unfinished",
+        )
+    detections = run.detections()
+    found = [*findings, *run.findings()]
+    if not complete:
+        text = f"UNFINISHED: only {run.stored()} of {run.identity.images} images are done and count here"
+        found.insert(0, Finding("unfinished-run", text))
+    return evaluate(
+        detections,
+        dataset.restricted(set(detections.keys)),
+        protocol,
+        detector=run.identity.detector,
+        findings=found,
+        complete=complete,
+        started=started,
+    )
+
+
+def store_evaluation(run: Run, evaluation: Evaluation) -> None:
+    """Write an evaluation into its run: the record, the protocol it was made by, and the curves as CSV."""
+    for name, curve in evaluation.curves.items():
+        rows = zip(curve.recall.tolist(), curve.precision.tolist(), curve.thresholds.tolist(), strict=True)
+        text = "recall,precision,threshold\n" + "".join(f"{r!r},{p!r},{t!r}\n" for r, p, t in rows)
+        write_atomic(run.folder / "curves" / f"{name}.csv", text)
+    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json"))
+    # Last, so that a run with metrics has everything that belongs to them.
+    run.write_json(METRICS, evaluation.record.model_dump(mode="json"))
+
+
+def stored_protocol(run: Run) -> Protocol:
+    """The protocol a run was evaluated by, overrides included.
+
+    Raises:
+        MissingDataError: The run was never evaluated.
+        InputError: The file is damaged.
+    """
+    path = run.folder / PROTOCOL
+    if not path.is_file():
+        raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval` on it")
+    try:
+        return Protocol.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(f"is no protocol ({error})", file=path, remedy="Evaluate the run again") from error

@@ -1,0 +1,197 @@
+"""WIDER FACE evaluation, bit for bit as the official MATLAB tool does it.
+
+Four steps, each a function of its own: scores are normalised over the whole set, every detection is matched once with
+the best box of its image, detections and recalls are counted at 1 000 thresholds per subset, and AP is the area under
+the curve. Matching does not depend on the subset; counting does not depend on the boxes.
+
+Source: norm_score.m, evaluation.m, boxoverlap.m, VOCap.m of the WIDER FACE evaluation tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.curves import PRCurve, wider_ap
+from sshbench.errors import SshbenchError
+from sshbench.evaluators.matching import best_boxes
+from sshbench.protocols import Protocol
+from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
+
+# norm_score.m starts its search for the range from these two single-precision numbers.
+_MAX_START = np.float32(1.18e-38)
+_MIN_START = np.float32(3.4e38)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WiderMatch:
+    """Which ground truth box each detection hits.
+
+    Attributes:
+        box: int64 (n,), row of the hit box in the FaceSet, -1 where the detection hits none.
+        order: int64 (n,), the detections by image and, within it, by falling raw score (stable, NaN first).
+    """
+
+    box: IntArray
+    order: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WiderResult:
+    """Outcome of a WIDER FACE evaluation.
+
+    Attributes:
+        curves: By subset, the PR curve of 1 000 points and its AP.
+        counts: By subset, int64 (1000, 2): detections kept and faces recalled at each threshold.
+        match: The matching, for reports.
+        normalised: float64 (n,), the scores after normalisation.
+        faces: By subset, how many faces count.
+    """
+
+    curves: Mapping[str, PRCurve]
+    counts: Mapping[str, IntArray]
+    match: WiderMatch
+    normalised: FloatArray
+    faces: Mapping[str, int]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`AP/<subset>` as unrounded fractions."""
+        return {f"AP/{name}": curve.ap for name, curve in self.curves.items()}
+
+
+def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> WiderResult:
+    """Evaluate detections by the WIDER FACE protocol.
+
+    Args:
+        detections: One entry per image of `faces`, in the same order; rows in any order.
+        faces: Ground truth with an ignore flag per subset of the protocol.
+        protocol: Subsets and numbers; `evaluation.kind` is `wider`.
+
+    Returns:
+        Curves, counts and the matching.
+
+    Raises:
+        SshbenchError: The images of the two sets differ, or a subset has no ignore flags.
+    """
+    if detections.keys != faces.keys:
+        raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
+    rules = protocol.evaluation
+    normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
+    match = match_wider(detections, faces, protocol)
+    step = threshold_steps(detections, normalised, match.order, rules.thresholds)
+
+    curves: dict[str, PRCurve] = {}
+    counts: dict[str, IntArray] = {}
+    counted: dict[str, int] = {}
+    for subset in protocol.subsets:
+        if subset.name not in faces.ignore:
+            raise SshbenchError(f"the ground truth has no ignore flags for subset '{subset.name}'")
+        ignore = faces.ignore[subset.name]
+        counted[subset.name] = faces.counted(subset.name)
+        counts[subset.name] = _count(match, step, ignore, rules.thresholds)
+        curves[subset.name] = _curve(counts[subset.name], counted[subset.name])
+    return WiderResult(curves=curves, counts=counts, match=match, normalised=normalised, faces=counted)
+
+
+def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
+    """Scores mapped to [0, 1] over the whole set.
+
+    Args:
+        scores: (n,) raw scores of all images; NaN is skipped when the range is taken.
+        single: Compute in single precision, as the official tool does; False shows how much that matters.
+
+    Returns:
+        float64 (n,); all NaN where every score is the same, NaN for an infinite one.
+
+    Source: norm_score.m.
+    """
+    dtype = np.float32 if single else np.float64
+    with np.errstate(all="ignore"):
+        s = np.asarray(scores, dtype=np.float64).astype(dtype)
+        highest = np.fmax(dtype(_MAX_START), np.fmax.reduce(s, initial=dtype(_MAX_START)))
+        lowest = np.fmin(dtype(_MIN_START), np.fmin.reduce(s, initial=dtype(_MIN_START)))
+        return np.asarray((s - lowest) / (highest - lowest), dtype=np.float64)
+
+
+def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> WiderMatch:
+    """Give each detection the best ground truth box of its image, if that reaches the IoU threshold.
+
+    The best is taken over **all** boxes, counted or ignored, the first one on ties; it does not matter whether a
+    better detection already hit it. Source: evaluation.m, image_evaluation.
+    """
+    rules = protocol.evaluation
+    box = best_boxes(
+        detections,
+        faces,
+        threshold=rules.iou_threshold,
+        inclusive=rules.box_convention == "inclusive",
+        int32=rules.iou_arithmetic == "int32",
+    )
+    return WiderMatch(box=box, order=score_order(detections))
+
+
+def score_order(detections: DetectionSet) -> IntArray:
+    """Rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
+    scores = detections.scores
+    # NaN sorts first where it is taken for +inf, but it must also come before a real +inf.
+    is_nan = np.isnan(scores)
+    rising = scores[1:] > scores[:-1]
+    rising[detections.offsets[1:-1][(detections.offsets[1:-1] > 0) & (detections.offsets[1:-1] < len(scores))] - 1] = (
+        False
+    )
+    if not rising.any() and not is_nan.any():
+        return np.arange(len(scores), dtype=np.int64)
+    image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets))
+    return np.lexsort((-scores, ~is_nan, image)).astype(np.int64)
+
+
+def threshold_steps(
+    detections: DetectionSet, normalised: FloatArray, order: IntArray, thresholds: int = 1000
+) -> IntArray:
+    """The first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
+
+    An image keeps its rows, in order, up to the **last** one whose score reaches the threshold. A row thus counts from
+    the highest score at or after it; that differs from its own score only for NaN rows, which are sorted first.
+
+    Args:
+        detections: Gives the images' bounds.
+        normalised: float64 (n,), scores in the detections' own row order.
+        order: As `WiderMatch.order`.
+        thresholds: Threshold t = 1..T is `1 - t / T`, in double.
+
+    Returns:
+        int64 (n,), in the detections' own row order.
+    """
+    score = normalised[order]
+    if np.isnan(score).any():
+        for start, end in zip(detections.offsets[:-1], detections.offsets[1:], strict=True):
+            score[start:end] = np.fmax.accumulate(score[start:end][::-1])[::-1]
+    rising = (1.0 - np.arange(1, thresholds + 1) / thresholds)[::-1]
+    step = np.empty(len(score), dtype=np.int64)
+    step[order] = np.where(np.isnan(score), thresholds, thresholds - np.searchsorted(rising, score, side="right"))
+    return step
+
+
+def _count(match: WiderMatch, step: IntArray, ignore: BoolArray, thresholds: int) -> IntArray:
+    hit = match.box >= 0
+    dropped = np.zeros(len(hit), dtype=np.bool_)
+    dropped[hit] = ignore[match.box[hit]]
+    kept = np.bincount(step[~dropped], minlength=thresholds + 1)[:thresholds]
+    # The first hit of a face, in order of score, recalls it; steps never fall in that order, so it has the least step.
+    first = np.full(len(ignore), thresholds, dtype=np.int64)
+    np.minimum.at(first, match.box[hit], step[hit])
+    recalled = np.bincount(first[~ignore], minlength=thresholds + 1)[:thresholds]
+    return np.column_stack((np.cumsum(kept), np.cumsum(recalled)))
+
+
+def _curve(counts: IntArray, faces: int) -> PRCurve:
+    kept, recalled = counts[:, 0].astype(np.float64), counts[:, 1].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = recalled / kept
+        recall = recalled / np.float64(faces)
+    thresholds = 1.0 - np.arange(1, len(counts) + 1) / len(counts)
+    return PRCurve(precision=precision, recall=recall, thresholds=thresholds, ap=wider_ap(recall, precision))

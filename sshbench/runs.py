@@ -1,0 +1,353 @@
+"""A run on disk: who made it, every image's detections, and what was computed from them.
+
+```
+<run>/identity.json        what the detections depend on, and what they were made with
+<run>/detections.sqlite    one row an image: boxes, scores, stage times; a transaction each
+<run>/metrics.json         the evaluation's record
+<run>/protocol.json        the protocol it was made by, overrides included
+<run>/curves/<subset>.csv  recall, precision, threshold
+```
+
+An image is stored in one transaction: a process killed at any moment loses the image in hand and nothing else. Other
+files are written beside and renamed, so that a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
+from sshbench.protocols import content_hash
+from sshbench.records import Detections, DetectionSet, Finding, Image
+
+IDENTITY = "identity.json"
+DATABASE = "detections.sqlite"
+METRICS = "metrics.json"
+PROTOCOL = "protocol.json"
+_FORMAT = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+    key TEXT PRIMARY KEY,
+    boxes BLOB NOT NULL,      -- float64 little-endian (n, 4), x1 y1 x2 y2
+    scores BLOB NOT NULL,     -- float64 little-endian (n,)
+    width INTEGER,
+    height INTEGER,
+    stages TEXT NOT NULL,     -- JSON: seconds by stage
+    error TEXT                -- why there are no detections, where the image could not be used
+);
+CREATE TABLE IF NOT EXISTS sessions (
+    started TEXT NOT NULL,    -- UTC
+    versions TEXT NOT NULL,   -- JSON
+    machine TEXT NOT NULL     -- JSON
+);
+"""
+
+
+class Identity(BaseModel):
+    """What a run's detections depend on (its key), and what they were made with.
+
+    Attributes:
+        detector: Name of the detector or prediction set.
+        weights_sha256: Of its weights file, None where it has none.
+        settings: The detector's effective settings.
+        dataset: Name of the dataset.
+        split: Its split.
+        dataset_fingerprint: Hash of annotations and image list.
+        images: How many images the run covers.
+        protocol: Name of the protocol.
+        protocol_hash: Hash of its content, overrides included.
+        predictions_sha256: Hash of imported detections, None for a detector's run.
+        data: Where the dataset lay in the first session, None for the bundled sample.
+        created: UTC, of the first session.
+        versions: Of code and libraries in the first session.
+        machine: Of the first session.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = _FORMAT
+    detector: str
+    weights_sha256: str | None = None
+    settings: dict[str, Any]
+    dataset: str
+    split: str
+    dataset_fingerprint: str
+    images: int
+    protocol: str
+    protocol_hash: str
+    predictions_sha256: str | None = None
+    data: str | None = None
+    created: str
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+
+    def key_fields(self) -> dict[str, Any]:
+        """The fields that two runs must share to be the same run."""
+        return self.model_dump(mode="json", exclude={"data", "created", "versions", "machine"})
+
+    @property
+    def key(self) -> str:
+        """First 16 hex digits of the hash of what the detections depend on."""
+        return content_hash(self.key_fields())
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One image of a run.
+
+    Attributes:
+        key: Image key.
+        detections: What was detected.
+        width: Pixels, None where not known.
+        height: Pixels, None where not known.
+        stages: Seconds by stage (read, preprocess, forward, postprocess).
+        error: Why the image could not be used, None where it could.
+    """
+
+    key: str
+    detections: Detections
+    width: int | None = None
+    height: int | None = None
+    stages: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+class Run:
+    """An open run folder. Use `create_or_resume` or `open_run`.
+
+    Attributes:
+        folder: The run's folder.
+        identity: Who made it.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.identity = identity
+        self._db = connection
+
+    def add(self, image: StoredImage) -> None:
+        """Store one image in a transaction of its own; an image stored before is replaced."""
+        self.add_many([image])
+
+    def add_many(self, images: list[StoredImage]) -> None:
+        """Store several images in one transaction."""
+        rows = [
+            (
+                image.key,
+                image.detections.boxes.astype("<f8").tobytes(),
+                image.detections.scores.astype("<f8").tobytes(),
+                image.width,
+                image.height,
+                json.dumps(dict(image.stages or {})),
+                image.error,
+            )
+            for image in images
+        ]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def add_session(self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str) -> None:
+        """Note that a process began to work on the run."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?)",
+                (started, json.dumps(dict(versions)), json.dumps(dict(machine))),
+            )
+
+    def done(self) -> set[str]:
+        """Keys of the images that need no more work; images that failed are tried again."""
+        return {row[0] for row in self._db.execute("SELECT key FROM images WHERE error IS NULL")}
+
+    def stored_keys(self) -> set[str]:
+        """Keys of all images stored, failed ones included."""
+        return {row[0] for row in self._db.execute("SELECT key FROM images")}
+
+    def failures(self) -> dict[str, str]:
+        """Why images could not be used, by key."""
+        return dict(self._db.execute("SELECT key, error FROM images WHERE error IS NOT NULL ORDER BY key"))
+
+    def images(self) -> Iterator[StoredImage]:
+        """All images stored so far, by key."""
+        query = "SELECT key, boxes, scores, width, height, stages, error FROM images ORDER BY key"
+        for key, boxes, scores, width, height, stages, error in self._db.execute(query):
+            yield StoredImage(key, _detections(boxes, scores), width, height, json.loads(stages), error)
+
+    def image(self, key: str) -> StoredImage | None:
+        """One image, or None where it is not stored."""
+        query = "SELECT boxes, scores, width, height, stages, error FROM images WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        if row is None:
+            return None
+        return StoredImage(key, _detections(row[0], row[1]), row[2], row[3], json.loads(row[4]), row[5])
+
+    def detections(self) -> DetectionSet:
+        """The detections of all images stored so far, by key."""
+        return DetectionSet.from_images((image.key, image.detections) for image in self.images())
+
+    def stored(self) -> int:
+        """Number of images stored, failed ones included."""
+        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image of the run is stored."""
+        return self.stored() >= self.identity.images
+
+    def findings(self) -> list[Finding]:
+        """What a user should know of the run: images that failed, sessions under other versions."""
+        found: list[Finding] = []
+        failures = self.failures()
+        if failures:
+            first = next(iter(failures.values()))
+            text = f"{len(failures)} images could not be used and count as without detections ({first})"
+            found.append(Finding("failed-image", text, tuple(failures)))
+        versions = {row[0] for row in self._db.execute("SELECT DISTINCT versions FROM sessions")}
+        if len(versions) > 1:
+            found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))
+        return found
+
+    def write_json(self, name: str, content: object) -> Path:
+        """Write a JSON file of the run, atomically."""
+        return write_atomic(self.folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Close the database, so that it is one file."""
+        self._db.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = False) -> Iterator[Run]:
+    """Open a run for writing: a new one, or one to go on with; one process at a time.
+
+    Args:
+        folder: The run's folder, made where it is not there.
+        identity: Who is asking; its key must be the stored run's.
+        overwrite: Throw away what the run holds.
+
+    Raises:
+        IdentityError: The folder holds a run with other settings; the text names each that differs.
+        UsageError: Another process is working on it, or the folder holds other things.
+    """
+    from filelock import FileLock, Timeout
+
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", remedy="Name a folder for the run")
+    ours = (folder / IDENTITY).exists() or _lock(folder).exists()
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
+        raise UsageError(f"{folder} is not empty and holds no run", remedy="Name another folder by --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(_lock(folder), timeout=0):
+            if overwrite:
+                _clear(folder)
+            stored = _read_identity(folder) if (folder / IDENTITY).exists() else None
+            if stored is not None:
+                _check_same(stored, identity, folder)
+            else:
+                write_atomic(folder / IDENTITY, identity.model_dump_json(indent=2) + "\n")
+            run = Run(folder, stored or identity, _connect(folder / DATABASE))
+            try:
+                yield run
+            finally:
+                run.close()
+    except Timeout as error:
+        raise UsageError(
+            f"another process is working on the run in {folder}", remedy="Wait for it, or name another --out"
+        ) from error
+
+
+def open_run(folder: Path) -> Run:
+    """Open a run for reading.
+
+    Raises:
+        MissingDataError: There is no run in the folder.
+        InputError: Its identity or its database cannot be read.
+    """
+    if not is_run(folder):
+        raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
+    identity = _read_identity(folder)
+    return Run(folder, identity, _connect(folder / DATABASE))
+
+
+def is_run(path: Path) -> bool:
+    """Whether a run lies in this folder."""
+    return (path / IDENTITY).is_file() and (path / DATABASE).is_file()
+
+
+def image_size(image: Image) -> tuple[int, int]:
+    """Width and height in pixels."""
+    return int(image.shape[1]), int(image.shape[0])
+
+
+def write_atomic(path: Path, content: str | bytes) -> Path:
+    """Write a file beside its place and rename it there; on return it is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path)
+        # A write-ahead log makes a commit per image cheap and survives a kill at any moment.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(_TABLES)
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"is no database of a run ({error})", file=path, remedy="Use --overwrite") from error
+    return connection
+
+
+def _read_identity(folder: Path) -> Identity:
+    path = folder / IDENTITY
+    try:
+        return Identity.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(f"is no identity of a run ({error})", file=path, remedy="Use --overwrite") from error
+
+
+def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:
+    if stored.key == asked.key:
+        return
+    old, new = stored.key_fields(), asked.key_fields()
+    differing = "; ".join(f"{name}: {old[name]!r} there, {new[name]!r} now" for name in old if old[name] != new[name])
+    raise IdentityError(
+        f"the run in {folder} was made with other settings ({differing})",
+        remedy="Name another folder by --out, or throw it away by --overwrite",
+    )
+
+
+def _clear(folder: Path) -> None:
+    # The identity goes last: as long as it is there, the folder is known as a run.
+    for name in (METRICS, PROTOCOL, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", IDENTITY):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _lock(folder: Path) -> Path:
+    return folder / ".lock"
+
+
+def _detections(boxes: bytes, scores: bytes) -> Detections:
+    return Detections(np.frombuffer(boxes, dtype="<f8").reshape(-1, 4), np.frombuffer(scores, dtype="<f8"))
