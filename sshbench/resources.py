@@ -43,6 +43,14 @@ def cache_dir(part: str) -> Path:
     return folder
 
 
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _shipped(name: str, in_checkout: Path) -> Path:
     inside = _PACKAGE / "_shipped" / name
     return inside if inside.is_dir() else in_checkout

@@ -14,7 +14,6 @@ import typer
 
 import sshbench
 from sshbench.cli.data import data_app
-from sshbench.cli.data_check import check_command
 from sshbench.cli.demo import demo_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.report import report_command
@@ -39,7 +38,6 @@ app = typer.Typer(
 app.command("eval")(eval_command)
 app.command("report")(report_command)
 app.command("demo")(demo_command)
-data_app.command("check")(check_command)
 app.add_typer(data_app, name="data")
 
 

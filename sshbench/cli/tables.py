@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.evaluation import Evaluation
-from sshbench.report.published import published_rows
+from sshbench.report.published import paper_methods
 
 
 def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
@@ -37,8 +37,10 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
     )
     whole = record.complete and record.images == record.total_images and not record.smoke_test
     if whole:
-        for method, aps, source in _paper_rows(evaluation):
-            table.add_row(method, *(_percent(aps.get(name)) for name in subsets), source, style="dim")
+        for method in paper_methods(record.protocol):
+            table.add_row(
+                method.method, *(_percent(method.aps.get(name)) for name in subsets), method.source, style="dim"
+            )
     console.print(table)
     console.print(
         f"{record.images} images, {record.faces} faces, {record.detections} detections in {record.seconds:.2f} s · "
@@ -55,16 +57,6 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
         console.print(f"run: {folder}", highlight=False, markup=False)
     else:
         console.print("Nothing was stored; --out DIR keeps the run and draws the PR curves.", style="dim")
-
-
-def _paper_rows(evaluation: Evaluation) -> list[tuple[str, dict[str, float], str]]:
-    methods: dict[str, dict[str, float]] = {}
-    sources: dict[str, str] = {}
-    for row in published_rows(evaluation.record.dataset, evaluation.record.protocol):
-        if row.kind == "paper":
-            methods.setdefault(row.method, {})[row.subset] = row.ap
-            sources[row.method] = row.source
-    return [(method, aps, sources[method]) for method, aps in methods.items()]
 
 
 def _percent(fraction: float | None) -> str:

@@ -1,0 +1,35 @@
+"""`sshbench report`: runs on one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, all of one protocol on the same images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")],
+    data: Annotated[Path | None, typer.Option(help="The dataset's folder, where it has moved.")] = None,
+    images: Annotated[int, typer.Option(help="Images with boxes for each run.", min=0)] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
+
+    Beside it lie the curves as SVG and PNG, and the figures as CSV.
+
+    Example:
+
+      sshbench report runs/haar runs/yunet -o report
+    """
+    from sshbench.cli.progress import progress_bar
+    from sshbench.report.build import build_report
+
+    with progress_bar("report", len(runs), "runs", enabled=not as_json) as bar:
+        files = build_report(runs, out, data=data, images_per_run=images, on_run=lambda _: bar.update(1))
+    if as_json:
+        typer.echo(json.dumps({"page": str(files.page), "files": [str(path) for path in files.files]}))
+    else:
+        typer.echo(f"report: {files.page}")

@@ -1,0 +1,104 @@
+"""Weights files: found, or fetched, and always checked.
+
+Looked for in this order: the path a user gives, the folders of `SSHBENCH_WEIGHTS` (separated as in PATH), the cache,
+and then the address in `weights.toml`, unless `SSHBENCH_OFFLINE` is set.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError
+from sshbench.resources import cache_dir, sha256_of
+
+_TABLE = Path(__file__).with_name("weights.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One file of `weights.toml`.
+
+    Attributes:
+        name: File name.
+        sha256: Of its content.
+        bytes: Its size.
+        licence: Of the weights.
+        repository: Where it is published.
+        url: From where it is fetched.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    licence: str
+    repository: str
+    url: str
+
+
+def weights_file(name: str) -> WeightsFile:
+    """The entry of a file.
+
+    Raises:
+        UsageError: `weights.toml` has no such file.
+    """
+    table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    if name not in table:
+        raise UsageError(f"there is no weights file named '{name}'", remedy=f"Known: {', '.join(sorted(table))}")
+    return WeightsFile(name=name, **table[name])
+
+
+def locate_weights(name: str) -> Path | None:
+    """Where the file lies on this machine, None where it would have to be fetched; its content is not checked."""
+    return next((path for path in _places(name) if path.is_file()), None)
+
+
+def find_weights(name: str, explicit: Path | None = None) -> Path:
+    """The checked weights file, fetched where it is not here.
+
+    Args:
+        name: As in `weights.toml`.
+        explicit: The user's own file; it is taken as it is, its hash becomes part of the result's identity.
+
+    Raises:
+        MissingDataError: It is not here and could not be fetched; the text says where to put it.
+        InputError: A file of this name is here but is another one.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise MissingDataError(f"there is no weights file {explicit}", remedy="Check --weights")
+        return explicit
+    entry = weights_file(name)
+    found = locate_weights(name)
+    if found is None:
+        return _fetch(entry)
+    actual = sha256_of(found)
+    if actual != entry.sha256:
+        raise InputError(
+            f"is not the weights file it should be: sha256 {actual}, expected {entry.sha256}",
+            file=found,
+            remedy="Remove it, so that the right one is found or fetched",
+        )
+    return found
+
+
+def _places(name: str) -> list[Path]:
+    folders = [Path(part).expanduser() for part in os.environ.get("SSHBENCH_WEIGHTS", "").split(os.pathsep) if part]
+    return [*(folder / name for folder in folders), cache_dir("weights") / name]
+
+
+def _fetch(entry: WeightsFile) -> Path:
+    by_hand = f"Put the file ({entry.url}) into a folder and name that folder in SSHBENCH_WEIGHTS"
+    if os.environ.get("SSHBENCH_OFFLINE"):
+        raise MissingDataError(f"{entry.name} is not here and SSHBENCH_OFFLINE forbids to fetch it", remedy=by_hand)
+    from sshbench.datasets.download import download_file
+
+    target = cache_dir("weights") / entry.name
+    try:
+        return download_file(entry.url, target, sha256=entry.sha256, size=entry.bytes)
+    except DownloadError as error:
+        raise MissingDataError(
+            f"{entry.name} is not here and was not fetched: {error.message}", remedy=by_hand
+        ) from error

@@ -1,0 +1,84 @@
+"""YuNet (Wu, Peng and Yu, Machine Intelligence Research 2023) through ONNX Runtime, at the size of the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
+from sshbench.detectors.onnx_dims import free_spatial_dims
+from sshbench.detectors.weights import find_weights
+from sshbench.errors import InputError
+from sshbench.records import Detections, Image
+from sshbench.resources import sha256_of
+
+_FILE = "face_detection_yunet_2023mar.onnx"
+_STRIDES = (8, 16, 32)
+
+
+class YuNet:
+    """An anchor-free detector of 75 thousand parameters with three strides."""
+
+    info = DetectorInfo(
+        name="yunet",
+        title="YuNet (2023mar)",
+        source="Wu, Peng and Yu, YuNet: A Tiny Millisecond-level Face Detector, MIR 2023",
+        licence="BSD 3-Clause (libfacedetection.train)",
+        weights=_FILE,
+        training_data="WIDER FACE train",
+        defaults=Settings(resize="original", score_threshold=0.02, nms_iou=0.45),
+        defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
+    )
+
+    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
+        self.settings = settings or self.info.defaults
+        self.weights_sha256: str | None = None
+        self._weights = weights
+
+    def load(self) -> None:
+        """Read the network, with its fixed 640 x 640 input freed."""
+        import onnxruntime
+
+        path = find_weights(_FILE, self._weights)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # it warns of the sizes that were freed on purpose
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                free_spatial_dims(path.read_bytes()), options, providers=["CPUExecutionProvider"]
+            )
+            self._outputs = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox")]
+            missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
+        except Exception as error:  # ONNX Runtime's own exceptions share no other base
+            raise InputError(
+                f"is no network that ONNX Runtime can read ({error})", file=path, remedy="Check --weights"
+            ) from error
+        if missing:
+            raise InputError("is no YuNet", file=path, field="outputs", value=sorted(missing), remedy="Check --weights")
+        self.weights_sha256 = sha256_of(path)
+
+    def preprocess(self, image: Image) -> Prepared:
+        """Resize, pad right and below with zeros to a multiple of 32, BGR float32 (1, 3, height, width)."""
+        resized, scale = resize_image(image, self.settings)
+        height, width = resized.shape[:2]
+        padded = np.zeros((1, 3, -(-height // 32) * 32, -(-width // 32) * 32), dtype=np.float32)
+        padded[0, :, :height, :width] = resized.transpose(2, 0, 1)
+        return Prepared(padded, scale)
+
+    def forward(self, prepared: Prepared) -> Any:
+        """Run the network: cls, obj and bbox for each stride."""
+        return self._session.run(self._outputs, {self._session.get_inputs()[0].name: prepared.data})
+
+    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
+        """Decode as OpenCV's FaceDetectorYN does: a box hangs on its cell, a score is sqrt(cls * obj)."""
+        boxes, scores = [], []
+        width = prepared.data.shape[3]
+        for level, stride in enumerate(_STRIDES):
+            cls, obj, bbox = (np.asarray(out[0], dtype=np.float64) for out in outputs[3 * level : 3 * level + 3])
+            row, column = np.divmod(np.arange(len(cls)), width // stride)
+            centre = (np.column_stack((column, row)) + bbox[:, :2]) * stride
+            size = np.exp(bbox[:, 2:]) * stride
+            boxes.append(np.hstack((centre - size / 2, centre + size / 2)) / prepared.scale)
+            scores.append(np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1)))
+        return select(np.concatenate(boxes), np.concatenate(scores), self.settings)

@@ -1,0 +1,1 @@
+"""Reports: runs become curves, tables and pictures on one page."""

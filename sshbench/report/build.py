@@ -1,0 +1,197 @@
+"""Build a report: open runs, evaluate them again from their detections, write page, figures and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from sshbench.datasets import Dataset, load_for_protocol
+from sshbench.errors import MissingDataError, UsageError
+from sshbench.evaluation import Evaluation, evaluate_run, stored_protocol
+from sshbench.records import DetectionSet
+from sshbench.report.figures import labels_of, pr_figure, save_png, to_svg
+from sshbench.report.gallery import Picture, gallery
+from sshbench.report.outcomes import best_f1_step, outcomes, raw_threshold
+from sshbench.report.page import render_page
+from sshbench.runs import Identity, Run, open_run, write_atomic
+
+STAGES = ("read", "preprocess", "forward", "postprocess")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunReport:
+    """One run as the page shows it.
+
+    Attributes:
+        label: Its name in this report.
+        folder: Where it lies.
+        identity: Who made it.
+        evaluation: Computed again from its detections.
+        stages: Median milliseconds an image by stage; empty for imported predictions.
+        threshold: Raw score of the operating point.
+        subset: The subset for which that was chosen, and whose outcomes are drawn.
+        pictures: The grid.
+        no_pictures: Why the grid is empty, where it is.
+    """
+
+    label: str
+    folder: Path
+    identity: Identity
+    evaluation: Evaluation
+    stages: dict[str, float]
+    threshold: float
+    subset: str
+    pictures: list[Picture]
+    no_pictures: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """What was written."""
+
+    page: Path
+    files: tuple[Path, ...]
+
+
+def build_report(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    data: Path | None = None,
+    images_per_run: int = 12,
+    on_run: Callable[[str], None] | None = None,
+) -> ReportFiles:
+    """Write a report of one or more runs of the same protocol on the same images.
+
+    Args:
+        runs: Folders of runs.
+        out: Folder for `index.html`, `pr-<subset>.svg`, `pr-<subset>.png`, `ap.csv` and `curves.csv`.
+        data: The dataset's folder, where it is no longer where the run says.
+        images_per_run: Pictures in each grid.
+        on_run: Called with each run's name when it is done.
+
+    Raises:
+        UsageError: The runs are of different datasets, images or protocols.
+        MissingDataError: A folder holds no evaluated run, or its dataset is gone.
+    """
+    if not runs:
+        raise UsageError("name at least one run")
+    reports: list[RunReport] = []
+    opened = [open_run(folder) for folder in runs]
+    try:
+        _check_alike(opened)
+        for run, label in zip(opened, labels_of([run.identity.detector for run in opened]), strict=True):
+            reports.append(_report_run(run, label, data, images_per_run))
+            if on_run is not None:
+                on_run(label)
+    finally:
+        for run in opened:
+            run.close()
+    return _write(reports, out)
+
+
+def _check_alike(runs: Sequence[Run]) -> None:
+    first = runs[0].identity
+    for run in runs[1:]:
+        for name in ("dataset", "protocol", "protocol_hash", "dataset_fingerprint"):
+            there, here = getattr(first, name), getattr(run.identity, name)
+            if there != here:
+                raise UsageError(
+                    f"the runs do not compare: {name} is {there!r} in {runs[0].folder} and {here!r} in {run.folder}",
+                    remedy="Make a report of each",
+                )
+
+
+def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunReport:
+    protocol = stored_protocol(run)
+    root = data or (None if run.identity.data is None else Path(run.identity.data))
+    try:
+        dataset = load_for_protocol(protocol, root).restricted(run.stored_keys())
+    except MissingDataError as error:
+        raise MissingDataError(
+            f"the dataset of the run in {run.folder} is not where it was: {error.message}",
+            remedy="Say by --data where it is now",
+        ) from error
+    evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
+    detections = run.detections().aligned(dataset.keys)
+    subset = protocol.subsets[-1].name
+    step = best_f1_step(evaluation.result.counts[subset], evaluation.result.faces[subset])
+    point = float(evaluation.curves[subset].thresholds[step])
+    threshold = raw_threshold(detections.scores, evaluation.result.normalised, point)
+    pictures, why = _pictures(dataset, detections, evaluation, subset, threshold, count)
+    return RunReport(
+        label=label,
+        folder=run.folder,
+        identity=run.identity,
+        evaluation=evaluation,
+        stages=_stages(run),
+        threshold=threshold,
+        subset=subset,
+        pictures=pictures,
+        no_pictures=why,
+    )
+
+
+def _pictures(
+    dataset: Dataset, detections: DetectionSet, evaluation: Evaluation, subset: str, threshold: float, count: int
+) -> tuple[list[Picture], str]:
+    if count < 1:
+        return [], "none were asked for"
+    found = outcomes(detections, dataset.faces, evaluation.result, subset, threshold)
+    pictures = gallery(dataset, detections, found, count)
+    return pictures, "" if pictures else f"no image of the dataset is below {dataset.image_root or dataset.root}"
+
+
+def _stages(run: Run) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for image in run.images():
+        for stage in STAGES:
+            if image.stages and stage in image.stages:
+                seconds[stage].append(image.stages[stage])
+    return {stage: 1000 * median(values) for stage, values in seconds.items() if values}
+
+
+def _write(reports: list[RunReport], out: Path) -> ReportFiles:
+    files: list[Path] = []
+    svgs: dict[str, str] = {}
+    for subset in reports[0].evaluation.curves:
+        curves = {report.label: report.evaluation.curves[subset] for report in reports}
+        figure = pr_figure(subset, curves)
+        svgs[subset] = to_svg(figure, f"pr-{subset}")
+        files.append(write_atomic(out / f"pr-{subset}.svg", svgs[subset]))
+        files.append(save_png(figure, out / f"pr-{subset}.png"))
+    files.append(write_atomic(out / "ap.csv", _ap_csv(reports)))
+    files.append(write_atomic(out / "curves.csv", _curves_csv(reports)))
+    page = write_atomic(out / "index.html", render_page(reports, svgs))
+    return ReportFiles(page=page, files=(page, *files))
+
+
+def _ap_csv(reports: list[RunReport]) -> str:
+    rows: list[list[object]] = [
+        ["run", "detector", "metric", "value", "images", "complete", "protocol", "protocol_hash"]
+    ]
+    for report in reports:
+        record = report.evaluation.record
+        for metric, value in record.metrics.items():
+            tail = [record.images, record.complete, record.protocol, record.protocol_hash]
+            rows.append([report.label, record.detector, metric, value, *tail])
+    return _csv(rows)
+
+
+def _curves_csv(reports: list[RunReport]) -> str:
+    rows: list[list[object]] = [["run", "subset", "threshold", "recall", "precision"]]
+    for report in reports:
+        for subset, curve in report.evaluation.curves.items():
+            points = zip(curve.thresholds.tolist(), curve.recall.tolist(), curve.precision.tolist(), strict=True)
+            rows += [[report.label, subset, *point] for point in points]
+    return _csv(rows)
+
+
+def _csv(rows: list[list[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
