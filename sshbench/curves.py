@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
@@ -58,8 +59,10 @@ def wider_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
 def truncated_percent(ap: float) -> str:
     """An AP as the WIDER tool's legends print it: cut, not rounded, to three digits.
 
-    >>> truncated_percent(0.92571), truncated_percent(0.9999)
-    ('0.925', '0.999')
+    >>> truncated_percent(0.92571), truncated_percent(0.9999), truncated_percent(float("nan"))
+    ('0.925', '0.999', '-')
     """
+    if math.isnan(ap):
+        return "-"
     # Decimal of the shortest form: 0.57 is printed 0.570, though 0.57 * 1000 in binary lies just below 570.
     return str(Decimal(repr(float(ap))).quantize(Decimal("0.001"), rounding=ROUND_DOWN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class EvaluationRecord(BaseModel):
         detector: Name of the detector, or of the prediction set.
         protocol: Name of the protocol.
         protocol_hash: Hash of its content, overrides included.
-        metrics: By name, unrounded fractions; None where a metric is not defined.
+        metrics: By name, unrounded fractions; None where no face counts.
         images: Images that took part.
         faces: Annotated faces in them, ignored ones included.
         counted: By subset, the faces that count.
@@ -135,7 +136,7 @@ def evaluate(
         detector=detector,
         protocol=protocol.name,
         protocol_hash=protocol.hash,
-        metrics={**result.metrics},
+        metrics={name: None if math.isnan(value) else value for name, value in result.metrics.items()},
         images=len(dataset.keys),
         faces=dataset.faces.total,
         counted=dict(result.faces),

@@ -1,116 +1,216 @@
-"""Unpack archives without leaving the folder: every name is checked before the first byte is written."""
+"""Unpack archives without leaving the folder: every member is checked before the first byte is written."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from sshbench.errors import InputError
+from sshbench.errors import InputError, MissingDataError, SshbenchError
 
-_MAX_BYTES = 20 << 30
+_MAX_BYTES = 20 << 30  # several times the largest archive of `sources.toml`
+_BLOCK = 1 << 20
 _REMEDY = "Do not use it; get it again from the dataset's page"
+# What the two readers raise on damaged, encrypted or unknown content; OSError is a bad gzip header or a bad seek.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    OSError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One file of an archive: its name as written there, its size in bytes, its CRC-32 if stored, its content."""
+
+    name: str
+    size: int
+    crc: int | None
+    open: Callable[[], IO[bytes] | None]
 
 
 def unpack(
     archive: Path, folder: Path, *, max_bytes: int = _MAX_BYTES, progress: Callable[[int], None] | None = None
 ) -> list[Path]:
-    """Unpack a zip or a tar into a folder; files that are there with the right size are kept.
+    """Unpack a zip, a tar or a compressed tar into a folder.
+
+    A file that is there with the right size and content is kept, so an interrupted call is finished by calling again.
+    Files appear under their names only when they are whole.
 
     Args:
         archive: The file; its content, not its name, says what it is.
-        folder: Everything stays below it.
-        max_bytes: Most bytes it may unpack to.
-        progress: Called with the bytes of each file.
+        folder: Everything stays below it; made where it is not there.
+        max_bytes: Most bytes that all files together may have.
+        progress: Called with the bytes of each file that is in its place.
 
     Returns:
         The files, in the archive's order.
 
     Raises:
-        InputError: It is no archive, is damaged, is too large, or holds a name or a link that leads out of the folder.
+        MissingDataError: There is no such archive.
+        InputError: It is no archive, is damaged, is too large, or holds a name or a link that could lead out of the
+            folder. Of all but damage inside a member nothing has been written.
+        SshbenchError: A file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    if not archive.is_file():
+        raise MissingDataError(f"there is no archive {archive}", remedy="Fetch it, or put it there by hand")
+    with _damage(archive), contextlib.ExitStack() as stack:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                return _unpack_zip(file, archive, folder, max_bytes, progress)
-        with tarfile.open(archive) as file:
-            return _unpack_tar(file, archive, folder, max_bytes, progress)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"cannot be unpacked ({error})", file=archive, remedy=_REMEDY) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be unpacked ({error})", file=archive, remedy=_REMEDY) from error
+            members = _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
+        else:
+            members = _tar_members(stack.enter_context(tarfile.open(archive)), archive, max_bytes)
+        total = sum(member.size for member in members)
+        if total > max_bytes:
+            raise _too_large(archive, total, max_bytes)
+        targets = _targets([member.name for member in members], folder, archive)
+        for member, target in zip(members, targets, strict=True):
+            _place(member, target, archive)
+            if progress is not None:
+                progress(member.size)
+        return targets
 
 
-def _unpack_zip(
-    file: zipfile.ZipFile, archive: Path, folder: Path, limit: int, progress: Callable[[int], None] | None
-) -> list[Path]:
-    members = [info for info in file.infolist() if not info.is_dir()]
-    for info in members:
-        # The upper half of external_attr holds the Unix mode; 0o120000 is a symbolic link.
-        if (info.external_attr >> 16) & 0o170000 == 0o120000:
-            raise _refuse(archive, info.filename, "is a link")
-    targets = [_target(folder, info.orig_filename, archive) for info in members]
-    _check_total(archive, sum(info.file_size for info in members), limit)
-    for info, target in zip(members, targets, strict=True):
-        if not (target.is_file() and target.stat().st_size == info.file_size):
-            with file.open(info) as source:
-                _write(source, target, info.file_size, archive)
-        if progress is not None:
-            progress(info.file_size)
-    return targets
+def _zip_members(file: zipfile.ZipFile, archive: Path) -> list[_Member]:
+    members = []
+    for info in file.infolist():
+        # `filename` ends at a NUL; what was written is `orig_filename`.
+        _check_name(info.orig_filename, archive)
+        # The upper half of external_attr holds the Unix mode, 0 where the archive was made elsewhere.
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise _refuse(archive, info.filename, "is a link or a device")
+        if info.flag_bits & 1:
+            raise _refuse(archive, info.filename, "is encrypted")
+        if not info.is_dir():
+            members.append(_Member(info.orig_filename, info.file_size, info.CRC, partial(file.open, info)))
+    return members
 
 
-def _unpack_tar(
-    file: tarfile.TarFile, archive: Path, folder: Path, limit: int, progress: Callable[[int], None] | None
-) -> list[Path]:
-    members = [member for member in file.getmembers() if not member.isdir()]
-    for member in members:
-        if not member.isfile():
-            raise _refuse(archive, member.name, "is a link or a device")
-    targets = [_target(folder, member.name, archive) for member in members]
-    _check_total(archive, sum(member.size for member in members), limit)
-    for member, target in zip(members, targets, strict=True):
-        source = file.extractfile(member)
-        if source is not None and not (target.is_file() and target.stat().st_size == member.size):
-            _write(source, target, member.size, archive)
-        if progress is not None:
-            progress(member.size)
-    return targets
+def _tar_members(file: tarfile.TarFile, archive: Path, max_bytes: int) -> list[_Member]:
+    members = []
+    total = 0
+    # One by one: listing a compressed tar decompresses it, and that has to stop at the limit.
+    for info in file:
+        _check_name(info.name, archive)
+        if not (info.isreg() or info.isdir()) or info.issparse():
+            raise _refuse(archive, info.name, "is a link or a device")
+        total += info.size
+        if total > max_bytes:
+            raise _too_large(archive, total, max_bytes)
+        if info.isreg():
+            members.append(_Member(info.name, info.size, None, partial(file.extractfile, info)))
+    return members
 
 
-def _target(folder: Path, name: str, archive: Path) -> Path:
+def _check_name(name: str, archive: Path) -> None:
     parts = name.split("/")
-    bad = not name or "\\" in name or "\0" in name or name.startswith("/") or ".." in parts
-    if bad or re.match(r"[A-Za-z]:", name) or not any(part not in ("", ".") for part in parts):
-        raise _refuse(archive, name, "leads out of the folder")
-    target = folder.joinpath(*(part for part in parts if part not in ("", ".")))
-    # A link that is already in the folder could still lead out of it.
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise _refuse(archive, name, "leads out of the folder")
-    return target
+    if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name):
+        raise _refuse(archive, name, "could lead out of the folder")
+    if not name or (not any(part not in ("", ".") for part in parts) and not name.endswith(("/", "."))):
+        raise _refuse(archive, name, "has no name")
 
 
-def _write(source: IO[bytes], target: Path, size: int, archive: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".part")
-    with temporary.open("wb") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-    if temporary.stat().st_size != size:
-        temporary.unlink()
-        raise InputError("a member is shorter than the archive says", file=archive, value=target.name, remedy=_REMEDY)
-    temporary.replace(target)
+def _targets(names: list[str], folder: Path, archive: Path) -> list[Path]:
+    root = folder.resolve()
+    targets: dict[Path, None] = {}
+    for name in names:
+        target = folder.joinpath(*(part for part in name.split("/") if part not in ("", ".")))
+        if target == folder or target in targets:
+            raise _refuse(archive, name, "has the place of another one")
+        # A link that is in the folder already could lead out of it, whatever the names say.
+        if not target.parent.resolve().is_relative_to(root):
+            raise InputError(
+                "is or lies behind a link out of the folder",
+                file=target.parent,
+                remedy=f"Unpack {archive} by hand where the link points to",
+            )
+        targets[target] = None
+    return list(targets)
 
 
-def _check_total(archive: Path, total: int, limit: int) -> None:
-    if total > limit:
-        raise InputError(f"would unpack to {total} bytes, more than {limit}", file=archive, remedy=_REMEDY)
+def _place(member: _Member, target: Path, archive: Path) -> None:
+    if _is_there(member, target):
+        return
+    with _disk(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".sshbench-{os.getpid()}.tmp")
+    size = 0
+    try:
+        with _disk(target):
+            out = temporary.open("wb")
+        with out:
+            for block in _blocks(member):
+                size += len(block)
+                with _disk(target):
+                    out.write(block)
+        if size != member.size:
+            raise _refuse(archive, member.name, f"has {size} of {member.size} bytes")
+        with _disk(target):
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_there(member: _Member, target: Path) -> bool:
+    """Whether the file is in its place with the right content, not only with the right size."""
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != member.size:
+        return False
+    expected = member.crc
+    if expected is None:  # a tar stores no checksum of the content
+        expected = 0
+        for block in _blocks(member):
+            expected = zlib.crc32(block, expected)
+    found = 0
+    with target.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found = zlib.crc32(block, found)
+    return found == expected
+
+
+def _blocks(member: _Member) -> Iterator[bytes]:
+    source = member.open()
+    if source is not None:
+        with source:
+            while block := source.read(_BLOCK):
+                yield block
+
+
+@contextlib.contextmanager
+def _damage(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise InputError(f"cannot be unpacked ({error})", file=archive, remedy=_REMEDY) from error
+
+
+@contextlib.contextmanager
+def _disk(target: Path) -> Iterator[None]:
+    """What goes wrong with our own files is not the archive's fault."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "Look at the folder's permissions and free space, and call again: it goes on"
+        raise SshbenchError(f"{target} cannot be written ({error})", remedy=remedy) from error
 
 
 def _refuse(archive: Path, name: str, why: str) -> InputError:
     return InputError(f"a member {why}", file=archive, value=name, remedy=_REMEDY)
+
+
+def _too_large(archive: Path, total: int, limit: int) -> InputError:
+    return InputError(f"would unpack to {total} bytes or more, the limit is {limit}", file=archive, remedy=_REMEDY)

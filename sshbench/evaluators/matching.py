@@ -35,6 +35,12 @@ def best_boxes(
     Returns:
         int64 (n,): row in `faces`, the first one on ties; -1 where no box reaches the threshold.
     """
+    # Boxes that are not finite or far out are legal and never hit; numpy need not warn of them.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return _best_boxes(detections, faces, threshold, inclusive, int32)
+
+
+def _best_boxes(detections: DetectionSet, faces: FaceSet, threshold: float, inclusive: bool, int32: bool) -> IntArray:
     best = np.full(detections.total, -1, dtype=np.int64)
     slack = 2.0 if int32 else 1e-3
     for first, last, pair_detection, pair_face in _candidates(detections, faces, threshold, inclusive, slack, int32):
@@ -106,10 +112,9 @@ def _candidates(
         width = boxes[:, 2] - boxes[:, 0] + one
         # The overlap is at least t of both widths, so the face is at most 1/t as wide as the detection, begins at most
         # 1 - t of its own width before it, and at most 1 - t of the detection's width after the detection begins.
-        with np.errstate(invalid="ignore", over="ignore"):
-            reach = widest[image] if loose else np.minimum(width / threshold, widest[image])
-            low = boxes[:, 0] - (1.0 - share) * reach - slack
-            high = boxes[:, 0] + (1.0 - share) * width + slack
+        reach = widest[image] if loose else np.minimum(width / threshold, widest[image])
+        low = boxes[:, 0] - (1.0 - share) * reach - slack
+        high = boxes[:, 0] + (1.0 - share) * width + slack
         lane = image * _LANE
         begin = np.searchsorted(position, lane + np.clip(low, -_EDGE, _EDGE), side="left")
         end = np.searchsorted(position, lane + np.clip(high, -_EDGE, _EDGE), side="right")

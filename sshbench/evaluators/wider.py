@@ -59,7 +59,7 @@ class WiderResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """`AP/<subset>` as unrounded fractions."""
+        """`AP/<subset>` as unrounded fractions; NaN where no face counts, as the official tool has it."""
         return {f"AP/{name}": curve.ap for name, curve in self.curves.items()}
 
 
