@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -55,27 +54,31 @@ def fetch_command(
 ) -> None:
     """Download a dataset from the addresses that its own page names, check it and unpack it.
 
-    An interrupted download goes on where it stopped. Without --part: what evaluation needs.
+    An interrupted download goes on where it stopped; what is there and right is kept. Without --part: what evaluation
+    needs.
 
     Example:
 
       sshbench data fetch wider --data ~/WIDER --part split --part eval_tools
     """
-    from sshbench.cli.progress import progress_bar
-    from sshbench.datasets.fetch import dataset_source, fetch_file
+    from collections.abc import Iterator
+    from contextlib import contextmanager
 
-    source = dataset_source(dataset)
-    chosen = source.chosen(part)
+    from sshbench.cli.progress import progress_bar
+    from sshbench.datasets.download import Progress
+    from sshbench.datasets.fetch import dataset_source, fetch_dataset
+
+    @contextmanager
+    def bar(description: str, total: int | None) -> Iterator[Progress]:
+        with progress_bar(description, total, "B", enabled=not as_json) as shown:
+            yield shown.update
+
     if not as_json:
-        typer.echo(source.terms)
-    fetched = []
-    for file in chosen:
-        total = None if file.bytes is None else file.bytes / 1e6
-        with progress_bar(file.name, total, "MB", enabled=not as_json) as bar:
-            result = fetch_file(file, data, progress=lambda count, bar=bar: bar.update(count / 1e6))  # type: ignore[misc]
-        fetched.append(result)
-        if not as_json:
-            checked = "sha256 as published" if result.checked else f"no published checksum; sha256 {result.sha256}"
-            typer.echo(f"{file.name}: {result.bytes} bytes, {checked}, {result.files} files")
+        typer.echo(dataset_source(dataset).terms)
+    report = fetch_dataset(
+        dataset, data, parts=part, progress=bar, on_file=None if as_json else lambda file: typer.echo(str(file))
+    )
     if as_json:
-        typer.echo(json.dumps({"dataset": dataset, "page": source.page, "files": [asdict(f) for f in fetched]}))
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        typer.echo(f"`sshbench data check {dataset} --data {data}` says what can be done with it.")

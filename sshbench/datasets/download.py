@@ -13,10 +13,11 @@ import http.client
 import json
 import os
 import re
+import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -103,9 +104,8 @@ def download(
             # While this process waited for the lock, another one may have brought the file.
             return job.already_there() or job.fetch(retries)
     except OSError as error:
-        raise DownloadError(
-            f"{path} cannot be written ({error})", remedy="Make room, or name another folder"
-        ) from error
+        remedy = "Look at the folder's permissions and free space; a download goes on where it stopped"
+        raise DownloadError(f"{path} cannot be read or written ({error})", remedy=remedy) from error
 
 
 class _Job:
@@ -192,7 +192,7 @@ class _Job:
             except urllib.error.HTTPError as error:
                 error.close()
                 reason, final = f"answered {error.code} {error.reason}", error.code not in _PASSING
-            except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+            except (urllib.error.URLError, http.client.HTTPException) as error:
                 reason, final = f"could not be fetched ({getattr(error, 'reason', None) or error})", False
             best, failures = (self.got, 0) if self.got > best else (best, failures + 1)
             if final or failures > retries:
@@ -204,21 +204,24 @@ class _Job:
         self._start()
         there, version = self._to_resume()
         if there and there == self.size:
-            return self._start(self.part)
+            self._start(self.part)
+            return self._report()
         request = urllib.request.Request(self.url, headers={"User-Agent": "sshbench", "Accept-Encoding": "identity"})
         if there:
             request.add_header("Range", f"bytes={there}-")
             if version:
                 request.add_header("If-Range", version)
         try:
-            response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
+            with _network():
+                response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             # 416: nothing comes after what is here. It is whole if the server's file is of this length.
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not there:
                 raise
             error.close()
             if error.headers.get("Content-Range") == f"bytes */{there}":
-                return self._start(self.part)
+                self._start(self.part)
+                return self._report()
             self._discard()
             raise http.client.HTTPException("the file there is shorter than what is here") from error
         with response:
@@ -229,9 +232,9 @@ class _Job:
             else:
                 # The old bytes go before the new mark is written: killed in between, nothing can be spliced.
                 self._discard()
-            mark = _version(response)
-            self.memo.write_text(json.dumps({"url": self.url, "version": mark}), encoding="utf-8")
-            self._store(response)
+            memo = {"url": self.url, "version": _version(response)}
+            self.memo.write_text(json.dumps(memo), encoding="utf-8")
+            self._store(response, total)
         if total is not None and self.got < total:
             raise http.client.HTTPException(f"the connection ended after {self.got} of {total} bytes")
         return None
@@ -268,30 +271,46 @@ class _Job:
             raise DownloadError(f"{self.url} is {total} bytes long, expected {self.size}", remedy=remedy)
         return total if total is not None else self.size
 
-    def _store(self, response: http.client.HTTPResponse) -> None:
+    def _store(self, response: http.client.HTTPResponse, total: int | None) -> None:
         self._report()
+        free = shutil.disk_usage(self.part.parent).free
+        if total is not None and total - self.got > free:
+            remedy = "Make room, or name another folder"
+            raise DownloadError(f"{total - self.got} bytes are to come but {free} are free", remedy=remedy)
         with self.part.open("ab") as file:
-            while block := response.read1(_BLOCK):
-                try:
-                    file.write(block)
-                except OSError as error:
-                    remedy = "Make room, and try again (it goes on where it stopped)"
-                    raise DownloadError(f"{self.part} cannot be written ({error})", remedy=remedy) from error
+            while self.size is None or self.got <= self.size:
+                with _network():
+                    block = response.read1(_BLOCK)
+                if not block:
+                    break
+                file.write(block)
                 self._take(block)
                 self._report()
-                if self.size is not None and self.got > self.size:
-                    break
             file.flush()
             os.fsync(file.fileno())
         if self.size is not None and self.got > self.size:
             self._discard()
-            raise DownloadError(f"{self.url} gave more than the expected {self.size} bytes", remedy=self.by_hand)
+            raise DownloadError(
+                f"{self.url} gave more than the expected {self.size} bytes",
+                remedy=f"Get it elsewhere and {self.by_hand}",
+            )
 
     def _discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.memo.unlink(missing_ok=True)
         self.resumed = False
         self._start()
+
+
+@contextlib.contextmanager
+def _network() -> Iterator[None]:
+    """Make what goes wrong on the network one kind of error, apart from what goes wrong with files."""
+    try:
+        yield
+    except urllib.error.URLError:
+        raise
+    except (OSError, ValueError) as error:
+        raise urllib.error.URLError(str(error)) from error
 
 
 def _version(response: http.client.HTTPResponse) -> str:

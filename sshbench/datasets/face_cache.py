@@ -36,7 +36,8 @@ def save_faces(path: Path, faces: FaceSet) -> None:
 def load_faces(path: Path) -> FaceSet | None:
     """Read what `save_faces` wrote; None where it is absent or damaged, so that the caller makes it again."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a file that is no npz open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = arrays.files
             text = arrays["keys"].tobytes().decode()
             return FaceSet(

@@ -1,41 +1,57 @@
-"""Fetch a dataset: download its archives, check them, unpack them."""
+"""Fetch a dataset: download its archives, check them, unpack them, and record what was fetched."""
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from sshbench.datasets.download import Progress, download_file
+from sshbench.datasets.download import Download, Progress, download
 from sshbench.datasets.unpack import unpack
-from sshbench.errors import DownloadError, UsageError
-from sshbench.resources import sha256_of
+from sshbench.errors import DownloadError, InputError, UsageError
+
+Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
+"""Opens a progress bar for what is done and its size in bytes, None where not known."""
+
+RECORD = "sshbench-fetched.json"
+"""In the dataset's folder: by archive, from where it came, its size and hash, and what the hash was compared with."""
 
 _SOURCES = Path(__file__).with_name("sources.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One archive of a dataset.
+    """One archive of a dataset, as in `sources.toml`.
 
     Attributes:
         part: Name by which a user asks for it.
         name: File name.
-        what: What it holds.
         urls: Addresses, tried in order.
+        provides: What it unpacks to.
+        needed_for: What cannot be done without it.
         bytes: Published size, None where there is none.
         sha256: Published hash, None where there is none.
+        md5: Published hash, None where there is none; looked at only where there is no sha256.
+        source: Who published size and hash.
+        into: Folder below the dataset's that it is unpacked into.
     """
 
     part: str
     name: str
-    what: str
     urls: tuple[str, ...]
+    provides: str = ""
+    needed_for: str = ""
     bytes: int | None = None
     sha256: str | None = None
+    md5: str | None = None
+    source: str = ""
+    into: str = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +59,21 @@ class DatasetSource:
     """Where a dataset comes from.
 
     Attributes:
+        name: The dataset.
         page: Its own page.
-        terms: Its owners' terms, in one sentence.
+        terms: Its owners' terms, a text for the user.
         default_parts: What evaluation needs.
         files: All archives.
     """
 
+    name: str
     page: str
     terms: str
     default_parts: tuple[str, ...]
     files: tuple[SourceFile, ...]
 
     def chosen(self, parts: Sequence[str] | None) -> list[SourceFile]:
-        """The archives of these parts, default: what evaluation needs.
+        """The archives of these parts; None or none: those that evaluation needs.
 
         Raises:
             UsageError: There is no such part.
@@ -63,7 +81,7 @@ class DatasetSource:
         known = [file.part for file in self.files]
         for part in parts or ():
             if part not in known:
-                raise UsageError(f"there is no part '{part}'", remedy=f"Known: {', '.join(known)}")
+                raise UsageError(f"{self.name} has no part '{part}'", remedy=_did_you_mean(part, known))
         return [file for file in self.files if file.part in (parts or self.default_parts)]
 
 
@@ -74,18 +92,53 @@ class FetchedFile:
     Attributes:
         part: Its part.
         path: Where the archive lies.
+        state: Whether it was downloaded now.
+        url: From where; None where it was there already.
         bytes: Its size.
-        sha256: Computed.
-        checked: Whether a published hash was there to compare with.
-        files: How many files it unpacked to.
+        sha256: Computed from what is there.
+        checked_by: The published hash that it was found equal to; None where none is published.
+        unpacked: How many files it unpacked to.
     """
 
     part: str
     path: str
+    state: Literal["downloaded", "already there"]
+    url: str | None
     bytes: int
     sha256: str
-    checked: bool
-    files: int
+    checked_by: Literal["sha256", "md5"] | None
+    unpacked: int
+
+    def __str__(self) -> str:
+        checked = (
+            f"{self.checked_by} as published"
+            if self.checked_by
+            else f"no published checksum; recorded sha256 {self.sha256}"
+        )
+        return f"{Path(self.path).name}: {self.state}, {self.bytes} bytes, {checked}, {self.unpacked} files unpacked"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What became of a dataset.
+
+    Attributes:
+        dataset: Its name.
+        folder: Where it lies.
+        page: Its own page.
+        terms: Its owners' terms.
+        files: Its archives, in the order of `sources.toml`.
+    """
+
+    dataset: str
+    folder: str
+    page: str
+    terms: str
+    files: tuple[FetchedFile, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON-ready object."""
+        return asdict(self)
 
 
 def dataset_source(name: str, table: Path = _SOURCES) -> DatasetSource:
@@ -96,37 +149,110 @@ def dataset_source(name: str, table: Path = _SOURCES) -> DatasetSource:
     """
     sources: dict[str, Any] = tomllib.loads(table.read_text(encoding="utf-8"))
     if name not in sources:
-        near = get_close_matches(name, sources, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"'{name}' cannot be fetched", remedy=f"{hint}Known: {', '.join(sorted(sources))}")
+        raise UsageError(f"there is no address to fetch '{name}' from", remedy=_did_you_mean(name, sorted(sources)))
     entry = sources[name]
     files = tuple(SourceFile(**{**file, "urls": tuple(file["urls"])}) for file in entry["files"])
-    return DatasetSource(entry["page"], entry["terms"], tuple(entry["default_parts"]), files)
+    return DatasetSource(name, entry["page"], entry["terms"], tuple(entry["default_parts"]), files)
 
 
-def fetch_file(file: SourceFile, folder: Path, *, progress: Progress | None = None) -> FetchedFile:
-    """Download one archive into `folder` and unpack it there.
+def fetch_dataset(
+    name: str,
+    folder: Path,
+    *,
+    parts: Sequence[str] | None = None,
+    progress: Bars | None = None,
+    on_file: Callable[[FetchedFile], None] | None = None,
+    table: Path = _SOURCES,
+) -> FetchReport:
+    """Download a dataset's archives into a folder and unpack them there; what is there and right is kept.
+
+    Args:
+        name: As in `sources.toml`.
+        folder: Made where it is not there.
+        parts: The archives wanted; None for those that evaluation needs.
+        progress: Opens the progress bars.
+        on_file: Called with each archive that is done.
+        table: Another table of sources.
+
+    Raises:
+        UsageError: There is no such dataset or part.
+        DownloadError: No address gave the file.
+        InputError: An archive is damaged or would unpack to a place outside the folder.
+    """
+    source = dataset_source(name, table)
+    done = []
+    for file in source.chosen(parts):
+        done.append(fetch_file(file, folder, progress=progress))
+        _record(folder, file, done[-1])
+        if on_file is not None:
+            on_file(done[-1])
+    return FetchReport(name, str(folder), source.page, source.terms, tuple(done))
+
+
+def fetch_file(file: SourceFile, folder: Path, *, progress: Bars | None = None) -> FetchedFile:
+    """Download one archive into a folder and unpack it there, from the first address that gives the right file.
 
     Raises:
         DownloadError: No address gave the file.
-        InputError: The archive is damaged or leads out of the folder.
+        InputError: The archive is damaged or would unpack to a place outside the folder.
     """
+    bars = progress or _no_bar
     archive = folder / file.name
-    failures: list[str] = []
+    failures = []
     for url in file.urls:
         try:
-            download_file(url, archive, sha256=file.sha256, size=file.bytes, progress=progress)
-            break
+            with bars(file.name, file.bytes) as bar:
+                got = download(url, archive, sha256=file.sha256, md5=file.md5, size=file.bytes, progress=bar)
+            with bars(f"unpacking {file.name}", None) as bar:
+                unpacked = unpack(archive, folder / file.into, progress=bar)
         except DownloadError as error:
             failures.append(error.message)
-    else:
-        raise DownloadError("; ".join(failures), remedy=f"Put {file.name} into {folder} by hand and call this again")
-    unpacked = unpack(archive, folder)
+            continue
+        except InputError as error:
+            # A file that nothing vouches for may be an error page; out of the way, it does not stop the next call.
+            if got.checked_by is not None or error.file != str(archive):
+                raise
+            bad = archive.replace(archive.with_name(f"{archive.name}.bad"))
+            failures.append(f"{error.message} (kept as {bad.name})")
+            continue
+        return _fetched(file, got, url, len(unpacked))
+    raise DownloadError("; ".join(failures), remedy=f"Try again later, or put {file.name} into {folder} by hand")
+
+
+def _fetched(file: SourceFile, got: Download, url: str, unpacked: int) -> FetchedFile:
     return FetchedFile(
         part=file.part,
-        path=str(archive),
-        bytes=archive.stat().st_size,
-        sha256=sha256_of(archive),
-        checked=file.sha256 is not None,
-        files=len(unpacked),
+        path=str(got.path),
+        state="downloaded" if got.fetched else "already there",
+        url=url if got.fetched else None,
+        bytes=got.bytes,
+        sha256=got.sha256,
+        checked_by=got.checked_by,
+        unpacked=unpacked,
     )
+
+
+def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = {}
+    entry = {"url": done.url, "bytes": done.bytes, "sha256": done.sha256, "checked_by": done.checked_by}
+    before = record.get(file.name, {})
+    if done.url is None and before.get("sha256") == done.sha256:
+        entry["url"] = before.get("url")
+    record[file.name] = {**entry, "published_by": file.source if done.checked_by else ""}
+    temporary = path.with_name(f".{RECORD}.{os.getpid()}")
+    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _no_bar(_what: str, _total: int | None) -> AbstractContextManager[Progress]:
+    return nullcontext(lambda _: None)
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Known: {', '.join(known)}"

@@ -119,27 +119,30 @@ def _tar_members(file: tarfile.TarFile, archive: Path, max_bytes: int) -> list[_
 
 def _check_name(name: str, archive: Path) -> None:
     parts = name.split("/")
-    if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name):
+    # A backslash and a drive letter mean something on Windows only, but no dataset needs them.
+    drive = any(re.match(r"[A-Za-z]:", part) for part in parts)
+    if not name or name.startswith("/") or ".." in parts or drive or "\\" in name or "\0" in name:
         raise _refuse(archive, name, "could lead out of the folder")
-    if not name or (not any(part not in ("", ".") for part in parts) and not name.endswith(("/", "."))):
-        raise _refuse(archive, name, "has no name")
 
 
 def _targets(names: list[str], folder: Path, archive: Path) -> list[Path]:
     root = folder.resolve()
-    targets: dict[Path, None] = {}
+    targets: dict[Path, str] = {}
     for name in names:
         target = folder.joinpath(*(part for part in name.split("/") if part not in ("", ".")))
         if target == folder or target in targets:
             raise _refuse(archive, name, "has the place of another one")
+        targets[target] = name
+    for parent in {parent for target in targets for parent in target.parents if parent.is_relative_to(folder)}:
+        if parent in targets:
+            raise _refuse(archive, targets[parent], "is a file and a folder at once")
         # A link that is in the folder already could lead out of it, whatever the names say.
-        if not target.parent.resolve().is_relative_to(root):
+        if not parent.resolve().is_relative_to(root):
             raise InputError(
                 "is or lies behind a link out of the folder",
-                file=target.parent,
-                remedy=f"Unpack {archive} by hand where the link points to",
+                file=parent,
+                remedy=f"Name the folder that it leads to, or unpack {archive} by hand",
             )
-        targets[target] = None
     return list(targets)
 
 

@@ -24,7 +24,7 @@ _MAX_DIGITS = 300  # a longer run is no number anybody meant
 _POW10 = 10 ** np.arange(_MAX_EXACT_DIGITS + 1, dtype=np.uint64)
 _POW10_FLOAT = _POW10.astype(np.float64)
 _ALLOWED = np.zeros(256, dtype=np.bool_)
-_ALLOWED[np.frombuffer(b"0123456789.- ,\t\r\n", dtype=np.uint8)] = True
+_ALLOWED[np.frombuffer(b"0123456789.- ,\t\r\n\v\f", dtype=np.uint8)] = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +94,8 @@ def parse_counted_tables(files: Sequence[bytes], columns: int) -> ParsedTables:
         start = int(numbers.starts[picked[i, j]])
         table[i, j] = float(buffer[start : start + 2 * _MAX_DIGITS + 2].split(None, 1)[0].split(b",")[0])
 
-    has_tokens = np.concatenate(([0], np.cumsum(tokens > 0)))
-    extra = plain & (has_tokens[after_last] > has_tokens[np.minimum(header + 1 + count, after_last)])
+    not_blank = np.concatenate(([0], np.cumsum((tokens > 0) | line_bad)))
+    extra = plain & (not_blank[after_last] > not_blank[np.minimum(header + 1 + count, after_last)])
     return ParsedTables(plain=plain, counts=count, extra_rows=extra, rows=table)
 
 
@@ -132,8 +132,8 @@ def _scan_numbers(text: npt.NDArray[np.uint8]) -> _Numbers:
             starts[lengths > _MAX_DIGITS],
         )
     )
-    # A fraction without a whole part in front (".5") is an offence above; keep the index arithmetic safe for it.
-    fractions = fractions[fractions > 0]
+    # A fraction without a whole part in front (".5") is an offence above; it must not join the number before it.
+    fractions = fractions[is_digit[starts[fractions] - 2]]
     whole_of = fractions - 1
     scale = np.minimum(lengths[fractions], _MAX_EXACT_DIGITS)
     mantissa = digits

@@ -260,7 +260,7 @@ def parse_file(content: bytes, name: str, report: _Report) -> FloatArray:
     Returns:
         float64 (n, 5): x, y, w, h (or x2, y2), score; no rows where the tool drops the file.
     """
-    lines = content.decode("latin-1").split("\n")
+    lines = content.split(b"\n")
     if len(lines) < 2 or not _fields(lines[1]):
         report("empty-file", name)
         return np.empty((0, _COLUMNS))
@@ -290,13 +290,13 @@ def parse_file(content: bytes, name: str, report: _Report) -> FloatArray:
     return table
 
 
-def _fields(line: str) -> list[str]:
-    return line.replace(",", " ").split()
+def _fields(line: bytes) -> list[bytes]:
+    return line.replace(b",", b" ").split()
 
 
-def _number(text: str) -> float | None:
-    # Python's float() takes 1_000 and non-ASCII digits; no tool of the field does.
-    if "_" in text or not text.isascii():
+def _number(text: bytes) -> float | None:
+    # Python's float() takes 1_000; no tool of the field does.
+    if b"_" in text:
         return None
     try:
         return float(text)
