@@ -88,7 +88,7 @@ def download(
         size: Bytes; None where not known.
         progress: Called with the bytes that arrived, those of an earlier attempt included.
         timeout: Seconds without a byte after which a connection is given up.
-        retries: Further attempts in a row that may bring nothing new.
+        retries: Further attempts in a row that may bring nothing new; 0 for one attempt.
 
     Raises:
         DownloadError: It did not arrive whole, is not the file it should be, or cannot be written.
@@ -171,8 +171,8 @@ class _Job:
             self._discard()
             self._bring(retries)
         if not self._holds():
-            self._discard()
             found = self.hashes[self.kind or "sha256"].hexdigest()
+            self._discard()
             raise DownloadError(
                 f"{self.url} gave a file with {self.kind} {found}, expected {self.expected}",
                 remedy="The file there has changed, or something on the way changed it; it was not kept. Try another "
@@ -195,7 +195,7 @@ class _Job:
             except (urllib.error.URLError, http.client.HTTPException) as error:
                 reason, final = f"could not be fetched ({getattr(error, 'reason', None) or error})", False
             best, failures = (self.got, 0) if self.got > best else (best, failures + 1)
-            if final or failures > retries:
+            if final or failures > retries or not retries:
                 remedy = f"Try again later (it goes on where it stopped), or {self.by_hand}"
                 raise DownloadError(f"{self.url} {reason}", remedy=remedy)
             time.sleep(min(_PAUSE * 2**failures, 10.0))
@@ -215,11 +215,11 @@ class _Job:
             with _network():
                 response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
-            # 416: nothing comes after what is here. It is whole if the server's file is of this length.
+            # 416: nothing comes after what is here; it is whole if the file there is of this length and may be.
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not there:
                 raise
             error.close()
-            if error.headers.get("Content-Range") == f"bytes */{there}":
+            if error.headers.get("Content-Range") == f"bytes */{there}" and self.size is None:
                 self._start(self.part)
                 return self._report()
             self._discard()

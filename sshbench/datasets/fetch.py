@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sshbench.datasets.download import Download, Progress, download
 from sshbench.datasets.unpack import unpack
-from sshbench.errors import DownloadError, InputError, UsageError
+from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError
 
 Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
 """Opens a progress bar for what is done and its size in bytes, None where not known."""
@@ -141,13 +141,13 @@ class FetchReport:
         return asdict(self)
 
 
-def dataset_source(name: str, table: Path = _SOURCES) -> DatasetSource:
+def dataset_source(name: str, table: Path | None = None) -> DatasetSource:
     """Where a dataset comes from.
 
     Raises:
         UsageError: Nothing is known of a dataset of this name.
     """
-    sources: dict[str, Any] = tomllib.loads(table.read_text(encoding="utf-8"))
+    sources: dict[str, Any] = tomllib.loads((table or _SOURCES).read_text(encoding="utf-8"))
     if name not in sources:
         raise UsageError(f"there is no address to fetch '{name}' from", remedy=_did_you_mean(name, sorted(sources)))
     entry = sources[name]
@@ -162,7 +162,7 @@ def fetch_dataset(
     parts: Sequence[str] | None = None,
     progress: Bars | None = None,
     on_file: Callable[[FetchedFile], None] | None = None,
-    table: Path = _SOURCES,
+    table: Path | None = None,
 ) -> FetchReport:
     """Download a dataset's archives into a folder and unpack them there; what is there and right is kept.
 
@@ -172,7 +172,7 @@ def fetch_dataset(
         parts: The archives wanted; None for those that evaluation needs.
         progress: Opens the progress bars.
         on_file: Called with each archive that is done.
-        table: Another table of sources.
+        table: Another table of sources than the shipped one.
 
     Raises:
         UsageError: There is no such dataset or part.
@@ -243,9 +243,14 @@ def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
     if done.url is None and before.get("sha256") == done.sha256:
         entry["url"] = before.get("url")
     record[file.name] = {**entry, "published_by": file.source if done.checked_by else ""}
-    temporary = path.with_name(f".{RECORD}.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(record, indent=2) + "\n"
+    try:
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            temporary = path.with_name(f".{RECORD}.{os.getpid()}")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+    except OSError as error:
+        raise SshbenchError(f"{path} cannot be written ({error})", remedy="Look at the folder's permissions") from error
 
 
 def _no_bar(_what: str, _total: int | None) -> AbstractContextManager[Progress]:

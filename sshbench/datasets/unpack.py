@@ -74,7 +74,7 @@ def unpack(
         if zipfile.is_zipfile(archive):
             members = _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
         else:
-            members = _tar_members(stack.enter_context(tarfile.open(archive)), archive, max_bytes)
+            members = _tar_members(stack.enter_context(_open_tar(archive)), archive, max_bytes)
         total = sum(member.size for member in members)
         if total > max_bytes:
             raise _too_large(archive, total, max_bytes)
@@ -99,6 +99,13 @@ def _zip_members(file: zipfile.ZipFile, archive: Path) -> list[_Member]:
         if not info.is_dir():
             members.append(_Member(info.orig_filename, info.file_size, info.CRC, partial(file.open, info)))
     return members
+
+
+def _open_tar(archive: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(archive)
+    except tarfile.ReadError as error:  # its text lists every format on a line of its own
+        raise InputError("is neither a zip nor a tar, or is damaged", file=archive, remedy=_REMEDY) from error
 
 
 def _tar_members(file: tarfile.TarFile, archive: Path, max_bytes: int) -> list[_Member]:

@@ -59,7 +59,7 @@ def load_wider(
     """
     if split not in SPLITS:
         raise UsageError(f"WIDER FACE has no split '{split}'", remedy=f"Known: {', '.join(SPLITS)}")
-    folder = Path(root)
+    folder = Path(root).expanduser()
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder that holds WIDER FACE by --data")
     files = annotation_files(folder, split, subsets or {})

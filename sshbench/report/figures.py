@@ -95,7 +95,7 @@ def _draw(axes: Axes, subset: str, curves: Mapping[str, PRCurve]) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
     axes.tick_params(colors="#374151", labelsize=9)
-    axes.legend(loc="lower left", fontsize=8.5, frameon=True, framealpha=0.9, edgecolor="none", title=None)
+    axes.legend(loc="lower left", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
 
 
 def _plain(label: str) -> str:

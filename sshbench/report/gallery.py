@@ -15,7 +15,7 @@ from sshbench.errors import SshbenchError
 from sshbench.records import BoolArray, DetectionSet, FloatArray, Image
 from sshbench.report.outcomes import Outcomes
 
-_WIDTH = 640
+_WIDTH = 800
 _RIGHT, _MISSED, _FALSE = (158, 196, 0), (0, 176, 255), (204, 80, 230)  # BGR: green, amber, magenta
 
 
@@ -106,19 +106,24 @@ def _draw(image: Image, right: FloatArray, missed: FloatArray, false: FloatArray
 def _box(
     canvas: cv2.typing.MatLike, a: tuple[int, int], b: tuple[int, int], colour: tuple[int, int, int], dashed: bool
 ) -> None:
-    # A dark line below keeps the colour visible on any ground; dashes tell missed from false without colour.
-    cv2.rectangle(canvas, a, b, (30, 30, 30), 3)
+    # A dark line below keeps the colour visible on any ground, thin where it would cover a small face; dashes tell
+    # missed from false without colour.
+    small = min(b[0] - a[0], b[1] - a[1]) < 24
+    width = 1 if small else 2
+    if not small:
+        cv2.rectangle(canvas, a, b, (30, 30, 30), 3)
     if not dashed:
-        cv2.rectangle(canvas, a, b, colour, 2)
+        cv2.rectangle(canvas, a, b, colour, width)
         return
+    dash = 2 if small else 4
     for start, end in (((a[0], a[1]), (b[0], a[1])), ((b[0], a[1]), b), (b, (a[0], b[1])), ((a[0], b[1]), a)):
         length = max(1, int(np.hypot(end[0] - start[0], end[1] - start[1])))
-        for at in range(0, length, 8):
+        for at in range(0, length, 2 * dash):
             points = [
                 tuple(round(s + (e - s) * min(t, length) / length) for s, e in zip(start, end, strict=True))
-                for t in (at, at + 4)
+                for t in (at, at + dash)
             ]
-            cv2.line(canvas, points[0], points[1], colour, 2)
+            cv2.line(canvas, points[0], points[1], colour, width)
 
 
 def _data_uri(image: Image) -> str:
