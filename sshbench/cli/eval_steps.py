@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sshbench.cli.progress import progress_bar
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import UsageError
 from sshbench.evaluation import Evaluation, evaluate, evaluate_run, store_evaluation
@@ -79,13 +80,15 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
     if is_run(predictions):
         return _from_run(request, predictions, whole)
     dataset = whole if request.limit is None else whole.limited(request.limit)
-    detections, findings = read_wider(
-        predictions,
-        dataset.keys,
-        known_keys=whole.keys,
-        box_format=request.box_format,
-        strict=request.strict,
-    )
+    with progress_bar(predictions.name, len(dataset.keys), "files", enabled=request.show_progress) as bar:
+        detections, findings = read_wider(
+            predictions,
+            dataset.keys,
+            known_keys=whole.keys,
+            box_format=request.box_format,
+            strict=request.strict,
+            progress=bar.update,
+        )
     evaluation = evaluate(
         detections,
         dataset,
@@ -101,7 +104,6 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
 
 def from_detector(request: Request, name: str) -> Outcome:
     """Run a detector over a dataset's images, or go on with its run, and evaluate it."""
-    from sshbench.cli.progress import progress_bar
     from sshbench.detectors.registry import load_detector
     from sshbench.inference import run_detector
     from sshbench.provenance import machine, now, versions

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PATIENCE = 1.0  # seconds: what is done sooner needs no bar, and is spared the import of the library that draws it
 
 
 class Bar(Protocol):
@@ -20,6 +26,34 @@ class _Silent:
         """Nobody is watching."""
 
 
+class _Shown:
+    """A bar that appears with the first report after a moment."""
+
+    def __init__(self, description: str, total: float | None, unit: str) -> None:
+        self._description, self._total, self._unit = description, total, unit
+        self._began = time.monotonic()
+        self._done = 0.0
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def update(self, n: float, note: str = "") -> None:
+        self._done += n
+        if self._progress is None:
+            if time.monotonic() - self._began < _PATIENCE:
+                return
+            self._progress = _new_progress(self._unit)
+            self._progress.start()
+            self._task = self._progress.add_task(self._description, total=self._total, note="")
+        assert self._task is not None
+        self._progress.update(self._task, completed=self._done)
+        if note:
+            self._progress.update(self._task, note=note)
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
 @contextmanager
 def progress_bar(description: str, total: float | None, unit: str, *, enabled: bool = True) -> Iterator[Bar]:
     """Show progress while the block runs: bar, count, rate and remaining time.
@@ -30,9 +64,17 @@ def progress_bar(description: str, total: float | None, unit: str, *, enabled: b
         unit: What is counted, for example `images`; `B` counts bytes and shows MB (10^6 bytes).
         enabled: False for machines (`--json`); silent too where standard error is no terminal.
     """
-    if not enabled or not sys.stderr.isatty() or total == 0:
+    if not enabled or not sys.stderr.isatty():
         yield _Silent()
         return
+    bar = _Shown(description, total, unit)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+def _new_progress(unit: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -41,24 +83,15 @@ def progress_bar(description: str, total: float | None, unit: str, *, enabled: b
         def render(self, task: Task) -> Text:
             return Text(count_text(task.completed, task.total, task.speed, unit))
 
-    columns = (
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         Count(),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(description, total=total, note="")
-
-        class Shown:
-            def update(self, n: float, note: str = "") -> None:
-                if note:
-                    progress.update(task, advance=n, note=note)
-                else:
-                    progress.update(task, advance=n)
-
-        yield Shown()
 
 
 def count_text(done: float, total: float | None, speed: float | None, unit: str) -> str:

@@ -71,6 +71,7 @@ def read_wider(
     known_keys: Iterable[str] | None = None,
     box_format: BoxFormat = "xywh",
     strict: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
     """Read a folder or zip of WIDER FACE prediction files.
 
@@ -81,6 +82,7 @@ def read_wider(
             over in silence; default `keys`.
         box_format: `xyxy` reads columns 3 and 4 as x2 and y2 instead of w and h.
         strict: Raise instead of reporting when anything had to be mended, dropped or looked wrong.
+        progress: Called with the number of files of each batch that was read.
 
     Returns:
         The detections aligned with `keys`, rows in file order; and what was found on the way.
@@ -98,7 +100,7 @@ def read_wider(
             f"no file in {path} belongs to an image of the dataset",
             remedy=f"Files are named <event>/<image>.txt, for example {keys[0]}.txt" if keys else "",
         )
-    detections = _read_files(tree, names, images, keys, box_format, repairs)
+    detections = _read_files(tree, names, images, keys, box_format, repairs, progress)
     _find_unsorted(detections, repairs)
     findings = repairs.findings() + _suspicions(detections, box_format)
     if strict and findings:
@@ -190,7 +192,13 @@ def _key_of(name: str) -> str:
 
 
 def _read_files(
-    tree: FileTree, names: list[str], images: IntArray, keys: Sequence[str], box_format: BoxFormat, repairs: _Repairs
+    tree: FileTree,
+    names: list[str],
+    images: IntArray,
+    keys: Sequence[str],
+    box_format: BoxFormat,
+    repairs: _Repairs,
+    progress: Callable[[int], None] | None,
 ) -> DetectionSet:
     tables: list[FloatArray] = []
     counts = np.zeros(len(keys), dtype=np.int64)
@@ -201,6 +209,8 @@ def _read_files(
         if box_format == "xywh":
             rows[:, 2:4] += rows[:, 0:2]
         tables.append(rows)
+        if progress is not None:
+            progress(len(contents))
     offsets = offsets_of(counts)
     boxes = np.empty((int(offsets[-1]), 4))
     scores = np.empty(int(offsets[-1]))
