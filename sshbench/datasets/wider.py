@@ -33,7 +33,6 @@ IMAGE_FOLDERS = (
     "WIDER_{split}",
 )
 SPLITS = ("train", "val", "test")
-ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 _CACHE_VERSION = "1"  # raise it when the cache's content changes
 
 

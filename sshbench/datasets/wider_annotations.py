@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.io import loadmat
 
-from sshbench.datasets.wider import ATTRIBUTES
 from sshbench.errors import InputError
 from sshbench.records import BoolArray, FaceSet, FloatArray, offsets_of
 
+# In the order of the text files' columns after x y w h.
+ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 _REMEDY = "Get the file again from the dataset's page"
 
 
@@ -85,7 +86,6 @@ def read_text(path: Path) -> FaceSet:
             at += 1
         tables.append(np.array([(row + [0] * 6)[:10] for row in rows], dtype=np.int64).reshape(-1, 10))
     table = np.concatenate(tables) if tables else np.empty((0, 10), dtype=np.int64)
-    # Text columns after x y w h: blur, expression, illumination, invalid, occlusion, pose.
     attributes = {name: table[:, 4 + i].astype(np.int8) for i, name in enumerate(ATTRIBUTES)}
     return FaceSet(
         tuple(keys), offsets_of([len(t) for t in tables]), _corners([table[:, :4].astype(np.float64)]), {}, attributes

@@ -16,37 +16,10 @@ from sshbench.records import DetectionSet
 from sshbench.report.figures import labels_of, pr_figure, save_png, to_svg
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.outcomes import best_f1_step, outcomes, raw_threshold
-from sshbench.report.page import render_page
-from sshbench.runs import Identity, Run, open_run, write_atomic
+from sshbench.report.page import RunReport, render_page
+from sshbench.runs import Run, open_run, write_atomic
 
 STAGES = ("read", "preprocess", "forward", "postprocess")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunReport:
-    """One run as the page shows it.
-
-    Attributes:
-        label: Its name in this report.
-        folder: Where it lies.
-        identity: Who made it.
-        evaluation: Computed again from its detections.
-        stages: Median milliseconds an image by stage; empty for imported predictions.
-        threshold: Raw score of the operating point.
-        subset: The subset for which that was chosen, and whose outcomes are drawn.
-        pictures: The grid.
-        no_pictures: Why the grid is empty, where it is.
-    """
-
-    label: str
-    folder: Path
-    identity: Identity
-    evaluation: Evaluation
-    stages: dict[str, float]
-    threshold: float
-    subset: str
-    pictures: list[Picture]
-    no_pictures: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import sshbench
+from sshbench.evaluation import Evaluation
+from sshbench.report.gallery import Picture
 from sshbench.report.published import paper_methods
+from sshbench.runs import Identity
 
-if TYPE_CHECKING:
-    from sshbench.report.build import RunReport
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunReport:
+    """One run as the page shows it.
+
+    Attributes:
+        label: Its name in this report.
+        folder: Where it lies.
+        identity: Who made it.
+        evaluation: Computed again from its detections.
+        stages: Median milliseconds an image by stage; empty for imported predictions.
+        threshold: Raw score of the operating point.
+        subset: The subset for which that was chosen, and whose outcomes are drawn.
+        pictures: The grid.
+        no_pictures: Why the grid is empty, where it is.
+    """
+
+    label: str
+    folder: Path
+    identity: Identity
+    evaluation: Evaluation
+    stages: dict[str, float]
+    threshold: float
+    subset: str
+    pictures: list[Picture]
+    no_pictures: str
 
 
 def render_page(reports: list[RunReport], svgs: dict[str, str]) -> str:
