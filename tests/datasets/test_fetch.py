@@ -254,17 +254,18 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("enabled", "terminal", "total"), [(True, True, 4), (False, True, 4), (True, False, 4), (True, True, 0)]
+    ("enabled", "terminal", "patience"), [(True, True, 0), (False, True, 0), (True, False, 0), (True, True, 60)]
 )
-def test_progress_bar(monkeypatch: pytest.MonkeyPatch, enabled: bool, terminal: bool, total: int) -> None:
+def test_progress_bar(monkeypatch: pytest.MonkeyPatch, enabled: bool, terminal: bool, patience: int) -> None:
+    monkeypatch.setattr("sshbench.cli.progress._PATIENCE", patience)
     err = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr("sys.stderr", err)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with progress_bar("[val] haar", total, "images", enabled=enabled) as bar:
+    with progress_bar("[val] haar", 4, "images", enabled=enabled) as bar:
         bar.update(1)
         bar.update(2, note="a.jpg")
-    shown = enabled and terminal and total > 0
+    shown = enabled and terminal and patience == 0
     assert ("[val] haar" in err.getvalue()) is shown
     assert ("3/4 images" in err.getvalue()) is shown
     assert ("a.jpg" in err.getvalue()) is shown
