@@ -29,6 +29,26 @@ class PRCurve:
     ap: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ROCCurve:
+    """A ROC curve as FDDB draws it: true positive rate against the number of false positives.
+
+    Attributes:
+        false_positives: float64 (t,), a count.
+        true_positive_rate: float64 (t,), a fraction of all faces.
+        thresholds: float64 (t,), the score each point stands for, ascending.
+    """
+
+    false_positives: FloatArray
+    true_positive_rate: FloatArray
+    thresholds: FloatArray
+
+    def rate_at(self, false_positives: float) -> float:
+        """The largest true positive rate with at most so many false positives; NaN where there is no such point."""
+        within = self.true_positive_rate[self.false_positives <= false_positives]
+        return float(within.max()) if len(within) else math.nan
+
+
 def wider_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
     """Average precision as the WIDER FACE tool computes it.
 
@@ -54,6 +74,20 @@ def wider_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
     products = (r[steps] - r[steps - 1]) * envelope[steps]
     # Added one after the other, as MATLAB's sum does: numpy's pairwise sum differs in the last bits.
     return float(np.cumsum(products)[-1]) if len(products) else 0.0
+
+
+def voc_area_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
+    """Average precision as the area under the all-point interpolated curve (PASCAL VOC 2010 and later).
+
+    The WIDER tool's VOCap.m is this rule; the two names keep the protocols apart.
+
+    Args:
+        recall: (t,) by falling score.
+        precision: (t,), may hold NaN.
+
+    Source: VOCap.m of the VOC development kit.
+    """
+    return wider_ap(recall, precision)
 
 
 def truncated_percent(ap: float) -> str:

@@ -73,6 +73,8 @@ class Detections:
     Attributes:
         boxes: float64 (n, 4), corners x1, y1, x2, y2 in pixels of the original image (`x2 = x1 + w`).
         scores: float64 (n,), larger is surer; any range.
+        ellipses: float64 (n, 5), as in `DetectionSet`, where the detections are ellipses.
+        positions: int64 (n,), as in `DetectionSet`.
 
     >>> Detections.from_xywh([[10, 20, 30, 40]], [0.5]).boxes
     array([[10., 20., 40., 60.]])
@@ -80,6 +82,8 @@ class Detections:
 
     boxes: FloatArray
     scores: FloatArray
+    ellipses: FloatArray | None = None
+    positions: IntArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "boxes", _as_boxes(self.boxes))
@@ -130,12 +134,18 @@ class DetectionSet(Sequence[Detections]):
         offsets: int64 (images + 1,); image i owns rows `offsets[i]:offsets[i + 1]`.
         boxes: float64 (n, 4), corners as in `Detections`.
         scores: float64 (n,).
+        ellipses: float64 (n, 5), major radius, minor radius, angle in radians, centre x, centre y, where the
+            detections are ellipses (FDDB); then `boxes` holds their bounding boxes.
+        positions: int64 (n,), position of each detection in the file that it was read from, where a protocol breaks
+            ties between images by it (PASCAL Faces).
     """
 
     keys: tuple[str, ...]
     offsets: IntArray
     boxes: FloatArray
     scores: FloatArray
+    ellipses: FloatArray | None = None
+    positions: IntArray | None = None
 
     def __post_init__(self) -> None:
         _check_offsets(self.keys, self.offsets, len(self.boxes), "detections")
@@ -153,6 +163,8 @@ class DetectionSet(Sequence[Detections]):
             offsets=offsets_of([len(d) for _, d in pairs]),
             boxes=np.concatenate(boxes) if boxes else np.empty((0, 4)),
             scores=np.concatenate(scores) if scores else np.empty(0),
+            ellipses=_joined([d.ellipses for _, d in pairs if len(d)]),
+            positions=_joined([d.positions for _, d in pairs if len(d)]),
         )
 
     def __len__(self) -> int:
@@ -160,7 +172,12 @@ class DetectionSet(Sequence[Detections]):
 
     def __getitem__(self, index: Any) -> Any:
         rows = slice(self.offsets[index], self.offsets[index + 1])
-        return Detections(self.boxes[rows], self.scores[rows])
+        return Detections(
+            self.boxes[rows],
+            self.scores[rows],
+            None if self.ellipses is None else self.ellipses[rows],
+            None if self.positions is None else self.positions[rows],
+        )
 
     def __iter__(self) -> Iterator[Detections]:
         return (self[i] for i in range(len(self.keys)))
@@ -175,8 +192,19 @@ class DetectionSet(Sequence[Detections]):
         if tuple(keys) == self.keys:
             return self
         where = {key: i for i, key in enumerate(self.keys)}
-        empty = Detections.empty()
-        return DetectionSet.from_images((key, self[where[key]] if key in where else empty) for key in keys)
+        images = np.array([where.get(key, -1) for key in keys], dtype=np.int64)
+        # One image more, without detections, stands for those that have no entry: index -1 finds it.
+        starts = np.append(self.offsets[:-1], 0)
+        counts = np.append(np.diff(self.offsets), 0)
+        rows = ranges(starts[images], counts[images])
+        return DetectionSet(
+            keys=tuple(keys),
+            offsets=offsets_of(counts[images]),
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            ellipses=None if self.ellipses is None else self.ellipses[rows],
+            positions=None if self.positions is None else self.positions[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +217,8 @@ class FaceSet(Sequence[Faces]):
         boxes: float64 (m, 4), corners as in `Faces`.
         ignore: By subset name, bool (m,): True where the face does not count.
         attributes: By attribute name, int8 (m,).
+        ellipses: float64 (m, 5), as in `DetectionSet`, where faces are annotated so (FDDB).
+        sizes: int64 (images, 2), width and height in pixels, where they are known.
     """
 
     keys: tuple[str, ...]
@@ -196,6 +226,8 @@ class FaceSet(Sequence[Faces]):
     boxes: FloatArray
     ignore: Mapping[str, BoolArray]
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+    ellipses: FloatArray | None = None
+    sizes: IntArray | None = None
 
     def __post_init__(self) -> None:
         _check_offsets(self.keys, self.offsets, len(self.boxes), "ground truth")
@@ -234,6 +266,8 @@ class FaceSet(Sequence[Faces]):
             boxes=self.boxes[rows],
             ignore={name: flags[rows] for name, flags in self.ignore.items()},
             attributes={name: values[rows] for name, values in self.attributes.items()},
+            ellipses=None if self.ellipses is None else self.ellipses[rows],
+            sizes=None if self.sizes is None else self.sizes[picked],
         )
 
 
@@ -259,6 +293,12 @@ def ranges(starts: IntArray, counts: IntArray) -> IntArray:
     total = int(ends[-1]) if len(ends) else 0
     joined: IntArray = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
     return joined
+
+
+def _joined(parts: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
+    """Arrays of all images in one; None where they do not have any."""
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if present and len(present) == len(parts) else None
 
 
 def _as_boxes(values: npt.ArrayLike) -> FloatArray:

@@ -20,6 +20,8 @@ def save_faces(path: Path, faces: FaceSet) -> None:
         "keys": np.frombuffer("\n".join(faces.keys).encode(), dtype=np.uint8),
         "offsets": faces.offsets,
         "boxes": faces.boxes,
+        **({} if faces.ellipses is None else {"ellipses": faces.ellipses}),
+        **({} if faces.sizes is None else {"sizes": faces.sizes}),
         **{f"ignore/{name}": flags for name, flags in faces.ignore.items()},
         **{f"attribute/{name}": values for name, values in faces.attributes.items()},
     }
@@ -46,6 +48,8 @@ def load_faces(path: Path) -> FaceSet | None:
                 boxes=arrays["boxes"],
                 ignore={n.removeprefix("ignore/"): arrays[n] for n in names if n.startswith("ignore/")},
                 attributes={n.removeprefix("attribute/"): arrays[n] for n in names if n.startswith("attribute/")},
+                ellipses=arrays["ellipses"] if "ellipses" in names else None,
+                sizes=arrays["sizes"] if "sizes" in names else None,
             )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None

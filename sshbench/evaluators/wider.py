@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.curves import PRCurve, wider_ap
-from sshbench.errors import SshbenchError
+from sshbench.errors import SshbenchError, UsageError
 from sshbench.evaluators.matching import best_boxes
-from sshbench.protocols import Protocol
+from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
 
 # norm_score.m starts its search for the range from these two single-precision numbers.
@@ -79,7 +79,7 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
     """
     if detections.keys != faces.keys:
         raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
-    rules = protocol.evaluation
+    rules = _rules(protocol)
     normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
     match = match_wider(detections, faces, protocol)
     step = threshold_steps(detections, normalised, match.order, rules.thresholds)
@@ -95,6 +95,12 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
         counts[subset.name] = _count(match, step, ignore, rules.thresholds)
         curves[subset.name] = _curve(counts[subset.name], counted[subset.name])
     return WiderResult(curves=curves, counts=counts, match=match, normalised=normalised, faces=counted)
+
+
+def _rules(protocol: Protocol) -> WiderEvaluation:
+    if not isinstance(protocol.evaluation, WiderEvaluation):
+        raise UsageError(f"protocol '{protocol.name}' is of kind '{protocol.evaluation.kind}', not 'wider'")
+    return protocol.evaluation
 
 
 def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
@@ -123,7 +129,7 @@ def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) ->
     The best is taken over **all** boxes, counted or ignored, the first one on ties; it does not matter whether a
     better detection already hit it. Source: evaluation.m, image_evaluation.
     """
-    rules = protocol.evaluation
+    rules = _rules(protocol)
     box = best_boxes(
         detections,
         faces,

@@ -1,0 +1,46 @@
+"""Subsets by rule: faces that count by their height and attributes, as a user's own protocol says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sshbench.datasets.base import Dataset
+from sshbench.errors import UsageError
+from sshbench.protocols import Subset
+from sshbench.records import BoolArray, FaceSet
+
+
+def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
+    """Add ignore flags for subsets that have a rule, or that no file lists.
+
+    Raises:
+        UsageError: A rule names an attribute that the dataset does not have.
+    """
+    ignore = dict(dataset.faces.ignore)
+    for subset in subsets:
+        if subset.has_rule or subset.name not in ignore:
+            ignore[subset.name] = _ignored(dataset.faces, subset)
+    if ignore.keys() == dataset.faces.ignore.keys():
+        return dataset
+    return replace(dataset, faces=replace(dataset.faces, ignore=ignore))
+
+
+def _ignored(faces: FaceSet, subset: Subset) -> BoolArray:
+    # What the annotation itself ignores stays ignored whatever the rule says.
+    ignored = np.array(faces.ignore.get(subset.name, faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))))
+    heights = faces.boxes[:, 3] - faces.boxes[:, 1]
+    if subset.min_height is not None:
+        ignored |= heights < subset.min_height
+    if subset.max_height is not None:
+        ignored |= heights > subset.max_height
+    for name, codes in subset.attributes.items():
+        if name not in faces.attributes:
+            known = ", ".join(faces.attributes) or "none"
+            raise UsageError(
+                f"subset '{subset.name}': the dataset has no attribute '{name}'", remedy=f"It has: {known}"
+            )
+        ignored |= ~np.isin(faces.attributes[name], codes)
+    return ignored

@@ -1,0 +1,214 @@
+"""FDDB evaluation: discrete and continuous ROC, byte for byte as the official C++ tool prints them.
+
+For each image and each of its own distinct scores, the detections down to that score are matched one to one with the
+faces so that the summed overlap is largest. The data set's curve adds up, at each threshold, every image's result at
+its smallest own score that is not below the threshold.
+
+Source: description of the official FDDB evaluation code (Jain and Learned-Miller, UMass, 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sshbench.curves import ROCCurve
+from sshbench.errors import SshbenchError
+from sshbench.evaluators.fddb_regions import Region, ellipse_region, rectangle_overlaps, region_overlaps
+from sshbench.evaluators.kuhn import official_assignment
+from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray
+
+Matching = Literal["official", "optimal"]
+_NO_THRESHOLD = 1.7976931348623157e308  # what the tool prints for an image without detections
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FddbResult:
+    """Outcome of an FDDB evaluation.
+
+    Attributes:
+        discrete: ROC that counts a match with IoU over 0.5 as one face.
+        continuous: ROC that counts a match by its IoU; its false positives are the discrete ones.
+        faces: Number of annotated faces.
+        images_without_detections: How many images have none.
+    """
+
+    discrete: ROCCurve
+    continuous: ROCCurve
+    faces: int
+    images_without_detections: int
+
+
+def evaluate_fddb(
+    detections: DetectionSet,
+    faces: FaceSet,
+    *,
+    matching: Matching = "official",
+    discrete_iou: float = 0.5,
+    regions: Sequence[Sequence[Region]] | None = None,
+) -> FddbResult:
+    """Evaluate detections by the FDDB protocol.
+
+    Args:
+        detections: One entry per image of `faces`, in the same order; rectangles, or ellipses where it has them.
+        faces: Ground truth with ellipses and image sizes.
+        matching: `official` follows the tool's solver, `optimal` takes the best assignment.
+        discrete_iou: A match counts as one face at IoU strictly over this.
+        regions: The faces' pixels by image, where they are at hand (see `face_regions`).
+
+    Raises:
+        SshbenchError: The images differ, or the ground truth has no ellipses or sizes.
+    """
+    if detections.keys != faces.keys:
+        raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
+    if faces.ellipses is None or faces.sizes is None:
+        raise SshbenchError("FDDB needs faces as ellipses, and the images' sizes")
+    drawn = face_regions(faces) if regions is None else regions
+    steps: list[_Steps] = []
+    for i in range(len(faces)):
+        first, last = detections.offsets[i], detections.offsets[i + 1]
+        if first == last:
+            continue
+        order = first + np.argsort(-detections.scores[first:last], kind="stable")
+        width, height = faces.sizes[i].tolist()
+        if detections.ellipses is None:
+            overlaps = rectangle_overlaps(detections.boxes[order], list(drawn[i]), width, height)
+        else:
+            found = [ellipse_region(detections.ellipses[row], width, height) for row in order]
+            overlaps = region_overlaps(found, list(drawn[i]))
+        steps.append(_image_steps(overlaps, detections.scores[order], matching, discrete_iou))
+    return _curves(steps, faces.total, len(faces) - len(steps))
+
+
+def face_regions(faces: FaceSet) -> list[list[Region]]:
+    """The pixels of every face, by image."""
+    assert faces.ellipses is not None
+    assert faces.sizes is not None
+    drawn = []
+    for i, (width, height) in enumerate(faces.sizes.tolist()):
+        rows = faces.ellipses[faces.offsets[i] : faces.offsets[i + 1]]
+        drawn.append([ellipse_region(row, width, height) for row in rows])
+    return drawn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Steps:
+    """One image's results at each of its distinct scores, descending."""
+
+    scores: FloatArray
+    kept: IntArray
+    discrete: IntArray
+    continuous: FloatArray
+
+
+def _image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, least: float) -> _Steps:
+    """Match at every distinct score.
+
+    Args:
+        overlaps: float64 (d, f), IoU of the detections by falling score with the faces.
+        scores: float64 (d,), falling.
+        matching: As for `evaluate_fddb`.
+        least: A match counts as one face over this IoU.
+    """
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # the last detection of each distinct score
+    faces = overlaps.shape[1]
+    if faces == 0:
+        none = np.zeros(len(last))
+        return _Steps(scores[last], last + 1, none.astype(np.int64), none)
+    best = np.maximum.accumulate(overlaps, axis=0)[last]
+    summed = best.sum(axis=1)
+    discrete = np.count_nonzero(best > least, axis=1)
+    for step in _contested(overlaps, last, best, matching):
+        pairs = _match(overlaps[: last[step] + 1], matching)
+        summed[step] = sum(pairs)
+        discrete[step] = sum(value > least for value in pairs)
+    return _Steps(scores[last], last + 1, discrete, summed)
+
+
+def _contested(overlaps: FloatArray, last: IntArray, best: FloatArray, matching: Matching) -> list[int]:
+    """The steps at which each face's best overlap is not simply the answer.
+
+    It is where no two faces have the same best detection - the sum is then as large as it can be - and the official
+    solver finds the optimum. It may miss it only where one side is smaller and the other's sum of maxima is smaller.
+    """
+    rows, faces = overlaps.shape
+    touching = overlaps.max(axis=1)
+    contested = np.zeros(len(last), dtype=np.bool_)
+    if faces > 1:
+        before = np.vstack((np.zeros((1, faces)), np.maximum.accumulate(overlaps, axis=0)[:-1]))
+        owner = np.maximum.accumulate(np.where(overlaps > before, np.arange(1, rows + 1)[:, None], 0), axis=0)[last]
+        owner.sort(axis=1)
+        contested = ((owner[:, 1:] == owner[:, :-1]) & (owner[:, 1:] > 0)).any(axis=1)
+    if matching == "official":
+        face_count = np.count_nonzero(best > 0, axis=1)
+        detection_count = np.cumsum(touching > 0)[last]
+        face_sum, detection_sum = best.sum(axis=1), np.cumsum(touching)[last]
+        # Sums added in another order than the tool's may differ in the last bits: look at near ties too.
+        slack = 1e-9
+        contested |= (face_count < detection_count) & (face_sum > detection_sum - slack) & (face_count > 1)
+        contested |= (detection_count < face_count) & (detection_sum > face_sum - slack) & (detection_count > 1)
+    return np.flatnonzero(contested).tolist()
+
+
+def _match(overlaps: FloatArray, matching: Matching) -> list[float]:
+    """Overlaps of the matched pairs."""
+    used = overlaps[np.ix_(overlaps.any(axis=1), overlaps.any(axis=0))]
+    if used.size == 0:
+        return []
+    if used.shape[0] > used.shape[1]:
+        used = used.T
+    if matching == "official" and used.shape[0] < used.shape[1] and _may_stop_early(used):
+        pairs = official_assignment(used)
+        return [float(used[i, j]) for i, j in pairs if used[i, j] > 0]
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(used, maximize=True)
+    return [value for value in map(float, used[rows, columns]) if value > 0]
+
+
+def _may_stop_early(used: FloatArray) -> bool:
+    return bool(sum(used.max(axis=1).tolist()) > sum(used.max(axis=0).tolist()))
+
+
+def _curves(steps: list[_Steps], faces: int, without: int) -> FddbResult:
+    """Add the images up at every distinct score of the data set, ascending."""
+    if steps:
+        scores = np.concatenate([step.scores for step in steps])
+        # What an image adds when the threshold falls to one of its scores is the difference to the score above.
+        changes = np.vstack([_changes(step) for step in steps])
+        order = np.argsort(-scores, kind="stable")
+        running = np.cumsum(changes[order], axis=0)
+        last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+        thresholds = scores[order][last][::-1]
+        kept, discrete, continuous = running[last][::-1].T
+    else:
+        thresholds = kept = discrete = continuous = np.empty(0)
+    false = kept - discrete
+    if without:
+        thresholds, false = np.append(thresholds, _NO_THRESHOLD), np.append(false, 0.0)
+        discrete, continuous = np.append(discrete, 0.0), np.append(continuous, 0.0)
+    total = np.float64(faces)
+    with np.errstate(invalid="ignore"):
+        return FddbResult(
+            discrete=ROCCurve(false, discrete / total, thresholds),
+            continuous=ROCCurve(false, continuous / total, thresholds),
+            faces=faces,
+            images_without_detections=without,
+        )
+
+
+def _changes(step: _Steps) -> FloatArray:
+    table = np.column_stack((step.kept, step.discrete, step.continuous)).astype(np.float64)
+    return np.diff(table, axis=0, prepend=np.zeros((1, 3)))
+
+
+def roc_text(curve: ROCCurve, *, with_thresholds: bool) -> str:
+    """A curve as the official tool writes it: `TPR FP threshold` (DiscROC) or `TPR FP` (ContROC), ascending."""
+    columns = [curve.true_positive_rate.tolist(), curve.false_positives.tolist()]
+    if with_thresholds:
+        columns.append(curve.thresholds.tolist())
+        return "".join(f"{a:g} {b:g} {c:g}\n" for a, b, c in zip(*columns, strict=True))
+    return "".join(f"{a:g} {b:g}\n" for a, b in zip(*columns, strict=True))

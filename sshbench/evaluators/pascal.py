@@ -1,0 +1,166 @@
+"""PASCAL Faces and AFW: precision and recall after the alignment of box styles, as the authors' toolbox does it.
+
+Detectors draw boxes in styles of their own (tighter, wider, shifted). After each of five iterations, all detections are
+moved and scaled by the mean offset and scale of the true positives, so that style does not decide the figure.
+
+Source: evaluation toolbox of Mathias et al., Face detection without bells and whistles, ECCV 2014.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sshbench.boxes import aligned_iou
+from sshbench.curves import PRCurve, voc_area_ap
+from sshbench.errors import SshbenchError
+from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray, ranges
+
+_TRUE, _FALSE, _NEUTRAL = 1, 0, -1
+
+
+@dataclass(frozen=True, slots=True)
+class PascalRules:
+    """Numbers of the protocol.
+
+    Attributes:
+        iterations: How often detections are evaluated; aligned in between.
+        iou_threshold: A detection hits at IoU over this.
+        least_detection: Pixels; a detection is used if its width or height is over this.
+        least_face: Pixels; a face with a smaller width or height is ignored.
+    """
+
+    iterations: int = 5
+    iou_threshold: float = 0.5
+    least_detection: float = 21.0
+    least_face: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PascalResult:
+    """Outcome of an evaluation.
+
+    Attributes:
+        curves: The PR curve of each iteration; points are all detections by falling score, neutral ones included.
+        alignment: float64 (4,): summed shift in x and y, product of scales in x and y, up to the last iteration.
+        true_positives: Of the last iteration.
+        false_positives: Of the last iteration.
+        neutral: Detections on ignored faces in the last iteration.
+        faces: Faces that count.
+        detections: Detections that were large enough.
+    """
+
+    curves: tuple[PRCurve, ...]
+    alignment: FloatArray
+    true_positives: int
+    false_positives: int
+    neutral: int
+    faces: int
+    detections: int
+
+
+def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalRules | None = None) -> PascalResult:
+    """Evaluate detections by the PASCAL Faces and AFW protocol.
+
+    Args:
+        detections: Entries for the images of `faces`, in the same order; entries for other images may follow, their
+            detections are false positives.
+        faces: Ground truth with ignore flags under the name `all`.
+        rules: The protocol's numbers.
+
+    Raises:
+        SshbenchError: The images differ.
+    """
+    rules = rules or PascalRules()
+    if detections.keys[: len(faces)] != faces.keys:
+        raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    ignore = faces.ignore["all"] | (sides < rules.least_face).any(axis=1)
+    counted = int(np.count_nonzero(~ignore))
+
+    image = np.repeat(np.arange(len(detections.keys)), np.diff(detections.offsets))
+    large = ((detections.boxes[:, 2:] - detections.boxes[:, :2]) > rules.least_detection).any(axis=1)
+    order = np.flatnonzero(large)
+    # Equal scores keep the order of the file, which may go to and fro between images.
+    position = np.arange(detections.total) if detections.positions is None else detections.positions
+    order = order[np.lexsort((position[order], -detections.scores[order]))]
+    boxes, scores, image = detections.boxes[order], detections.scores[order], image[order]
+    pairs = _pairs(image, faces)
+
+    curves: list[PRCurve] = []
+    shift, scale = np.zeros(2), np.ones(2)
+    outcome = np.empty(0, dtype=np.int64)
+    for _ in range(rules.iterations):
+        best = _best_faces(boxes, faces, pairs, rules.iou_threshold)
+        outcome = _outcomes(best, ignore)
+        curves.append(_curve(outcome, scores, counted))
+        moved, grown = _alignment(boxes, faces.boxes, best, outcome == _TRUE)
+        boxes = _aligned(boxes, moved, grown)
+        shift, scale = shift + moved, scale * grown
+    return PascalResult(
+        curves=tuple(curves),
+        alignment=np.concatenate((shift, scale)),
+        true_positives=int((outcome == _TRUE).sum()),
+        false_positives=int((outcome == _FALSE).sum()),
+        neutral=int((outcome == _NEUTRAL).sum()),
+        faces=counted,
+        detections=len(boxes),
+    )
+
+
+def _pairs(image: IntArray, faces: FaceSet) -> tuple[IntArray, IntArray]:
+    """Detection and face of every pair in the same image, by detection; images after the last have no faces."""
+    starts = np.append(faces.offsets[:-1], 0)
+    counts = np.append(np.diff(faces.offsets), 0)
+    index = np.minimum(image, len(faces))
+    return np.repeat(np.arange(len(image)), counts[index]), ranges(starts[index], counts[index])
+
+
+def _best_faces(boxes: FloatArray, faces: FaceSet, pairs: tuple[IntArray, IntArray], threshold: float) -> IntArray:
+    """The face with the largest IoU, the last one on ties, where that is over the threshold; -1 where not."""
+    detection, face = pairs
+    a, b = faces.boxes[face], boxes[detection]
+    # Boxes must really meet (no + 1 here), although areas count both border pixels.
+    meet = (np.minimum(a[:, 2:], b[:, 2:]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
+    iou = np.where(meet, aligned_iou(a, b, inclusive=True), 0.0)
+    over = np.flatnonzero(iou > threshold)
+    over = over[np.lexsort((face[over], iou[over]))]
+    best = np.full(len(boxes), -1, dtype=np.int64)
+    best[detection[over]] = face[over]  # written from the worst to the best, so that the best stays
+    return best
+
+
+def _outcomes(best: IntArray, ignore: BoolArray) -> IntArray:
+    """True positive, false positive or neutral for each detection, by falling score."""
+    outcome = np.full(len(best), _FALSE, dtype=np.int64)
+    hits = np.flatnonzero(best >= 0)
+    on_ignored = ignore[best[hits]]
+    outcome[hits[on_ignored]] = _NEUTRAL
+    counted = hits[~on_ignored]
+    outcome[counted[np.unique(best[counted], return_index=True)[1]]] = _TRUE
+    return outcome
+
+
+def _curve(outcome: IntArray, scores: FloatArray, faces: int) -> PRCurve:
+    true, false = np.cumsum(outcome == _TRUE), np.cumsum(outcome == _FALSE)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, precision = true / np.float64(faces), true / (true + false).astype(np.float64)
+    return PRCurve(precision=precision, recall=recall, thresholds=scores, ap=voc_area_ap(recall, precision))
+
+
+def _alignment(boxes: FloatArray, truth: FloatArray, best: IntArray, hits: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Mean shift in units of the detection's sides, and mean scale, over the true positives."""
+    if not hits.any():
+        return np.zeros(2), np.ones(2)
+    found, face = boxes[hits], truth[best[hits]]
+    sides, face_sides = found[:, 2:] - found[:, :2], face[:, 2:] - face[:, :2]
+    shift = ((face[:, 2:] + face[:, :2]) / 2 - (found[:, 2:] + found[:, :2]) / 2) / sides
+    return shift.mean(axis=0), (face_sides / sides).mean(axis=0)
+
+
+def _aligned(boxes: FloatArray, shift: FloatArray, scale: FloatArray) -> FloatArray:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    centre = (boxes[:, 2:] + boxes[:, :2]) / 2 + shift * sides
+    half = sides / 2 * scale
+    return np.hstack((centre - half, centre + half))

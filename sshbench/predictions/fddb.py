@@ -1,0 +1,210 @@
+"""FDDB's text files: detections (rectangles or ellipses), annotations and lists of sizes.
+
+A block an image: its name, a count, then a row a region: `x y w h score`, or `major minor angle x y score`.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sshbench.errors import InputError, MissingDataError
+from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
+
+_RECTANGLE, _ELLIPSE = 5, 6
+_REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major minor angle x y score'"
+
+
+def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+    """Read a detection file (plain or .gz).
+
+    Args:
+        path: The file.
+        keys: The dataset's image names, in order.
+
+    Returns:
+        Detections aligned with `keys`; and what was found on the way.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
+    if table.shape[1] == _RECTANGLE:
+        boxes, ellipses = table[:, :4].copy(), None
+        boxes[:, 2:] += boxes[:, :2]
+    else:
+        ellipses = table[:, :5]
+        boxes = bounding_boxes(ellipses)
+    _check_numbers(path, names, counts, table)
+    read = DetectionSet(tuple(names), offsets_of(counts), boxes, table[:, -1].copy(), ellipses)
+    known, there = set(keys), set(names)
+    findings = []
+    if len(there) < len(names):
+        raise InputError("names an image twice", file=path, value=_first_repeat(names), remedy=_REMEDY)
+    if missing := tuple(key for key in keys if key not in there):
+        findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
+    if unknown := tuple(name for name in names if name not in known):
+        text = f"{len(unknown)} blocks are of images that the dataset does not have; they were not read"
+        findings.append(Finding("unknown-image", text, unknown))
+        if len(unknown) == len(names):
+            raise InputError("no block is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+    return read.aligned(keys), findings
+
+
+def read_annotation(paths: Sequence[Path]) -> FaceSet:
+    """Read FDDB's annotation: the merged file, or the fold files in order.
+
+    Raises:
+        InputError: A line is wrong; the text names it.
+    """
+    names: list[str] = []
+    counts: list[int] = []
+    tables: list[FloatArray] = []
+    for path in paths:
+        more, sizes, table = read_blocks(path, (_ELLIPSE,))
+        names += more
+        counts += sizes.tolist()
+        tables.append(table)
+        _check_numbers(path, more, sizes, table)
+    ellipses = np.concatenate(tables)[:, :5] if tables else np.empty((0, 5))
+    ignore = np.zeros(len(ellipses), dtype=np.bool_)
+    return FaceSet(
+        tuple(names), offsets_of(counts), bounding_boxes(ellipses), {"all": ignore}, ellipses=ellipses, sizes=None
+    )
+
+
+def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
+    """Read a list of image sizes, `name width height` a line: int64 (images, 2) in the order of `keys`.
+
+    Raises:
+        InputError: A line is wrong, or an image is not in the list.
+    """
+    sizes: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            name, width, height = parts[0], int(parts[1]), int(parts[2])
+        except (IndexError, ValueError) as error:
+            remedy = "Write 'name width height'"
+            raise InputError("is no size", file=path, line=number, value=line, remedy=remedy) from error
+        sizes[name] = (width, height)
+    missing = [key for key in keys if key not in sizes]
+    if missing:
+        raise InputError(f"{len(missing)} images are not in the list", file=path, value=missing[0], remedy="Add them")
+    return np.array([sizes[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+
+
+def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArray, FloatArray]:
+    """Names, counts and rows of all blocks of a file.
+
+    Args:
+        path: The file, plain or .gz.
+        widths: Numbers a row may have; all rows have the same.
+
+    Raises:
+        InputError: A count, a row or a number is wrong; the text names the line.
+    """
+    lines = _text(path).split("\n")
+    names: list[str] = []
+    counts: list[int] = []
+    rows: list[str] = []
+    at = 0
+    while at < len(lines):
+        name = lines[at].strip()
+        if not name:
+            at += 1
+            continue
+        count = _count(lines, at + 1, path)
+        block = lines[at + 2 : at + 2 + count]
+        if len(block) < count:
+            raise InputError(f"{name} has {len(block)} of {count} rows", file=path, line=at + 2, remedy=_REMEDY)
+        names.append(name)
+        counts.append(count)
+        rows += block
+        at += 2 + count
+    return names, np.array(counts, dtype=np.int64), _table(rows, widths, lines, path)
+
+
+def _table(rows: list[str], widths: tuple[int, ...], lines: list[str], path: Path) -> FloatArray:
+    if not rows:
+        return np.empty((0, widths[0]))
+    split = [row.split() for row in rows]
+    width = len(split[0])
+    if width in widths and all(len(fields) == width for fields in split):
+        try:
+            return np.array([float(field) for fields in split for field in fields]).reshape(-1, width)
+        except ValueError:
+            pass
+    raise _wrong_row(split, widths, lines, path)
+
+
+def _wrong_row(split: list[list[str]], widths: tuple[int, ...], lines: list[str], path: Path) -> InputError:
+    """The first row that is not like the others, by its line in the file."""
+    width = len(split[0]) if len(split[0]) in widths else widths[0]
+    wrong = (
+        number
+        for number, line in enumerate(lines, start=1)
+        if len(fields := line.split()) > 1 and (len(fields) != width or not all(map(_is_number, fields)))
+    )
+    number = next(wrong, 1)
+    allowed = " or ".join(map(str, widths))
+    return InputError(f"expected {allowed} numbers", file=path, line=number, value=lines[number - 1], remedy=_REMEDY)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _count(lines: list[str], at: int, path: Path) -> int:
+    text = lines[at].strip() if at < len(lines) else ""
+    if not text.isdecimal():
+        raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=_REMEDY)
+    return int(text)
+
+
+def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatArray) -> None:
+    bad = ~np.isfinite(table).all(axis=1)
+    if table.shape[1] == _ELLIPSE:
+        bad |= (table[:, :2] < 0).any(axis=1)  # the official tool aborts on a negative radius
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        image = int(np.searchsorted(np.cumsum(counts), row, side="right"))
+        raise InputError(
+            f"a region of {names[image]} is not finite or has a negative radius",
+            file=path,
+            value=table[row].tolist(),
+            remedy="Mend or remove it",
+        )
+
+
+def bounding_boxes(ellipses: FloatArray) -> FloatArray:
+    """Tight boxes of ellipses: float64 (n, 4) corners."""
+    major, minor, angle, x, y = ellipses.T
+    half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
+    half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
+    return np.column_stack((x - half_width, y - half_height, x + half_width, y + half_height))
+
+
+def _first_repeat(names: list[str]) -> str:
+    seen: set[str] = set()
+    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot be read ({error})", file=path, remedy="Get the file again") from error
+    return content.decode("utf-8", errors="replace")
