@@ -30,6 +30,40 @@ def areas(boxes: npt.ArrayLike, *, inclusive: bool = False) -> FloatArray:
     return (b[:, 2] - b[:, 0] + one) * (b[:, 3] - b[:, 1] + one)
 
 
+def sides_of(boxes: FloatArray) -> FloatArray:
+    """Widths and heights such that `x1 + w` is `x2` again, to the last bit: the ones a file most likely gave.
+
+    Corners are sums of what files give as x, y, w, h, and `x2 - x1` differs from w in the last bits. Taken is the
+    difference itself where it is exact in single precision (whole numbers, halves, a network's own output), else the
+    shortest decimal that adds up to the corner.
+
+    Args:
+        boxes: float64 (n, 4) corners.
+
+    Returns:
+        float64 (n, 2); the plain difference where no number adds up (its corners are further apart than doubles tell).
+
+    >>> sides_of(np.array([[0.1, 0.2, 0.1 + 0.7, 0.2 + 0.1]])).tolist()
+    [[0.7, 0.1]]
+    """
+    start, end = boxes[:, :2], boxes[:, 2:]
+    sides = end - start
+    with np.errstate(over="ignore", invalid="ignore"):
+        open_ = np.isfinite(sides) & ((sides.astype(np.float32) != sides) | (start + sides != end))
+        for digits in range(1, 17):
+            if not open_.any():
+                return sides
+            shorter = np.round(sides[open_], digits)
+            fits = start[open_] + shorter == end[open_]
+            rows = np.argwhere(open_)[fits]
+            sides[rows[:, 0], rows[:, 1]] = shorter[fits]
+            open_[rows[:, 0], rows[:, 1]] = False
+        for towards in (np.inf, -np.inf):
+            nudged = np.nextafter(sides, towards)
+            sides = np.where((start + sides != end) & (start + nudged == end), nudged, sides)
+    return sides
+
+
 def aligned_iou(a: FloatArray, b: FloatArray, *, inclusive: bool = False) -> FloatArray:
     """IoU of `a[i]` with `b[i]`, in the official WIDER tool's order of operations.
 

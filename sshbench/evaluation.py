@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sshbench.curves import PRCurve
 from sshbench.datasets.base import Dataset
+from sshbench.dispatch import Curve, Outcome, evaluate_by
 from sshbench.errors import CheckFailedError, InputError, MissingDataError
-from sshbench.evaluators.wider import WiderResult, evaluate_wider
 from sshbench.protocols import Protocol
 from sshbench.records import DetectionSet, Finding
 from sshbench.runs import METRICS, PROTOCOL, Run, write_atomic
@@ -94,14 +94,14 @@ class Evaluation:
     Attributes:
         record: What is stored and printed.
         protocol: The protocol it was made by.
-        curves: By subset, the PR curve.
-        result: The evaluator's own result, for reports.
+        curves: By name, PR or ROC curves.
+        outcome: The evaluator's own result among others, for reports.
     """
 
     record: EvaluationRecord
     protocol: Protocol
-    curves: Mapping[str, PRCurve]
-    result: WiderResult
+    curves: Mapping[str, Curve]
+    outcome: Outcome
 
 
 def evaluate(
@@ -129,26 +129,25 @@ def evaluate(
         SshbenchError: The ground truth lacks a subset of the protocol.
     """
     began = time.perf_counter() if started is None else started
-    aligned = detections.aligned(dataset.keys)
-    result = evaluate_wider(aligned, dataset.faces, protocol)
+    outcome = evaluate_by(detections, dataset, protocol)
     record = EvaluationRecord(
         dataset=dataset.name,
         detector=detector,
         protocol=protocol.name,
         protocol_hash=protocol.hash,
-        metrics={name: None if math.isnan(value) else value for name, value in result.metrics.items()},
+        metrics={name: None if math.isnan(value) else value for name, value in outcome.metrics.items()},
         images=len(dataset.keys),
         faces=dataset.faces.total,
-        counted=dict(result.faces),
-        detections=aligned.total,
+        counted=dict(outcome.counted),
+        detections=detections.total,
         seconds=time.perf_counter() - began,
         complete=complete,
         total_images=dataset.total_images,
         smoke_test=protocol.smoke_test,
         dataset_fingerprint=dataset.fingerprint,
-        warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings)),
+        warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings, *outcome.findings)),
     )
-    return Evaluation(record=record, protocol=protocol, curves=result.curves, result=result)
+    return Evaluation(record=record, protocol=protocol, curves=outcome.curves, outcome=outcome)
 
 
 def evaluate_run(
@@ -198,12 +197,23 @@ def evaluate_run(
 def store_evaluation(run: Run, evaluation: Evaluation) -> None:
     """Write an evaluation into its run: the record, the protocol it was made by, and the curves as CSV."""
     for name, curve in evaluation.curves.items():
-        rows = zip(curve.recall.tolist(), curve.precision.tolist(), curve.thresholds.tolist(), strict=True)
-        text = "recall,precision,threshold\n" + "".join(f"{r!r},{p!r},{t!r}\n" for r, p, t in rows)
-        write_atomic(run.folder / "curves" / f"{name}.csv", text)
-    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json"))
+        write_atomic(run.folder / "curves" / f"{name}.csv", curve_csv(curve))
+    for name, text in (evaluation.outcome.texts or {}).items():
+        write_atomic(run.folder / name, text)
+    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json", exclude_unset=True))
     # Last, so that a run with metrics has everything that belongs to them.
     run.write_json(METRICS, evaluation.record.model_dump(mode="json"))
+
+
+def curve_csv(curve: Curve) -> str:
+    """A curve as CSV, every number in its shortest exact form."""
+    if isinstance(curve, PRCurve):
+        header, columns = "recall,precision,threshold", (curve.recall, curve.precision, curve.thresholds)
+    else:
+        header = "false_positives,true_positive_rate,threshold"
+        columns = (curve.false_positives, curve.true_positive_rate, curve.thresholds)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return header + "\n" + "".join(f"{a!r},{b!r},{c!r}\n" for a, b, c in rows)
 
 
 def stored_protocol(run: Run) -> Protocol:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,17 +23,46 @@ class _Strict(BaseModel):
 
 
 class Subset(_Strict):
-    """Which faces count under one name.
+    """Which faces count under one name: those that a file lists, or those that a rule lets through.
 
     Attributes:
         name: As it stands in metrics, for example `easy`.
         ground_truth: File of the official tool that lists the faces that count.
         counted: How many faces count in the whole dataset, where the benchmark fixes it.
+        min_height: Pixels; lower faces are ignored.
+        max_height: Pixels; higher faces are ignored.
+        attributes: By attribute name (blur, occlusion, pose, ...), the codes that count; others are ignored.
     """
 
-    name: str
-    ground_truth: str
+    name: str = Field(min_length=1, pattern=r"^[^/\\\s]+$")
+    ground_truth: str | None = None
     counted: int | None = None
+    min_height: float | None = None
+    max_height: float | None = None
+    attributes: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether height or attributes decide."""
+        return self.min_height is not None or self.max_height is not None or bool(self.attributes)
+
+
+class Layout(_Strict):
+    """Where a dataset's files lie below its folder; each list is tried in order.
+
+    Attributes:
+        root: The dataset's folder, where `--data` does not name it; relative to the protocol file.
+        annotation: Annotation files, or patterns of them.
+        images: Folders of the images.
+        sizes: Lists of image sizes, for datasets that are evaluated without images.
+        category: COCO: name of the category that holds the faces; a file with one category needs none.
+    """
+
+    root: str | None = None
+    annotation: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    category: str = "face"
 
 
 class WiderEvaluation(_Strict):
@@ -54,6 +83,46 @@ class WiderEvaluation(_Strict):
                 "iou_arithmetic 'int32' rounds the IoU to 0 or 1: it needs inclusive boxes and threshold 0.5"
             )
         return self
+
+
+class FddbEvaluation(_Strict):
+    """Numbers of the FDDB evaluation; see `sshbench.evaluators.fddb`."""
+
+    kind: Literal["fddb"]
+    matching: Literal["official", "optimal"]
+    discrete_iou: float = Field(gt=0, lt=1)
+    false_positives: tuple[int, ...] = Field(min_length=1)
+    fit_ellipse: bool = False
+
+
+class PascalEvaluation(_Strict):
+    """Numbers of the PASCAL Faces and AFW evaluation; see `sshbench.evaluators.pascal`."""
+
+    kind: Literal["pascal"]
+    iterations: int = Field(ge=1, le=100)
+    iou_threshold: float = Field(gt=0, lt=1)
+    least_detection: float = Field(ge=0)
+    least_face: float = Field(ge=0)
+    ap_rule: Literal["voc-area"]
+
+
+_COCO_AREAS = ("small", "medium", "large")
+
+
+class CocoEvaluation(_Strict):
+    """Numbers of the COCO evaluation; see `sshbench.evaluators.coco`.
+
+    Attributes:
+        max_detections: Detections an image that take part; None for as many as the data need.
+    """
+
+    kind: Literal["coco"]
+    max_detections: int | None = Field(default=None, ge=1)
+
+
+AnyEvaluation = Annotated[
+    WiderEvaluation | FddbEvaluation | PascalEvaluation | CocoEvaluation, Field(discriminator="kind")
+]
 
 
 class Inference(_Strict):
@@ -93,22 +162,48 @@ class Protocol(_Strict):
     dataset: str
     split: str
     smoke_test: bool = False
-    subsets: tuple[Subset, ...] = Field(min_length=1)
+    layout: Layout = Layout()
+    subsets: tuple[Subset, ...] = ()
     expected: Expected = Expected()
-    evaluation: WiderEvaluation
+    evaluation: AnyEvaluation
     inference: Inference = Inference()
     sources: tuple[Source, ...] = ()
 
+    @model_validator(mode="after")
+    def _subsets_where_they_belong(self) -> Protocol:
+        if self.evaluation.kind == "wider" and not self.subsets:
+            raise ValueError("the evaluation 'wider' needs [[subsets]]")
+        if self.evaluation.kind in ("fddb", "pascal") and self.subsets:
+            raise ValueError(f"the evaluation '{self.evaluation.kind}' has no [[subsets]]")
+        if self.evaluation.kind == "coco" and (taken := {s.name for s in self.subsets} & {"all", *_COCO_AREAS}):
+            raise ValueError(f"the name '{min(taken)}' of [[subsets]] is one of the evaluation's own")
+        if len({subset.name for subset in self.subsets}) < len(self.subsets):
+            raise ValueError("two [[subsets]] have the same name")
+        return self
+
     @property
     def hash(self) -> str:
-        """First 16 hex digits of the sha256 of the content, in a canonical form."""
-        return content_hash(self.model_dump(mode="json"))
+        """First 16 hex digits of the sha256 of the content, in a canonical form.
+
+        What is not set does not count, so that a field that a later version adds leaves older hashes as they are; nor
+        does the place of the files.
+        """
+        return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude={"layout": {"root"}}))
 
     def with_evaluation(self, **changes: Any) -> Protocol:
-        """Return the protocol with other numbers in `[evaluation]`; its hash changes with them."""
-        data = self.model_dump()
+        """Return the protocol with other numbers in `[evaluation]`; its hash changes with them.
+
+        Raises:
+            UsageError: The evaluation has no such number, or the value is not one of its own.
+        """
+        data = self.model_dump(exclude_unset=True)
         data["evaluation"].update(changes)
-        return Protocol.model_validate(data)
+        try:
+            return Protocol.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = _field_of(first["loc"], first["type"])
+            raise UsageError(f"protocol '{self.name}', field '{where}': {first['msg']}") from error
 
 
 def load_protocol(name_or_path: str | Path) -> Protocol:
@@ -135,6 +230,9 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Check the path") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"is not valid TOML ({error})", file=path, remedy="Mend the syntax") from error
+    layout = content.get("layout")
+    if isinstance(layout, dict) and isinstance(layout.get("root"), str):
+        layout["root"] = str((path.parent / layout["root"]).resolve())
     try:
         return Protocol.model_validate(content)
     except ValidationError as error:
@@ -142,10 +240,18 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
         raise InputError(
             first["msg"],
             file=path,
-            field=".".join(str(part) for part in first["loc"]) or None,
+            field=_field_of(first["loc"], first["type"]),
             value=first.get("input"),
-            remedy="Compare with the shipped protocols/wider.toml",
+            remedy="Compare with a shipped one: `sshbench protocols show wider`",
         ) from error
+
+
+def _field_of(location: tuple[int | str, ...], error_type: str) -> str | None:
+    """A field's dotted name as it stands in the file: pydantic adds the kind of evaluation that it tried."""
+    parts = [str(part) for part in location]
+    if parts[:1] == ["evaluation"]:
+        parts = ["evaluation", "kind"] if error_type.startswith("union_tag") else ["evaluation", *parts[2:]]
+    return ".".join(parts) or None
 
 
 def protocol_names() -> list[str]:

@@ -219,6 +219,7 @@ class FaceSet(Sequence[Faces]):
         attributes: By attribute name, int8 (m,).
         ellipses: float64 (m, 5), as in `DetectionSet`, where faces are annotated so (FDDB).
         sizes: int64 (images, 2), width and height in pixels, where they are known.
+        areas: float64 (m,), square pixels, where the annotation gives them (COCO); they need not be those of the boxes.
     """
 
     keys: tuple[str, ...]
@@ -228,6 +229,7 @@ class FaceSet(Sequence[Faces]):
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     ellipses: FloatArray | None = None
     sizes: IntArray | None = None
+    areas: FloatArray | None = None
 
     def __post_init__(self) -> None:
         _check_offsets(self.keys, self.offsets, len(self.boxes), "ground truth")
@@ -268,6 +270,7 @@ class FaceSet(Sequence[Faces]):
             attributes={name: values[rows] for name, values in self.attributes.items()},
             ellipses=None if self.ellipses is None else self.ellipses[rows],
             sizes=None if self.sizes is None else self.sizes[picked],
+            areas=None if self.areas is None else self.areas[rows],
         )
 
 

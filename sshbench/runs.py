@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
@@ -41,6 +42,8 @@ CREATE TABLE IF NOT EXISTS images (
     key TEXT PRIMARY KEY,
     boxes BLOB NOT NULL,      -- float64 little-endian (n, 4), x1 y1 x2 y2
     scores BLOB NOT NULL,     -- float64 little-endian (n,)
+    ellipses BLOB,            -- float64 little-endian (n, 5), where the detections are ellipses
+    positions BLOB,           -- int64 little-endian (n,), where the order of an imported file matters
     width INTEGER,
     height INTEGER,
     stages TEXT NOT NULL,     -- JSON: seconds by stage
@@ -52,6 +55,9 @@ CREATE TABLE IF NOT EXISTS sessions (
     machine TEXT NOT NULL     -- JSON
 );
 """
+
+
+_COLUMNS = "key, boxes, scores, ellipses, positions, width, height, stages, error"
 
 
 class Identity(BaseModel):
@@ -147,6 +153,8 @@ class Run:
                 image.key,
                 image.detections.boxes.astype("<f8").tobytes(),
                 image.detections.scores.astype("<f8").tobytes(),
+                _blob(image.detections.ellipses, "<f8"),
+                _blob(image.detections.positions, "<i8"),
                 image.width,
                 image.height,
                 json.dumps(dict(image.stages or {})),
@@ -155,7 +163,7 @@ class Run:
             for image in images
         ]
         with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add_session(self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str) -> None:
         """Note that a process began to work on the run."""
@@ -179,17 +187,13 @@ class Run:
 
     def images(self) -> Iterator[StoredImage]:
         """All images stored so far, by key."""
-        query = "SELECT key, boxes, scores, width, height, stages, error FROM images ORDER BY key"
-        for key, boxes, scores, width, height, stages, error in self._db.execute(query):
-            yield StoredImage(key, _detections(boxes, scores), width, height, json.loads(stages), error)
+        for row in self._db.execute(f"SELECT {_COLUMNS} FROM images ORDER BY key"):
+            yield _stored_image(row)
 
     def image(self, key: str) -> StoredImage | None:
         """One image, or None where it is not stored."""
-        query = "SELECT boxes, scores, width, height, stages, error FROM images WHERE key = ?"
-        row = self._db.execute(query, (key,)).fetchone()
-        if row is None:
-            return None
-        return StoredImage(key, _detections(row[0], row[1]), row[2], row[3], json.loads(row[4]), row[5])
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM images WHERE key = ?", (key,)).fetchone()
+        return None if row is None else _stored_image(row)
 
     def detections(self) -> DetectionSet:
         """The detections of all images stored so far, by key."""
@@ -349,5 +353,16 @@ def _lock(folder: Path) -> Path:
     return folder / ".lock"
 
 
-def _detections(boxes: bytes, scores: bytes) -> Detections:
-    return Detections(np.frombuffer(boxes, dtype="<f8").reshape(-1, 4), np.frombuffer(scores, dtype="<f8"))
+def _stored_image(row: tuple[Any, ...]) -> StoredImage:
+    key, boxes, scores, ellipses, positions, width, height, stages, error = row
+    detections = Detections(
+        np.frombuffer(boxes, dtype="<f8").reshape(-1, 4),
+        np.frombuffer(scores, dtype="<f8"),
+        None if ellipses is None else np.frombuffer(ellipses, dtype="<f8").reshape(-1, 5),
+        None if positions is None else np.frombuffer(positions, dtype="<i8"),
+    )
+    return StoredImage(key, detections, width, height, json.loads(stages), error)
+
+
+def _blob(values: npt.NDArray[Any] | None, dtype: str) -> bytes | None:
+    return None if values is None else values.astype(dtype).tobytes()

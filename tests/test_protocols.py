@@ -71,7 +71,7 @@ def test_a_wrong_file_is_named_with_its_field(tmp_path: Path, old: str, new: str
 
 
 def test_int32_goes_with_the_official_rule_only() -> None:
-    with pytest.raises(ValueError, match="int32"):
+    with pytest.raises(UsageError, match="int32"):
         load_protocol("wider").with_evaluation(iou_arithmetic="int32", box_convention="continuous")
 
 

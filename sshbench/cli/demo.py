@@ -30,7 +30,7 @@ def demo_command(
         names.append("yunet")
     folders = []
     for name in names:
-        request = eval_steps.Request(protocol=eval_steps.choose_protocol("sample", None, None), out=out / name)
+        request = eval_steps.Request(protocol=eval_steps.choose_protocol("sample", None), out=out / name)
         outcome = eval_steps.from_detector(request, name)
         eval_steps.show(outcome, as_json=False)
         folders.append(out / name)

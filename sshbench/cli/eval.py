@@ -20,17 +20,30 @@ A detector's run is kept in a folder: killed at any moment, the same command goe
 
 
 def eval_command(
-    dataset: Annotated[str | None, typer.Option(help="wider or sample; default: the protocol's own.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
     detector: Annotated[str | None, typer.Option(help="Detector to run: haar, yunet or a plug-in's.")] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Folder or zip of prediction files, or a run's folder.")
+        Path | None,
+        typer.Option(
+            help="Folder or zip of WIDER prediction files; FDDB's, PASCAL's or AFW's text file; "
+            "COCO results .json; or a run's folder."
+        ),
     ] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol by name, or the path of a .toml file.")] = None,
     iou: Annotated[
         Literal["double", "int32"] | None,
         typer.Option(help="IoU arithmetic: double (official tool since 2019) or int32 (2017 and 2018)."),
     ] = None,
+    matching: Annotated[
+        Literal["official", "optimal"] | None,
+        typer.Option(help="FDDB: the official tool's own solver, or the best assignment."),
+    ] = None,
+    fit_ellipse: Annotated[
+        bool, typer.Option("--fit-ellipse", help="FDDB: turn rectangles into ellipses by a rule fitted on FDDB.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
     out: Annotated[
         Path | None,
@@ -76,7 +89,9 @@ def eval_command(
         options = ", ".join("--" + name.replace("_", "-") for name in given)
         raise UsageError(f"{options} belong to --detector: predictions are already made")
     request = eval_steps.Request(
-        protocol=eval_steps.choose_protocol(dataset, protocol, iou),
+        protocol=eval_steps.choose_protocol(
+            dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None
+        ),
         data=data,
         limit=limit,
         out=out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from sshbench.cli.progress import progress_bar
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import UsageError
 from sshbench.evaluation import Evaluation, evaluate, evaluate_run, store_evaluation
+from sshbench.predictions import format_of, read_text_predictions
 from sshbench.predictions.wider import BoxFormat, read_wider, write_wider
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
@@ -60,8 +62,8 @@ class Outcome:
     folder: Path | None = None
 
 
-def choose_protocol(dataset: str | None, protocol: str | None, iou: str | None) -> Protocol:
-    """The protocol of a dataset, or the one named, with the IoU arithmetic asked for.
+def choose_protocol(dataset: str | None, protocol: str | None, **numbers: object) -> Protocol:
+    """The protocol of a dataset, or the one named, with other numbers where the user gave any.
 
     Raises:
         UsageError: Neither was named, or they do not fit.
@@ -71,7 +73,8 @@ def choose_protocol(dataset: str | None, protocol: str | None, iou: str | None) 
     chosen = load_protocol(protocol or str(dataset))
     if dataset is not None and chosen.dataset != dataset:
         raise UsageError(f"protocol '{chosen.name}' is for dataset '{chosen.dataset}', not '{dataset}'")
-    return chosen if iou is None else chosen.with_evaluation(iou_arithmetic=iou)
+    changes = {name: value for name, value in numbers.items() if value is not None}
+    return chosen.with_evaluation(**changes) if changes else chosen
 
 
 def from_predictions(request: Request, predictions: Path) -> Outcome:
@@ -80,8 +83,34 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
     if is_run(predictions):
         return _from_run(request, predictions, whole)
     dataset = whole if request.limit is None else whole.limited(request.limit)
+    detections, findings = _read_predictions(request, predictions, dataset, whole)
+    evaluation = evaluate(
+        detections,
+        dataset,
+        request.protocol,
+        detector=re.sub(r"\.(zip|txt|txt\.gz|gz|json)$", "", predictions.name),
+        findings=findings,
+        started=request.started,
+    )
+    if request.out is not None:
+        _keep(request, predictions, dataset, detections, evaluation)
+    return Outcome(evaluation, detections, request.out)
+
+
+def _read_predictions(
+    request: Request, predictions: Path, dataset: Dataset, whole: Dataset
+) -> tuple[DetectionSet, list[Finding]]:
+    format_ = format_of(predictions, request.protocol.evaluation.kind)
+    if format_ != "wider":
+        read, findings = read_text_predictions(
+            format_, predictions, whole.keys, image_ids=whole.image_ids, strict=request.strict
+        )
+        if dataset is not whole:
+            known = set(whole.keys)
+            read = read.aligned((*dataset.keys, *(key for key in read.keys if key not in known)))
+        return read, findings
     with progress_bar(predictions.name, len(dataset.keys), "files", enabled=request.show_progress) as bar:
-        detections, findings = read_wider(
+        return read_wider(
             predictions,
             dataset.keys,
             known_keys=whole.keys,
@@ -89,17 +118,6 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
             strict=request.strict,
             progress=bar.update,
         )
-    evaluation = evaluate(
-        detections,
-        dataset,
-        request.protocol,
-        detector=predictions.name.removesuffix(".zip"),
-        findings=findings,
-        started=request.started,
-    )
-    if request.out is not None:
-        _keep(request, predictions, dataset, detections, evaluation)
-    return Outcome(evaluation, detections, request.out)
 
 
 def from_detector(request: Request, name: str) -> Outcome:
@@ -162,7 +180,7 @@ def _from_run(request: Request, folder: Path, whole: Dataset) -> Outcome:
             findings=findings,
             started=request.started,
         )
-        detections = run.detections().aligned(dataset.keys)
+        detections = run.detections()
     if request.out is not None:
         _keep(request, folder, dataset, detections, evaluation)
     return Outcome(evaluation, detections, request.out or folder)

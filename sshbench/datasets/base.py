@@ -26,6 +26,7 @@ class Dataset:
         total_images: How many images the whole dataset has; more than `len(faces)` in a part of it.
         all_keys: Keys of the whole dataset.
         findings: What loading found.
+        image_ids: Keys by the ids of a COCO json, for reading results.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Dataset:
     total_images: int
     all_keys: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    image_ids: Mapping[int | str, str] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -81,12 +81,16 @@ def check_dataset(protocol: Protocol, root: Path | None) -> DataReport:
         root = sample_dir()
     if not root.is_dir():
         raise MissingDataError(f"there is no folder {root}", remedy="Name the folder that holds the dataset by --data")
-    items = [_annotation(root, protocol, f"wider_face_{protocol.split}.mat", "eval_tools.zip", needed=True)]
-    items += [_annotation(root, protocol, s.ground_truth, "eval_tools.zip", needed=True) for s in protocol.subsets]
-    text = f"wider_face_{protocol.split}_bbx_gt.txt"
-    items.append(_annotation(root, protocol, text, "wider_face_split.zip", needed=False))
+    items = _wider_files(root, protocol) if protocol.dataset in ("wider", "sample") else []
     items += _contents(root, protocol)
     return DataReport(protocol.dataset, root, tuple(items))
+
+
+def _wider_files(root: Path, protocol: Protocol) -> list[CheckItem]:
+    names = [f"wider_face_{protocol.split}.mat", *(s.ground_truth for s in protocol.subsets if s.ground_truth)]
+    items = [_annotation(root, protocol, name, "eval_tools.zip", needed=True) for name in names]
+    text = f"wider_face_{protocol.split}_bbx_gt.txt"
+    return [*items, _annotation(root, protocol, text, "wider_face_split.zip", needed=False)]
 
 
 def _annotation(root: Path, protocol: Protocol, name: str, archive: str, *, needed: bool) -> CheckItem:
@@ -106,10 +110,12 @@ def _contents(root: Path, protocol: Protocol) -> list[CheckItem]:
     events = {key.split("/", 1)[0] for key in dataset.keys}
     items = [
         _count("annotated images", len(dataset.keys), expected.images),
-        _count("events", len(events), expected.events),
+        *([_count("events", len(events), expected.events)] if expected.events else []),
         _count("annotated faces", faces.total, expected.faces),
     ]
     items += [_count(f"faces that count in {s.name}", faces.counted(s.name), s.counted) for s in protocol.subsets]
+    if protocol.dataset not in ("wider", "sample"):
+        return [*items, _images(root, protocol, len(dataset.images_present()), len(dataset.keys))]
     invalid = attribute_counts(faces).get("invalid", {}).get(1, 0)
     empty = int(((faces.boxes[:, 2:] - faces.boxes[:, :2]) <= 0).any(axis=1).sum())
     items.append(CheckItem("flagged invalid / of zero size", True, False, f"{invalid} / {empty} faces"))
@@ -126,6 +132,10 @@ def _count(what: str, found: int, expected: int | None) -> CheckItem:
 def _images(root: Path, protocol: Protocol, present: int, total: int) -> CheckItem:
     folder = find_image_folder(root, protocol.split)
     where = f" in {folder}" if folder is not None else ""
+    if protocol.dataset not in ("wider", "sample") and present < total:
+        source = protocol.sources[0].url if protocol.sources else "the dataset's page"
+        remedy = f"Only detectors need images, predictions do not. Get them from {source}"
+        return CheckItem("images", False, False, f"{present} of {total}", remedy)
     if present == total:
         return CheckItem("images", True, False, f"all {total}{where}")
     remedy = (

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from sshbench.boxes import sides_of
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.predictions.digits import parse_counted_tables
 from sshbench.predictions.files import FileTree
@@ -136,19 +137,9 @@ def format_wider(key: str, detections: Detections) -> str:
     """One image's detections as the text of its prediction file."""
     order = np.argsort(-detections.scores, kind="stable")
     corners = detections.boxes[order]
-    sides = _exact_sides(corners[:, :2], corners[:, 2:])
-    table = np.column_stack((corners[:, :2], sides, detections.scores[order]))
+    table = np.column_stack((corners[:, :2], sides_of(corners), detections.scores[order]))
     rows = [" ".join(_shortest(value) for value in row) for row in table.tolist()]
     return "\n".join([key.rsplit("/", 1)[-1], str(len(rows)), *rows]) + "\n"
-
-
-def _exact_sides(start: FloatArray, end: FloatArray) -> FloatArray:
-    sides = end - start
-    for towards in (np.inf, -np.inf):
-        wrong = (start + sides != end) & np.isfinite(sides)
-        nudged = np.nextafter(sides, towards)
-        sides = np.where(wrong & (start + nudged == end), nudged, sides)
-    return sides
 
 
 def _shortest(value: float) -> str:
@@ -161,11 +152,13 @@ def _match_names(
     """Find the file of each image: names in the dataset's order, and the image each belongs to."""
     index = {key: i for i, key in enumerate(keys)}
     known = index.keys() if known_keys is None else set(known_keys)
+    # WIDER's keys have two parts; those of other datasets that come in this format have their own number.
+    depths = sorted({key.count("/") + 1 for key in known}) or [2]
     found: dict[int, str] = {}
     for name in sorted(tree.names):
         if not name.endswith(".txt"):
             continue
-        key = _key_of(name)
+        key = next((key for depth in depths if (key := _key_of(name, depth)) in known), _key_of(name, depths[-1]))
         image = index.get(key)
         if image is None and key.endswith(".jpg"):
             image = index.get(key[: -len(".jpg")])
@@ -186,9 +179,8 @@ def _match_names(
     return [found[i] for i in images], np.asarray(images, dtype=np.int64)
 
 
-def _key_of(name: str) -> str:
-    parts = name[: -len(".txt")].rsplit("/", 2)
-    return "/".join(parts[-2:])
+def _key_of(name: str, depth: int) -> str:
+    return "/".join(name[: -len(".txt")].rsplit("/", depth)[-depth:])
 
 
 def _read_files(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from sshbench.curves import PRCurve
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.evaluation import Evaluation, evaluate_run, stored_protocol
+from sshbench.evaluation import curve_csv, evaluate_run, stored_protocol
 from sshbench.records import DetectionSet
-from sshbench.report.figures import labels_of, pr_figure, save_png, to_svg
+from sshbench.report.figures import curve_figure, labels_of, save_png, shown_curves, to_svg
 from sshbench.report.gallery import Picture, gallery
-from sshbench.report.outcomes import best_f1_step, outcomes, raw_threshold
+from sshbench.report.outcomes import Outcomes, best_f1_score, match_of, outcomes
 from sshbench.report.page import RunReport, render_page
 from sshbench.runs import Run, open_run, write_atomic
 
@@ -91,11 +92,11 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         ) from error
     evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
     detections = run.detections().aligned(dataset.keys)
-    subset = protocol.subsets[-1].name
-    step = best_f1_step(evaluation.result.counts[subset], evaluation.result.faces[subset])
-    point = float(evaluation.curves[subset].thresholds[step])
-    threshold = raw_threshold(detections.scores, evaluation.result.normalised, point)
-    pictures, why = _pictures(dataset, detections, evaluation, subset, threshold, count)
+    subset = protocol.subsets[-1].name if protocol.subsets else "all"
+    match = match_of(evaluation, detections, dataset.faces)
+    threshold = best_f1_score(detections, dataset.faces, match, subset)
+    found = outcomes(detections, dataset.faces, match, subset, threshold)
+    pictures, why = _pictures(dataset, detections, found, count)
     return RunReport(
         label=label,
         folder=run.folder,
@@ -109,12 +110,9 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
     )
 
 
-def _pictures(
-    dataset: Dataset, detections: DetectionSet, evaluation: Evaluation, subset: str, threshold: float, count: int
-) -> tuple[list[Picture], str]:
+def _pictures(dataset: Dataset, detections: DetectionSet, found: Outcomes, count: int) -> tuple[list[Picture], str]:
     if count < 1:
         return [], "none were asked for"
-    found = outcomes(detections, dataset.faces, evaluation.result, subset, threshold)
     pictures = gallery(dataset, detections, found, count)
     return pictures, "" if pictures else f"no image of the dataset is below {dataset.image_root or dataset.root}"
 
@@ -131,12 +129,12 @@ def _stages(run: Run) -> dict[str, float]:
 def _write(reports: list[RunReport], out: Path) -> ReportFiles:
     files: list[Path] = []
     svgs: dict[str, str] = {}
-    for subset in reports[0].evaluation.curves:
-        curves = {report.label: report.evaluation.curves[subset] for report in reports}
-        figure = pr_figure(subset, curves)
-        svgs[subset] = to_svg(figure, f"pr-{subset}")
-        files.append(write_atomic(out / f"pr-{subset}.svg", svgs[subset]))
-        files.append(save_png(figure, out / f"pr-{subset}.png"))
+    for name, curve in shown_curves(reports[0].evaluation).items():
+        figure = curve_figure(name, {report.label: report.evaluation.curves[name] for report in reports})
+        stem = f"{'pr' if isinstance(curve, PRCurve) else 'roc'}-{name}"
+        svgs[name] = to_svg(figure, stem)
+        files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
+        files.append(save_png(figure, out / f"{stem}.png"))
     files.append(write_atomic(out / "ap.csv", _ap_csv(reports)))
     files.append(write_atomic(out / "curves.csv", _curves_csv(reports)))
     page = write_atomic(out / "index.html", render_page(reports, svgs))
@@ -156,11 +154,12 @@ def _ap_csv(reports: list[RunReport]) -> str:
 
 
 def _curves_csv(reports: list[RunReport]) -> str:
-    rows: list[list[object]] = [["run", "subset", "threshold", "recall", "precision"]]
+    rows: list[list[object]] = []
     for report in reports:
-        for subset, curve in report.evaluation.curves.items():
-            points = zip(curve.thresholds.tolist(), curve.recall.tolist(), curve.precision.tolist(), strict=True)
-            rows += [[report.label, subset, *point] for point in points]
+        for name, curve in report.evaluation.curves.items():
+            header, *points = csv.reader(curve_csv(curve).splitlines())
+            rows = rows or [["run", "curve", *header]]
+            rows += [[report.label, name, *point] for point in points]
     return _csv(rows)
 
 

@@ -1,4 +1,4 @@
-"""Precision-recall figures."""
+"""Figures of curves: precision against recall, or true positives against false ones."""
 
 from __future__ import annotations
 
@@ -13,38 +13,46 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sshbench.curves import PRCurve, truncated_percent
+from sshbench.curves import ROCCurve, truncated_percent
+from sshbench.dispatch import Curve
 from sshbench.evaluation import Evaluation
+from sshbench.records import FloatArray
 from sshbench.runs import write_atomic
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; line styles carry on when they are used up.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _GREY = "#6b7280"
+_SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
 
-def pr_figure(subset: str, curves: Mapping[str, PRCurve], *, title: str = "") -> Figure:
-    """One subset's PR curves.
+def curve_figure(name: str, curves: Mapping[str, Curve]) -> Figure:
+    """The curves of several runs in one figure.
 
     Args:
-        subset: Its name, for the heading.
+        name: What they are of (a subset, an iteration, a kind of ROC), for the heading.
         curves: By label, in the order in which colours are given.
-        title: Put before the subset's name.
     """
     figure = Figure(figsize=(5.2, 4.6), layout="constrained")
-    _draw(figure.add_subplot(), subset, curves)
-    if title:
-        figure.suptitle(title, fontsize=11, x=0.02, ha="left")
+    _draw(figure.add_subplot(), name, curves)
     return figure
+
+
+def shown_curves(evaluation: Evaluation) -> dict[str, Curve]:
+    """The curves worth a figure: all, or the first and the last of a sequence of iterations."""
+    names = list(evaluation.curves)
+    iterations = [name for name in names if name.startswith("iteration")]
+    if len(iterations) > 2:
+        names = [iterations[0], iterations[-1]]
+    return {name: evaluation.curves[name] for name in names}
 
 
 def run_figure(evaluation: Evaluation) -> Figure:
     """All subsets of one run side by side."""
-    names = list(evaluation.curves)
-    figure = Figure(figsize=(4.4 * len(names), 4.3), layout="constrained")
-    for position, name in enumerate(names):
-        axes = figure.add_subplot(1, len(names), position + 1)
-        _draw(axes, name, {evaluation.record.detector: evaluation.curves[name]})
+    curves = shown_curves(evaluation)
+    figure = Figure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
+    for position, (name, curve) in enumerate(curves.items(), start=1):
+        _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve})
     note = " - smoke test, measures no detector" if evaluation.record.smoke_test else ""
     note += "" if evaluation.record.complete else " - UNFINISHED RUN"
     figure.suptitle(f"{evaluation.protocol.title}{note}", fontsize=12)
@@ -72,21 +80,26 @@ def save_png(figure: Figure, path: Path) -> Path:
     return write_atomic(path, content.getvalue())
 
 
-def _draw(axes: Axes, subset: str, curves: Mapping[str, PRCurve]) -> None:
+def _draw(axes: Axes, name: str, curves: Mapping[str, Curve]) -> None:
     for i, (label, curve) in enumerate(curves.items()):
-        defined = ~np.isnan(curve.precision)
+        x, y, figure = _points(curve)
         axes.plot(
-            curve.recall[defined],
-            curve.precision[defined],
+            x,
+            y,
             color=_COLOURS[i % len(_COLOURS)],
             linestyle=_STYLES[i // len(_COLOURS) % len(_STYLES)],
             linewidth=1.8,
             # A label that starts with "_" would be left out of the legend.
-            label=f"{_plain(label)}  {truncated_percent(curve.ap)}",
+            label=f"{_plain(label)}  {truncated_percent(figure)}",
         )
-    axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="recall", ylabel="precision")
-    axes.set_title(subset, fontsize=11, loc="left", fontweight="bold")
-    axes.set_xticks(np.linspace(0, 1, 6))
+    if any(isinstance(curve, ROCCurve) for curve in curves.values()):
+        axes.set(
+            xlim=(0, _SHOWN_FALSE_POSITIVES), ylim=(0, 1.005), xlabel="false positives", ylabel="true positive rate"
+        )
+    else:
+        axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="recall", ylabel="precision")
+        axes.set_xticks(np.linspace(0, 1, 6))
+    axes.set_title(name, fontsize=11, loc="left", fontweight="bold")
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -95,7 +108,15 @@ def _draw(axes: Axes, subset: str, curves: Mapping[str, PRCurve]) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
     axes.tick_params(colors="#374151", labelsize=9)
-    axes.legend(loc="lower left", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
+    axes.legend(loc="best", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
+
+
+def _points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:
+    """Horizontal and vertical positions, and the figure for the legend: AP, or the rate at 1 000 false positives."""
+    if isinstance(curve, ROCCurve):
+        return curve.false_positives, curve.true_positive_rate, curve.rate_at(1000)
+    defined = ~np.isnan(curve.precision)
+    return curve.recall[defined], curve.precision[defined], curve.ap
 
 
 def _plain(label: str) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sshbench.evaluators.wider import WiderResult
-from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
+from sshbench.evaluation import Evaluation
+from sshbench.evaluators.matching import best_boxes
+from sshbench.evaluators.wider import WiderMatch, WiderResult, score_order
+from sshbench.records import BoolArray, DetectionSet, FaceSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,44 +29,45 @@ class Outcomes:
     found: BoolArray
 
 
-def best_f1_step(counts: IntArray, faces: int) -> int:
-    """Position of the threshold with the largest F1, the highest one on ties.
-
-    Args:
-        counts: int64 (t, 2), detections kept and faces recalled at each threshold.
-        faces: Faces that count.
-    """
-    kept, recalled = counts[:, 0].astype(np.float64), counts[:, 1].astype(np.float64)
-    f1 = 2 * recalled / np.maximum(kept + faces, 1)
-    return int(np.argmax(f1))
+def match_of(evaluation: Evaluation, detections: DetectionSet, faces: FaceSet) -> WiderMatch:
+    """Which face each detection hits: the evaluator's own matching where it has one, else by boxes at IoU 0.5."""
+    result = evaluation.outcome.result
+    if isinstance(result, WiderResult):
+        return result.match
+    return WiderMatch(box=best_boxes(detections, faces, threshold=0.5), order=score_order(detections))
 
 
-def raw_threshold(scores: FloatArray, normalised: FloatArray, threshold: float) -> float:
-    """The least raw score whose normalised one reaches the threshold; infinite where none does."""
-    reached = scores[normalised >= threshold]
-    return float(reached.min()) if len(reached) else float("inf")
+def best_f1_score(detections: DetectionSet, faces: FaceSet, match: WiderMatch, subset: str) -> float:
+    """The raw score with the largest F1, the highest one on ties; infinite where there are no detections."""
+    found = outcomes(detections, faces, match, subset, -np.inf)
+    order = np.argsort(-detections.scores, kind="stable")
+    right, false = np.cumsum(found.right[order]), np.cumsum(found.false[order])
+    scores = detections.scores[order]
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], len(scores) > 0))
+    if not len(last):
+        return float("inf")
+    f1 = 2 * right[last] / np.maximum(right[last] + false[last] + faces.counted(subset), 1)
+    return float(scores[last[int(np.argmax(f1))]])
 
 
-def outcomes(
-    detections: DetectionSet, faces: FaceSet, result: WiderResult, subset: str, least_score: float
-) -> Outcomes:
+def outcomes(detections: DetectionSet, faces: FaceSet, match: WiderMatch, subset: str, least_score: float) -> Outcomes:
     """Sort detections and faces into right, false, missed and found.
 
     Args:
         detections: As evaluated.
         faces: As evaluated.
-        result: The evaluation, whose matching is used.
+        match: Which face each detection hits.
         subset: Which faces count.
         least_score: Detections with a lower raw score are left out.
     """
     ignore = faces.ignore[subset]
-    box = result.match.box
+    box = match.box
     kept = detections.scores >= least_score
     hit = kept & (box >= 0)
     neutral = np.zeros(len(box), dtype=np.bool_)
     neutral[hit] = ignore[box[hit]]
     # By falling score: the first detection that names a face is its hit, later ones are repeats.
-    order = result.match.order
+    order = match.order
     ranked = order[(hit & ~neutral)[order]]
     first = ranked[np.unique(box[ranked], return_index=True)[1]]
     right = np.zeros(len(box), dtype=np.bool_)

@@ -65,7 +65,8 @@ def render_page(reports: list[RunReport], svgs: dict[str, str]) -> str:
         reports=reports,
         record=record,
         protocol=protocol,
-        subsets=list(reports[0].evaluation.curves),
+        metrics=[name for name in record.metrics if not name.startswith("fold")],
+        subsets=list(record.counted),
         svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
         published=paper_methods(record.protocol) if comparable else [],
         unfinished=[report.label for report in reports if not report.evaluation.record.complete],

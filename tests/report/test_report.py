@@ -22,8 +22,8 @@ from sshbench.predictions.wider import write_wider
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
-from sshbench.report.figures import pr_figure, to_svg
-from sshbench.report.outcomes import best_f1_step, outcomes, raw_threshold
+from sshbench.report.figures import curve_figure, to_svg
+from sshbench.report.outcomes import best_f1_score, outcomes
 from sshbench.report.published import paper_methods, published_rows
 from sshbench.resources import sample_dir
 
@@ -178,13 +178,23 @@ def test_outcomes_agree_with_the_evaluator() -> None:
     detections = perfect(noise=1)
     result = evaluate_wider(detections, sample.faces, load_protocol("sample"))
     for subset in ("easy", "hard"):
-        step = best_f1_step(result.counts[subset], result.faces[subset])
-        threshold = raw_threshold(detections.scores, result.normalised, float(result.curves[subset].thresholds[step]))
-        found = outcomes(detections, sample.faces, result, subset, threshold)
-        kept, recalled = result.counts[subset][step].tolist()
-        assert int(found.right.sum()) == recalled == int(found.found.sum())
-        assert int(found.right.sum() + found.false.sum()) == kept
-        assert int(found.missed.sum() + found.found.sum()) == result.faces[subset]
+        score = best_f1_score(detections, sample.faces, result.match, subset)
+        # The protocol's last of 1 000 thresholds keeps every detection: its counts are the evaluator's own.
+        everything = outcomes(detections, sample.faces, result.match, subset, -np.inf)
+        kept, recalled = result.counts[subset][-1].tolist()
+        assert int(everything.right.sum()) == recalled == int(everything.found.sum())
+        assert int(everything.right.sum() + everything.false.sum()) == kept
+        assert int(everything.missed.sum() + everything.found.sum()) == result.faces[subset]
+        # And no other score has a larger F1.
+        assert f1(detections, sample, result, subset, score) == max(
+            f1(detections, sample, result, subset, other) for other in np.unique(detections.scores)
+        )
+
+
+def f1(detections: DetectionSet, dataset: Any, result: Any, subset: str, score: float) -> float:
+    found = outcomes(detections, dataset.faces, result.match, subset, score)
+    right, false, missed = (int(flags.sum()) for flags in (found.right, found.false, found.missed))
+    return 2 * right / (2 * right + false + missed)
 
 
 def test_a_second_hit_is_false_and_a_hit_of_an_ignored_face_is_neither() -> None:
@@ -195,14 +205,14 @@ def test_a_second_hit_is_false_and_a_hit_of_an_ignored_face_is_neither() -> None
         for key, d in zip(base.keys, base, strict=True)
     )
     result = evaluate_wider(twice, sample.faces, load_protocol("sample"))
-    found = outcomes(twice, sample.faces, result, "easy", -np.inf)
+    found = outcomes(twice, sample.faces, result.match, "easy", -np.inf)
     counted = sample.faces.counted("easy")
     assert (int(found.right.sum()), int(found.false.sum()), int(found.missed.sum())) == (counted, counted, 0)
 
 
 def test_same_figure_same_bytes_and_ids_of_its_own() -> None:
     curve = PRCurve(np.array([np.nan, 1.0, 0.5]), np.array([0.0, 0.5, 1.0]), np.array([0.9, 0.5, 0.0]), 0.75)
-    first, again = (to_svg(pr_figure("easy", {"a $b$ _c": curve}), "one") for _ in range(2))
+    first, again = (to_svg(curve_figure("easy", {"a $b$ _c": curve}), "one") for _ in range(2))
     assert first == again
     ids = set(re.findall(r'\bid="([^"]+)"', first))
     assert ids
