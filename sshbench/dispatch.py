@@ -142,7 +142,9 @@ def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
         subsets=tuple(subset.name for subset in protocol.subsets),
         max_detections=rules.max_detections,
     )
-    limit = Finding("detections-per-image", f"up to {result.max_detections} detections an image take part; COCO's own limit is 100")
+    limit = Finding(
+        "detections-per-image", f"up to {result.max_detections} detections an image take part; COCO's own limit is 100"
+    )
     return Outcome(result.metrics, dict(result.curves), result.counted, result, (limit,))
 
 

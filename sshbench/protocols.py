@@ -206,6 +206,24 @@ class Protocol(_Strict):
             raise UsageError(f"protocol '{self.name}', field '{where}': {first['msg']}") from error
 
 
+def protocol_path(name_or_path: str | Path) -> Path:
+    """The file of a protocol.
+
+    Raises:
+        UsageError: No shipped protocol has this name.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return path
+    shipped = protocols_dir() / f"{name_or_path}.toml"
+    if not shipped.is_file():
+        raise UsageError(
+            f"there is no protocol named '{name_or_path}'",
+            remedy=f"Known: {', '.join(protocol_names())}; or give the path of a .toml file",
+        )
+    return shipped
+
+
 def load_protocol(name_or_path: str | Path) -> Protocol:
     """Read a protocol.
 
@@ -216,14 +234,7 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
         UsageError: No shipped protocol has this name.
         InputError: The file is not TOML, or a field is missing, unknown or out of range.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = protocols_dir() / f"{name_or_path}.toml"
-        if not path.is_file():
-            raise UsageError(
-                f"there is no protocol named '{name_or_path}'",
-                remedy=f"Known: {', '.join(protocol_names())}; or give the path of a .toml file",
-            )
+    path = protocol_path(name_or_path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

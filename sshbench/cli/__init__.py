@@ -13,15 +13,17 @@ from typing import Annotated
 import typer
 
 import sshbench
+from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
 from sshbench.cli.demo import demo_command
 from sshbench.cli.eval import eval_command
+from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.errors import SshbenchError
 
 _HELP = """Benchmark and evaluation suite for face detectors.
 
-Official WIDER FACE numbers to the last bit, runs that survive a kill, reports to look at.
+Official WIDER FACE, FDDB, PASCAL Faces and AFW numbers to the last bit, runs that survive a kill, reports to look at.
 
 Start with: sshbench demo
 """
@@ -39,6 +41,8 @@ app.command("eval")(eval_command)
 app.command("report")(report_command)
 app.command("demo")(demo_command)
 app.add_typer(data_app, name="data")
+app.add_typer(protocols_app, name="protocols")
+app.add_typer(curves_app, name="curves")
 
 
 def _version(wanted: bool) -> None:

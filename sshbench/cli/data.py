@@ -13,7 +13,7 @@ data_app = typer.Typer(help="Get datasets and look whether they are whole.", no_
 
 @data_app.command("check")
 def check_command(
-    dataset: Annotated[str, typer.Argument(help="wider or sample.")],
+    dataset: Annotated[str, typer.Argument(help="wider, fddb, pascal, afw, coco, sample, or a protocol .toml.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -82,3 +82,45 @@ def fetch_command(
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         typer.echo(f"`sshbench data check {dataset} --data {data}` says what can be done with it.")
+
+
+@data_app.command("convert")
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="File or folder to read.")],
+    target: Annotated[Path, typer.Argument(help="File to write; for YOLO a folder, for WIDER detections a .zip.")],
+    from_: Annotated[str, typer.Option("--from", help="wider, fddb, pascal, afw, coco or yolo.")],
+    to: Annotated[str, typer.Option("--to", help="wider, fddb, pascal, afw, coco or yolo.")],
+    detections: Annotated[bool, typer.Option("--detections", help="Convert detections, not ground truth.")] = False,
+    truth: Annotated[
+        Path | None, typer.Option(help="Ground truth of the same images: names, sizes and COCO ids come from it.")
+    ] = None,
+    truth_format: Annotated[str | None, typer.Option(help="Its format; default: by its name.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
+    sizes: Annotated[Path | None, typer.Option(help="Sizes of the images: 'name width height' a line.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a target that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Convert ground truth or detections between formats, and say what the target cannot hold.
+
+    Example:
+
+      sshbench data convert wider_face_val_bbx_gt.txt val.json --from wider --to coco --images WIDER_val/images
+
+      sshbench data convert detections.txt results.json --from fddb --to coco --detections --truth fddb.json
+    """
+    from sshbench.datasets.convert import convert, known_of
+
+    known = known_of(truth=truth, truth_format=truth_format, images=images, sizes=sizes)
+    done = convert(
+        source, target, source_format=from_, target_format=to, detections=detections, known=known, overwrite=overwrite
+    )
+    what = "detections" if detections else "faces"
+    if as_json:
+        content = {"target": str(target), "images": done.images, what: done.rows, "losses": list(done.losses)}
+        typer.echo(json.dumps(content, ensure_ascii=False))
+        return
+    typer.echo(f"{target}: {done.images} images, {done.rows} {what}")
+    for loss in done.losses:
+        typer.echo(f"note: {loss}")
+    if not done.losses:
+        typer.echo("nothing was lost")

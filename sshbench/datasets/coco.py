@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,28 @@ import numpy.typing as npt
 from sshbench.datasets.base import Dataset
 from sshbench.errors import InputError, MissingDataError
 from sshbench.predictions.coco import box_of, number_of, read_json
-from sshbench.records import FaceSet, offsets_of
+from sshbench.records import FaceSet, FloatArray, offsets_of
 
 _REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
 # What an annotation may hold beside COCO's own fields, as WIDER FACE's attributes: kept for subsets by rule.
-_OWN_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "keypoints"})
+_OWN_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "ellipse"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CocoTruth:
+    """Ground truth of a COCO json.
+
+    Attributes:
+        faces: Images by rising id; crowds are ignored under `all`.
+        suffix: What all file names end with, or "" where they differ: then the keys hold theirs.
+        image_ids: Keys by image id.
+        category_id: The category of faces.
+    """
+
+    faces: FaceSet
+    suffix: str
+    image_ids: dict[int | str, str]
+    category_id: Any
 
 
 def load_coco(
@@ -37,7 +55,8 @@ def load_coco(
         InputError: Several files fit, or the file is no ground truth of faces; the text names the field.
     """
     path = _find(Path(root).expanduser(), annotation)
-    faces, suffix, image_ids = read_coco(path, category)
+    truth = read_coco(path, category)
+    faces, suffix = truth.faces, truth.suffix
     folders = [path.parent, path.parent.parent] if path.parent.name == "annotations" else [path.parent]
     first = f"{faces.keys[0]}{suffix}" if faces.keys else ""
     found = (base / part for base in folders for part in images if first and (base / part / first).is_file())
@@ -51,20 +70,16 @@ def load_coco(
         suffix=suffix,
         total_images=len(faces),
         all_keys=faces.keys,
-        image_ids=image_ids,
+        image_ids=truth.image_ids,
     )
 
 
-def read_coco(path: Path, category: str = "face") -> tuple[FaceSet, str, dict[int | str, str]]:
+def read_coco(path: Path, category: str = "face") -> CocoTruth:
     """Read ground truth.
 
     Args:
         path: The json file.
         category: Name of the category of faces.
-
-    Returns:
-        Ground truth, images by rising id, crowds ignored under `all`; the suffix that all file names share, or "" and
-        the keys hold theirs; and keys by image id.
 
     Raises:
         MissingDataError: There is no such file.
@@ -94,7 +109,8 @@ def read_coco(path: Path, category: str = "face") -> tuple[FaceSet, str, dict[in
         if image is None:
             value = entry.get("image_id")
             raise InputError("is of no image", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
-        box = box_of(entry.get("bbox"), path, f"{field}.bbox")
+        # Official annotations have faces of negative width (one in WIDER FACE val): they stay what they are.
+        box = box_of(entry.get("bbox"), path, f"{field}.bbox", inside_out=True)
         area = number_of(entry.get("area", box[2] * box[3]), path, f"{field}.area")
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):
@@ -112,9 +128,10 @@ def read_coco(path: Path, category: str = "face") -> tuple[FaceSet, str, dict[in
         ignore={"all": np.array([bool(row["iscrowd"]) for row in ordered], dtype=np.bool_)},
         attributes=_attributes(ordered),
         sizes=_sizes(images),
+        ellipses=_ellipses(ordered, path),
         areas=np.array([row["area"] for row in ordered], dtype=np.float64),
     )
-    return faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}
+    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
 
 
 def _find(root: Path, patterns: Sequence[str]) -> Path:
@@ -179,6 +196,13 @@ def _attributes(rows: list[dict[str, Any]]) -> dict[str, npt.NDArray[np.int8]]:
         for name in names
         if all(type(row.get(name)) is int and -128 <= row[name] < 128 for row in rows)
     }
+
+
+def _ellipses(rows: list[dict[str, Any]], path: Path) -> FloatArray | None:
+    """Ellipses that a conversion from FDDB kept beside the boxes."""
+    if not rows or not all(isinstance(row.get("ellipse"), list) and len(row["ellipse"]) == 5 for row in rows):
+        return None
+    return np.array([[number_of(number, path, "ellipse") for number in row["ellipse"]] for row in rows])
 
 
 def _sizes(images: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:

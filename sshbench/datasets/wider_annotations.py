@@ -56,6 +56,8 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
 def read_text(path: Path) -> FaceSet:
     """Read `wider_face_<split>_bbx_gt.txt`, or a list of images without faces (`..._filelist.txt`).
 
+    Boxes of the official lists are whole numbers; a user's own need not be.
+
     Returns:
         Ground truth without subsets. An image with count 0 has, as in the official train list, one row of zeros,
         which is no face.
@@ -65,7 +67,7 @@ def read_text(path: Path) -> FaceSet:
     """
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     keys: list[str] = []
-    tables: list[npt.NDArray[np.int64]] = []
+    tables: list[FloatArray] = []
     with_faces = not path.name.endswith("_filelist.txt")
     at = 0
     while at < len(lines):
@@ -73,23 +75,31 @@ def read_text(path: Path) -> FaceSet:
         at += 1
         if not name:
             continue
-        if not name.lower().endswith((".jpg", ".jpeg", ".png")):
+        if not _is_image(name):
             raise InputError("is no image name", file=path, line=at, value=name, remedy=_REMEDY)
         keys.append(name.rpartition(".")[0])
         if not with_faces:
-            tables.append(np.empty((0, 10), dtype=np.int64))
+            tables.append(np.empty((0, 10)))
             continue
-        count = _integers(lines, at, 1, path)[0]
-        rows = [_integers(lines, at + 1 + i, 4, path) for i in range(max(count, 0))]
+        count = _count(lines, at, path)
+        rows = [_numbers(lines, at + 1 + i, path) for i in range(count)]
         at += 1 + count
         if count == 0 and at < len(lines) and not lines[at].replace("0", "").strip():
             at += 1
-        tables.append(np.array([(row + [0] * 6)[:10] for row in rows], dtype=np.int64).reshape(-1, 10))
-    table = np.concatenate(tables) if tables else np.empty((0, 10), dtype=np.int64)
+        tables.append(np.array([(row + [0.0] * 6)[:10] for row in rows]).reshape(-1, 10))
+    table = np.concatenate(tables) if tables else np.empty((0, 10))
     attributes = {name: table[:, 4 + i].astype(np.int8) for i, name in enumerate(ATTRIBUTES)}
-    return FaceSet(
-        tuple(keys), offsets_of([len(t) for t in tables]), _corners([table[:, :4].astype(np.float64)]), {}, attributes
-    )
+    return FaceSet(tuple(keys), offsets_of([len(t) for t in tables]), _corners([table[:, :4]]), {}, attributes)
+
+
+def image_names(path: Path) -> tuple[str, ...]:
+    """Names of the images of a text list, with their suffixes, in its order."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(line.strip() for line in lines if _is_image(line.strip()))
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith((".jpg", ".jpeg", ".png"))
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -143,13 +153,22 @@ def _corners(tables: list[FloatArray]) -> FloatArray:
     return boxes
 
 
-def _integers(lines: list[str], at: int, least: int, path: Path) -> list[int]:
+def _count(lines: list[str], at: int, path: Path) -> int:
+    text = lines[at].strip() if at < len(lines) else "end of file"
+    if not text.isdecimal():
+        raise InputError("expected a count of faces", file=path, line=at + 1, value=text, remedy=_REMEDY)
+    return int(text)
+
+
+def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
+    """Four numbers of a box and up to six codes of attributes."""
     fields = lines[at].split() if at < len(lines) else []
     try:
-        values = [int(field) for field in fields]
+        values = [float(field) for field in fields[:4]] + [float(int(field)) for field in fields[4:10]]
     except ValueError:
         values = []
-    if len(values) < least:
+    if len(values) < 4 or not np.isfinite(values).all() or any(abs(code) > 127 for code in values[4:]):
         value = lines[at] if at < len(lines) else "end of file"
-        raise InputError(f"expected {least} or more whole numbers", file=path, line=at + 1, value=value, remedy=_REMEDY)
+        remedy = "A row is x y w h blur expression illumination invalid occlusion pose"
+        raise InputError("is no face", file=path, line=at + 1, value=value, remedy=remedy)
     return values

@@ -108,8 +108,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Write the file again") from error
 
 
-def box_of(value: Any, path: Path, field: str) -> list[float]:
-    """Check a `bbox`: four finite numbers, sides not negative.
+def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
+    """Check a `bbox`: four finite numbers, sides not negative unless `inside_out`.
 
     Raises:
         InputError: It is something else; the text names the field.
@@ -117,7 +117,7 @@ def box_of(value: Any, path: Path, field: str) -> list[float]:
     if not isinstance(value, list) or len(value) != 4:
         raise InputError("is no box", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
     box = [number_of(number, path, field) for number in value]
-    if box[2] < 0 or box[3] < 0:
+    if not inside_out and (box[2] < 0 or box[3] < 0):
         raise InputError("has a negative side", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
     return box
 

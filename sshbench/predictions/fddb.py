@@ -32,19 +32,10 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
         MissingDataError: There is no such file.
         InputError: A line is wrong; the text names it.
     """
-    names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
-    if table.shape[1] == _RECTANGLE:
-        boxes, ellipses = table[:, :4].copy(), None
-        boxes[:, 2:] += boxes[:, :2]
-    else:
-        ellipses = table[:, :5]
-        boxes = bounding_boxes(ellipses)
-    _check_numbers(path, names, counts, table)
-    read = DetectionSet(tuple(names), offsets_of(counts), boxes, table[:, -1].copy(), ellipses)
+    read = read_fddb_file(path)
+    names = read.keys
     known, there = set(keys), set(names)
     findings = []
-    if len(there) < len(names):
-        raise InputError("names an image twice", file=path, value=_first_repeat(names), remedy=_REMEDY)
     if missing := tuple(key for key in keys if key not in there):
         findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
     if unknown := tuple(name for name in names if name not in known):
@@ -53,6 +44,26 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
         if len(unknown) == len(names):
             raise InputError("no block is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
     return read.aligned(keys), findings
+
+
+def read_fddb_file(path: Path) -> DetectionSet:
+    """Read a detection file as it is: images in its own order.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
+    if len(set(names)) < len(names):
+        raise InputError("names an image twice", file=path, value=_first_repeat(names), remedy=_REMEDY)
+    _check_numbers(path, names, counts, table)
+    if table.shape[1] == _RECTANGLE:
+        boxes, ellipses = table[:, :4].copy(), None
+        boxes[:, 2:] += boxes[:, :2]
+    else:
+        ellipses = table[:, :5]
+        boxes = bounding_boxes(ellipses)
+    return DetectionSet(tuple(names), offsets_of(counts), boxes, table[:, -1].copy(), ellipses)
 
 
 def read_annotation(paths: Sequence[Path]) -> FaceSet:
