@@ -17,7 +17,7 @@ from sshbench.curves import PRCurve, ROCCurve
 from sshbench.datasets.base import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluators.wider import evaluate_wider
-from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation, Protocol
+from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation, Protocol, content_hash
 from sshbench.records import DetectionSet, Finding, FloatArray
 
 Curve = PRCurve | ROCCurve
@@ -76,7 +76,10 @@ def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
     findings: tuple[Finding, ...] = ()
     if rules.fit_ellipse and detections.ellipses is None:
         detections = fit_ellipses(detections)
-        findings = (Finding("fitted-ellipses", "rectangles were turned into ellipses by a rule fitted on FDDB itself"),)
+        text = (
+            f"rectangles became ellipses by the rule fddb_ellipse {content_hash(ellipse_rule())}, fitted on FDDB itself"
+        )
+        findings = (Finding("fitted-ellipses", text),)
     regions = cached_regions(dataset)
     result = evaluate_fddb(
         detections, dataset.faces, matching=rules.matching, discrete_iou=rules.discrete_iou, regions=regions
@@ -103,11 +106,16 @@ def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
     return Outcome(metrics, curves, {"all": result.faces}, result, findings, texts)
 
 
+def ellipse_rule() -> dict[str, float]:
+    """The numbers of `fit_ellipses`, in parts of the rectangle's sides."""
+    return dict(tomllib.loads(_ELLIPSE_RULE.read_text(encoding="utf-8"))["parameters"])
+
+
 def fit_ellipses(detections: DetectionSet) -> DetectionSet:
     """Turn rectangles into upright ellipses by the rule of `datasets/fddb_ellipse.toml`."""
     from sshbench.predictions.fddb import bounding_boxes
 
-    rule = tomllib.loads(_ELLIPSE_RULE.read_text(encoding="utf-8"))["parameters"]
+    rule = ellipse_rule()
     start, side = detections.boxes[:, :2], detections.boxes[:, 2:] - detections.boxes[:, :2]
     centre = start + side / 2 + side * np.array([rule["shift_x"], rule["shift_y"]])
     upright = np.full(len(side), np.pi / 2)

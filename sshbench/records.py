@@ -10,6 +10,7 @@ because evaluating flat arrays is what makes exactness fast. `set[i]` gives one 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,16 @@ class DetectionSet(Sequence[Detections]):
     def total(self) -> int:
         """Number of detections over all images."""
         return len(self.scores)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of offsets, boxes and scores, and of the ellipses where there are some, as they lie in memory."""
+        digest = hashlib.sha256(self.offsets.tobytes())
+        digest.update(self.boxes.tobytes())
+        digest.update(self.scores.tobytes())
+        if self.ellipses is not None:
+            digest.update(self.ellipses.tobytes())
+        return digest.hexdigest()
 
     def aligned(self, keys: Sequence[str]) -> DetectionSet:
         """Return the detections of `keys`, in that order; images without an entry get none."""

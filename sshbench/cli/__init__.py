@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import sshbench
+from sshbench.cli.archive import archive_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
 from sshbench.cli.demo import demo_command
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("eval")(eval_command)
 app.command("report")(report_command)
+app.command("archive")(archive_command)
 app.command("demo")(demo_command)
 app.add_typer(data_app, name="data")
 app.add_typer(protocols_app, name="protocols")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -229,16 +228,9 @@ def _identity(
         images=len(dataset.keys),
         protocol=request.protocol.name,
         protocol_hash=request.protocol.hash,
-        predictions_sha256=None if imported is None else _digest(imported),
+        predictions_sha256=None if imported is None else imported.digest,
         data=None if request.data is None else str(request.data.resolve()),
         created=now(),
         versions=versions(),
         machine=machine(),
     )
-
-
-def _digest(detections: DetectionSet) -> str:
-    digest = hashlib.sha256(detections.offsets.tobytes())
-    digest.update(detections.boxes.tobytes())
-    digest.update(detections.scores.tobytes())
-    return digest.hexdigest()

@@ -14,6 +14,10 @@ def report_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")],
     data: Annotated[Path | None, typer.Option(help="The dataset's folder, where it has moved.")] = None,
     images: Annotated[int, typer.Option(help="Images with boxes for each run.", min=0)] = 12,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(help="Imported curve to draw too (repeatable); 'none' for none. Default: the best five."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
@@ -28,7 +32,14 @@ def report_command(
     from sshbench.report.build import build_report
 
     with progress_bar("report", len(runs), "runs", enabled=not as_json) as bar:
-        files = build_report(runs, out, data=data, images_per_run=images, on_run=lambda _: bar.update(1))
+        files = build_report(
+            runs,
+            out,
+            data=data,
+            images_per_run=images,
+            overlay=[] if overlay == ["none"] else overlay or None,
+            on_run=lambda _: bar.update(1),
+        )
     if as_json:
         typer.echo(json.dumps({"page": str(files.page), "files": [str(path) for path in files.files]}))
     else:

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.evaluation import Evaluation, EvaluationRecord
-from sshbench.report.published import paper_methods
+from sshbench.report.metrics import headline, pivot, title_of
+from sshbench.report.published import published_methods
 
 
 def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
@@ -22,8 +23,11 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
     console = Console()
     whole = record.complete and record.images == record.total_images and not record.smoke_test
     metrics = [name for name in record.metrics if not name.startswith("fold")]
-    # Many figures of one row each read better from top to bottom.
-    console.print(_wide(evaluation, metrics, whole) if len(metrics) <= 4 else _long(evaluation, metrics))
+    first = headline(metrics, evaluation.protocol.evaluation.kind)
+    console.print(f"{evaluation.protocol.title}, in percent", style="bold", highlight=False, markup=False)
+    console.print(_headline(evaluation, first, whole))
+    if len(metrics) > len(first):
+        console.print(_all(record, metrics))
     rules = evaluation.protocol.evaluation
     how = {"wider": "iou_arithmetic", "fddb": "matching"}.get(rules.kind)
     console.print(
@@ -43,13 +47,13 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
         console.print("Nothing was stored; --out DIR keeps the run and draws the PR curves.", style="dim")
 
 
-def _wide(evaluation: Evaluation, metrics: list[str], whole: bool) -> Table:
+def _headline(evaluation: Evaluation, metrics: list[str], whole: bool) -> Table:
     record = evaluation.record
-    table = Table(title=f"{evaluation.protocol.title}: {_common(metrics)} in percent", title_justify="left")
-    table.add_column("detector")
+    table = Table()
+    table.add_column("detector", no_wrap=True)
     for name in metrics:
-        table.add_column(name.removeprefix("AP/"), justify="right")
-    table.add_column("source")
+        table.add_column(title_of(name), justify="right", no_wrap=True)
+    table.add_column("source", no_wrap=True, overflow="ellipsis")
     table.add_row(
         record.detector,
         *(_percent(record.metrics[name]) for name in metrics),
@@ -57,25 +61,22 @@ def _wide(evaluation: Evaluation, metrics: list[str], whole: bool) -> Table:
         style="bold",
         end_section=True,
     )
-    for method in paper_methods(record.protocol) if whole else []:
-        aps = (_percent(method.aps.get(name.removeprefix("AP/"))) for name in metrics)
-        table.add_row(method.method, *aps, method.source, style="dim")
+    for method in published_methods(record.protocol) if whole else []:
+        figures = (_percent(method.metrics.get(name)) for name in metrics)
+        table.add_row(method.method, *figures, method.source, style="dim")
     return table
 
 
-def _long(evaluation: Evaluation, metrics: list[str]) -> Table:
-    record = evaluation.record
-    title = ", ".join([f"{evaluation.protocol.title}: {record.detector}, in percent", *_marks(record)])
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
-    table.add_column("this run", justify="right")
-    for name in metrics:
-        table.add_row(name, _percent(record.metrics[name]))
+def _all(record: EvaluationRecord, metrics: list[str]) -> Table:
+    rows, columns, cells = pivot(metrics)
+    table = Table()
+    table.add_column(f"all figures of {record.detector}")
+    for column in columns:
+        table.add_column(column or "all", justify="right")
+    for row in rows:
+        named = (cells.get((row, column)) for column in columns)
+        table.add_row(row or "all", *("" if name is None else _percent(record.metrics[name]) for name in named))
     return table
-
-
-def _common(metrics: list[str]) -> str:
-    return "AP" if all(name.startswith("AP") for name in metrics) else "metrics"
 
 
 def _marks(record: EvaluationRecord) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.rules import apply_rules
+from sshbench.datasets.rules import apply_rules, with_all
 from sshbench.errors import UsageError
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.resources import sample_dir
@@ -51,14 +51,23 @@ def load_for_protocol(protocol: Protocol, root: str | Path | None = None) -> Dat
         root = sample_dir() if protocol.dataset == "sample" else protocol.layout.root
     if root is None:
         raise UsageError(f"{protocol.dataset} needs its folder", remedy="Give it by --data DIR")
-    return apply_rules(loader(protocol, Path(root).expanduser()), protocol.subsets)
+    dataset = apply_rules(loader(protocol, Path(root).expanduser()), protocol.subsets)
+    return dataset if protocol.evaluation.kind == "wider" else with_all(dataset)
 
 
 def _load_wider(protocol: Protocol, root: Path) -> Dataset:
     from sshbench.datasets.wider import load_wider
 
     files = {subset.name: subset.ground_truth for subset in protocol.subsets if subset.ground_truth is not None}
-    return load_wider(root, subsets=files, split=protocol.split, name=protocol.dataset)
+    layout = protocol.layout
+    return load_wider(
+        root,
+        subsets=files,
+        split=protocol.split,
+        name=protocol.dataset,
+        annotation=layout.annotation,
+        images=layout.images,
+    )
 
 
 def _load_fddb(protocol: Protocol, root: Path) -> Dataset:

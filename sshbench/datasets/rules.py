@@ -28,6 +28,14 @@ def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
     return replace(dataset, faces=replace(dataset.faces, ignore=ignore))
 
 
+def with_all(dataset: Dataset) -> Dataset:
+    """Add the flags `all`, which evaluations without subsets look at, where the annotation ignores no face."""
+    if "all" in dataset.faces.ignore:
+        return dataset
+    ignore = {**dataset.faces.ignore, "all": np.zeros(dataset.faces.total, dtype=np.bool_)}
+    return replace(dataset, faces=replace(dataset.faces, ignore=ignore))
+
+
 def _ignored(faces: FaceSet, subset: Subset) -> BoolArray:
     # What the annotation itself ignores stays ignored whatever the rule says.
     ignored = np.array(faces.ignore.get(subset.name, faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))))

@@ -37,7 +37,13 @@ _CACHE_VERSION = "1"  # raise it when the cache's content changes
 
 
 def load_wider(
-    root: str | Path, *, subsets: dict[str, str] | None = None, split: str = "val", name: str = "wider"
+    root: str | Path,
+    *,
+    subsets: dict[str, str] | None = None,
+    split: str = "val",
+    name: str = "wider",
+    annotation: Sequence[str] = (),
+    images: Sequence[str] = (),
 ) -> Dataset:
     """Load WIDER FACE, or a dataset in its layout.
 
@@ -47,6 +53,8 @@ def load_wider(
             `{"easy": "wider_easy_val.mat"}`; None loads boxes and attributes only.
         split: `train`, `val` or `test`; the test list has images but no faces.
         name: Name of the dataset.
+        annotation: Names of the annotation file, tried in order; default: the official ones of the split.
+        images: Folders of the images, tried in order; default: the usual ones.
 
     Returns:
         The dataset, in the official order of events and images.
@@ -61,7 +69,7 @@ def load_wider(
     folder = Path(root).expanduser()
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder that holds WIDER FACE by --data")
-    files = annotation_files(folder, split, subsets or {})
+    files = annotation_files(folder, split, subsets or {}, annotation)
     contents = [file.read_bytes() for file in files]
     digest = hashlib.sha256(_CACHE_VERSION.encode())
     for file, content in zip(files, contents, strict=True):
@@ -79,20 +87,20 @@ def load_wider(
         root=folder,
         faces=faces,
         source_hash=source_hash,
-        image_root=find_image_folder(folder, split),
+        image_root=_first_folder(folder, images) if images else find_image_folder(folder, split),
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
     )
 
 
-def annotation_files(root: Path, split: str, subsets: dict[str, str]) -> list[Path]:
+def annotation_files(root: Path, split: str, subsets: dict[str, str], names: Sequence[str] = ()) -> list[Path]:
     """The files that hold boxes (first) and subsets (after it, in order).
 
     Raises:
         MissingDataError: One is not there; the text names the places looked in and where to get it.
     """
-    boxes = (f"wider_face_{split}.mat", f"wider_face_{split}_bbx_gt.txt", f"wider_face_{split}_filelist.txt")
+    boxes = tuple(names) or tuple(f"wider_face_{split}{end}" for end in (".mat", "_bbx_gt.txt", "_filelist.txt"))
     found = find_annotation(root, *boxes)
     files = [found if found is not None else _missing(root, boxes[0])]
     files += [find_annotation(root, file) or _missing(root, file) for file in subsets.values()]
@@ -115,6 +123,10 @@ def find_image_folder(root: Path, split: str) -> Path | None:
         if folder.is_dir() and any("--" in child.name for child in folder.iterdir()):
             return folder
     return None
+
+
+def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_dir()), None)
 
 
 def _missing(root: Path, name: str) -> Path:

@@ -19,11 +19,11 @@ _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major mi
 
 
 def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a detection file (plain or .gz).
+    """Read a detection file (plain or .gz); line ends may be LF or CRLF.
 
     Args:
         path: The file.
-        keys: The dataset's image names, in order.
+        keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
 
     Returns:
         Detections aligned with `keys`; and what was found on the way.
@@ -38,6 +38,9 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
     findings = []
     if missing := tuple(key for key in keys if key not in there):
         findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
+    if [name for name in names if name in known] != [key for key in keys if key in there]:
+        text = "images are in another order than the dataset's: they were matched by name, the official tool would not"
+        findings.append(Finding("image-order", text))
     if unknown := tuple(name for name in names if name not in known):
         text = f"{len(unknown)} blocks are of images that the dataset does not have; they were not read"
         findings.append(Finding("unknown-image", text, unknown))

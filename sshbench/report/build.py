@@ -17,6 +17,7 @@ from sshbench.records import DetectionSet
 from sshbench.report.figures import curve_figure, labels_of, save_png, shown_curves, to_svg
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.outcomes import Outcomes, best_f1_score, match_of, outcomes
+from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page
 from sshbench.runs import Run, open_run, write_atomic
 
@@ -37,6 +38,7 @@ def build_report(
     *,
     data: Path | None = None,
     images_per_run: int = 12,
+    overlay: Sequence[str] | None = None,
     on_run: Callable[[str], None] | None = None,
 ) -> ReportFiles:
     """Write a report of one or more runs of the same protocol on the same images.
@@ -46,6 +48,7 @@ def build_report(
         out: Folder for `index.html`, `pr-<subset>.svg`, `pr-<subset>.png`, `ap.csv` and `curves.csv`.
         data: The dataset's folder, where it is no longer where the run says.
         images_per_run: Pictures in each grid.
+        overlay: Methods whose imported curves are drawn too; None for the best five.
         on_run: Called with each run's name when it is done.
 
     Raises:
@@ -65,7 +68,7 @@ def build_report(
     finally:
         for run in opened:
             run.close()
-    return _write(reports, out)
+    return _write(reports, out, overlay)
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -126,18 +129,20 @@ def _stages(run: Run) -> dict[str, float]:
     return {stage: 1000 * median(values) for stage, values in seconds.items() if values}
 
 
-def _write(reports: list[RunReport], out: Path) -> ReportFiles:
+def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -> ReportFiles:
     files: list[Path] = []
     svgs: dict[str, str] = {}
+    others = imported_curves(reports[0].evaluation.record, overlay)
     for name, curve in shown_curves(reports[0].evaluation).items():
-        figure = curve_figure(name, {report.label: report.evaluation.curves[name] for report in reports})
+        curves = {report.label: report.evaluation.curves[name] for report in reports}
+        figure = curve_figure(name, curves, {label: by[name] for label, by in others.items() if name in by})
         stem = f"{'pr' if isinstance(curve, PRCurve) else 'roc'}-{name}"
         svgs[name] = to_svg(figure, stem)
         files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
         files.append(save_png(figure, out / f"{stem}.png"))
     files.append(write_atomic(out / "ap.csv", _ap_csv(reports)))
     files.append(write_atomic(out / "curves.csv", _curves_csv(reports)))
-    page = write_atomic(out / "index.html", render_page(reports, svgs))
+    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others)))
     return ReportFiles(page=page, files=(page, *files))
 
 

@@ -23,18 +23,20 @@ from sshbench.runs import write_atomic
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _GREY = "#6b7280"
+_GREYS = ("#6b7280", "#a3a8b0")
 _SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
 
-def curve_figure(name: str, curves: Mapping[str, Curve]) -> Figure:
+def curve_figure(name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve] | None = None) -> Figure:
     """The curves of several runs in one figure.
 
     Args:
         name: What they are of (a subset, an iteration, a kind of ROC), for the heading.
         curves: By label, in the order in which colours are given.
+        others: Published curves, drawn in grey below them.
     """
     figure = Figure(figsize=(5.2, 4.6), layout="constrained")
-    _draw(figure.add_subplot(), name, curves)
+    _draw(figure.add_subplot(), name, curves, others or {})
     return figure
 
 
@@ -52,7 +54,7 @@ def run_figure(evaluation: Evaluation) -> Figure:
     curves = shown_curves(evaluation)
     figure = Figure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
     for position, (name, curve) in enumerate(curves.items(), start=1):
-        _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve})
+        _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve}, {})
     note = " - smoke test, measures no detector" if evaluation.record.smoke_test else ""
     note += "" if evaluation.record.complete else " - UNFINISHED RUN"
     figure.suptitle(f"{evaluation.protocol.title}{note}", fontsize=12)
@@ -80,7 +82,7 @@ def save_png(figure: Figure, path: Path) -> Path:
     return write_atomic(path, content.getvalue())
 
 
-def _draw(axes: Axes, name: str, curves: Mapping[str, Curve]) -> None:
+def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve]) -> None:
     for i, (label, curve) in enumerate(curves.items()):
         x, y, figure = _points(curve)
         axes.plot(
@@ -92,6 +94,12 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve]) -> None:
             # A label that starts with "_" would be left out of the legend.
             label=f"{_plain(label)}  {truncated_percent(figure)}",
         )
+    for i, (label, curve) in enumerate(others.items()):
+        x, y, figure = _points(curve)
+        style = _STYLES[i % len(_STYLES)]
+        shade = _GREYS[i // len(_STYLES) % len(_GREYS)]
+        text = f"{_plain(label)}  {truncated_percent(figure)}"
+        axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=text)
     if any(isinstance(curve, ROCCurve) for curve in curves.values()):
         axes.set(
             xlim=(0, _SHOWN_FALSE_POSITIVES), ylim=(0, 1.005), xlabel="false positives", ylabel="true positive rate"

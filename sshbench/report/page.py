@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import sshbench
-from sshbench.evaluation import Evaluation
+from sshbench.evaluation import Evaluation, EvaluationRecord
+from sshbench.protocols import Protocol
 from sshbench.report.gallery import Picture
-from sshbench.report.published import paper_methods
+from sshbench.report.metrics import headline, pivot, title_of
+from sshbench.report.published import published_methods
 from sshbench.runs import Identity
 
 
@@ -44,12 +47,22 @@ class RunReport:
     no_pictures: str
 
 
-def render_page(reports: list[RunReport], svgs: dict[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class FigureTable:
+    """A run's figures by row and column: names of metrics, None where there is none."""
+
+    heading: str
+    columns: list[str]
+    rows: list[tuple[str, list[str | None]]]
+
+
+def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequence[str] = ()) -> str:
     """Fill the template.
 
     Args:
         reports: The runs, at least one, all of one protocol and one set of images.
-        svgs: By subset, the PR figure.
+        svgs: By curve, the figure.
+        overlaid: Methods whose published curves are in the figures too.
     """
     environment = Environment(
         loader=PackageLoader("sshbench", "report/templates"),
@@ -65,16 +78,37 @@ def render_page(reports: list[RunReport], svgs: dict[str, str]) -> str:
         reports=reports,
         record=record,
         protocol=protocol,
-        metrics=[name for name in record.metrics if not name.startswith("fold")],
+        metrics=headline(record.metrics, protocol.evaluation.kind),
+        title_of=title_of,
+        others=_others(record, protocol),
         subsets=list(record.counted),
         svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
-        published=paper_methods(record.protocol) if comparable else [],
+        overlaid=overlaid,
+        published=published_methods(record.protocol) if comparable else [],
         unfinished=[report.label for report in reports if not report.evaluation.record.complete],
         version=sshbench.__version__,
         percent=_percent,
         details=_details,
     )
     return text
+
+
+def _others(record: EvaluationRecord, protocol: Protocol) -> list[FigureTable]:
+    """Tables of the figures that the first one leaves out: one of them all, one of the folds."""
+    whole = [name for name in record.metrics if not name.startswith("fold")]
+    folds = [name for name in record.metrics if name.startswith("fold")]
+    tables = []
+    if len(whole) > len(headline(whole, protocol.evaluation.kind)):
+        tables.append(_figure_table("All figures", whole))
+    if folds:
+        tables.append(_figure_table("Folds, at 100 false positives in each", folds))
+    return tables
+
+
+def _figure_table(heading: str, names: list[str]) -> FigureTable:
+    rows, columns, cells = pivot(names)
+    listed = [(row or "all", [cells.get((row, column)) for column in columns]) for row in rows]
+    return FigureTable(heading, [column or "all" for column in columns], listed)
 
 
 def _percent(fraction: float | None) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from sshbench.errors import InputError
 from sshbench.resources import published_dir
 
-_FILES = {"wider": "wider_val.csv"}
+_FILES = {"wider": "wider_val.csv", "fddb": "fddb.csv", "pascal": "pascal.csv", "afw": "afw.csv"}
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +19,16 @@ class PublishedRow:
 
     Attributes:
         method: As its authors call it.
-        subset: For example `easy`.
-        ap: A fraction.
+        metric: As in our own results, for example `AP/easy`.
+        value: A fraction.
         kind: `paper` (a printed number) or `curve` (computed from a published curve).
         source: Where it is published.
         note: What a reader should know; may be empty.
     """
 
     method: str
-    subset: str
-    ap: float
+    metric: str
+    value: float
     kind: str
     source: str
     note: str
@@ -35,10 +36,10 @@ class PublishedRow:
 
 @dataclass(frozen=True, slots=True)
 class PublishedMethod:
-    """One method's figures by subset, from one source."""
+    """One method's figures by metric, from one source."""
 
     method: str
-    aps: dict[str, float]
+    metrics: dict[str, float]
     source: str
     note: str
 
@@ -58,11 +59,14 @@ def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedR
         reader = csv.DictReader(file)
         for row in reader:
             try:
-                text = {name: str(row[name]) for name in ("method", "subset", "kind", "source", "note")}
-                rows.append(PublishedRow(ap=float(row["ap"]), **text))
+                text = {name: str(row[name]) for name in ("method", "kind", "source", "note")}
+                # WIDER's tables have a column for the subset and one for its AP.
+                metric = f"AP/{row['subset']}" if "subset" in row else row["metric"]
+                value = float(row["ap"] if "subset" in row else row["value"])
+                rows.append(PublishedRow(metric=metric, value=value, **text))
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(
-                    "is no row 'method,subset,ap,kind,source,note'",
+                    "is no row 'method,metric,value,kind,source,note'",
                     file=path,
                     line=reader.line_num,
                     value=dict(row),
@@ -71,13 +75,17 @@ def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedR
     return rows
 
 
-def paper_methods(protocol: str) -> list[PublishedMethod]:
-    """The methods of printed tables, with their figures by subset."""
-    methods: dict[str, PublishedMethod] = {}
+def published_methods(protocol: str) -> list[PublishedMethod]:
+    """Methods to show beside a result: all of printed tables, then the best of published curves up to eight in all."""
+    methods: dict[str, dict[str, PublishedMethod]] = {"paper": {}, "curve": {}}
     for row in published_rows(protocol):
-        if row.kind == "paper":
-            entry = methods.setdefault(row.method, PublishedMethod(row.method, {}, row.source, ""))
-            entry.aps[row.subset] = row.ap
-            if row.note:
-                methods[row.method] = PublishedMethod(row.method, entry.aps, row.source, f"{row.subset}: {row.note}")
-    return list(methods.values())
+        known = methods[row.kind]
+        entry = known.setdefault(row.method, PublishedMethod(row.method, {}, row.source, ""))
+        entry.metrics[row.metric] = row.value
+        if row.note:
+            note = row.note if entry.note in ("", row.note) else f"{entry.note}; {row.metric}: {row.note}"
+            known[row.method] = PublishedMethod(row.method, entry.metrics, entry.source, note)
+    printed = list(methods["paper"].values())
+    curves = [method for method in methods["curve"].values() if method.method not in methods["paper"]]
+    curves.sort(key=lambda method: -max(method.metrics.values()))
+    return printed + curves[: max(0, _SHOWN - len(printed))]

@@ -24,7 +24,7 @@ from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
 from sshbench.report.figures import curve_figure, to_svg
 from sshbench.report.outcomes import best_f1_score, outcomes
-from sshbench.report.published import paper_methods, published_rows
+from sshbench.report.published import published_methods, published_rows
 from sshbench.resources import sample_dir
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -222,9 +222,9 @@ def test_same_figure_same_bytes_and_ids_of_its_own() -> None:
 
 def test_published_rows() -> None:
     rows = published_rows("wider")
-    assert all(0 < row.ap < 1 and row.source for row in rows)
-    aps = {method.method: method.aps for method in paper_methods("wider")}
-    assert aps["SSH (VGG-16) + pyramid"] == {"easy": 0.931, "medium": 0.921, "hard": 0.845}
+    assert all(0 < row.value < 1 and row.source for row in rows)
+    aps = {method.method: method.metrics for method in published_methods("wider")}
+    assert aps["SSH (VGG-16) + pyramid"] == {"AP/easy": 0.931, "AP/medium": 0.921, "AP/hard": 0.845}
     assert published_rows("sample") == []
 
 

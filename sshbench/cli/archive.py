@@ -1,0 +1,31 @@
+"""`sshbench archive`: the small part of runs, to keep or to commit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def archive_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs of one protocol on the same images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    data: Annotated[Path | None, typer.Option(help="The dataset's folder, where it has moved.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Keep identity, protocol and figures of runs, and a report of them without images, small enough to commit.
+
+    Example:
+
+      sshbench archive runs/haar runs/yunet -o results/measured/afw
+    """
+    from sshbench.archive import archive_runs
+
+    files = archive_runs(runs, out, data=data)
+    if as_json:
+        typer.echo(json.dumps({"files": [str(path) for path in files]}))
+        return
+    for path in files:
+        typer.echo(str(path))

@@ -1,0 +1,53 @@
+"""Which of an evaluation's metrics stand in a first table, and how the rest is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_HEADLINES = {
+    "fddb": ("TPR@1000/discrete", "TPR@1000/continuous"),
+    "pascal": ("AP", "AP/iteration1"),
+    "coco": ("AP", "AP50", "AR", "AP/small", "AP/medium", "AP/large"),
+}
+
+
+def headline(metrics: Iterable[str], kind: str) -> list[str]:
+    """The metrics that people quote: all of WIDER's, a few of the others'; all where none of those is there.
+
+    >>> headline(["AP", "AP/iteration1", "AP/iteration2"], "pascal")
+    ['AP', 'AP/iteration1']
+    """
+    names = list(metrics)
+    wanted = _HEADLINES.get(kind)
+    return [name for name in names if wanted is None or name in wanted] or names
+
+
+def title_of(metric: str) -> str:
+    """A metric as a column's heading.
+
+    >>> title_of("AP/easy"), title_of("TPR@1000/discrete"), title_of("AP50/tall")
+    ('easy', 'discrete @1000', 'AP50 tall')
+    """
+    first, _, second = metric.partition("/")
+    if first == "AP" and second:
+        return second
+    if first.startswith("TPR"):
+        return f"{second} {first.removeprefix('TPR')}"
+    return metric.replace("/", " ")
+
+
+def pivot(metrics: Iterable[str]) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
+    """Lay metrics `a/b` out as rows and columns, the larger set as rows.
+
+    Returns:
+        Rows, columns, and the metric of each cell that has one.
+
+    >>> pivot(["AP", "AP50", "AP/small"])
+    (['AP', 'AP50'], ['', 'small'], {('AP', ''): 'AP', ('AP50', ''): 'AP50', ('AP', 'small'): 'AP/small'})
+    """
+    names = list(metrics)
+    parts = [(name.rpartition("/")[0], name.rpartition("/")[2]) if "/" in name else (name, "") for name in names]
+    firsts, seconds = list(dict.fromkeys(a for a, _ in parts)), list(dict.fromkeys(b for _, b in parts))
+    if len(seconds) > len(firsts):
+        return seconds, firsts, {(b, a): name for (a, b), name in zip(parts, names, strict=True)}
+    return firsts, seconds, dict(zip(parts, names, strict=True))

@@ -1,0 +1,180 @@
+"""FDDB's parts against plain loops: regions, overlaps, matching, adding up."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import linear_sum_assignment
+
+from sshbench.errors import SshbenchError
+from sshbench.evaluators.fddb import evaluate_fddb
+from sshbench.evaluators.fddb_regions import ellipse_region, rectangle_overlaps, region_overlaps
+from sshbench.evaluators.kuhn import official_assignment
+from sshbench.predictions.fddb import bounding_boxes
+from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray
+
+SIZE = (40, 30)
+ellipses = st.tuples(
+    st.floats(1, 15), st.floats(1, 15), st.floats(-3.2, 3.2), st.floats(-8, 48), st.floats(-8, 38)
+).map(np.array)
+rectangles = st.tuples(st.floats(-10, 45), st.floats(-10, 35), st.floats(-5, 30), st.floats(-5, 30)).map(
+    lambda box: np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]])
+)
+# Few different values: ties are where solvers differ.
+overlap_tables = hnp.arrays(
+    np.float64,
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    elements=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9]),
+)
+
+
+def drawn_ellipse(ellipse: FloatArray) -> npt.NDArray[np.uint8]:
+    """The specification's drawing call on the whole canvas."""
+    canvas = np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
+    major, minor, angle, x, y = ellipse.tolist()
+    centre = (int(np.rint(np.float32(x))), int(np.rint(np.float32(y))))
+    cv2.ellipse(canvas, centre, (int(major), int(minor)), 180 - (np.pi - angle) * 180 / np.pi, 0, 360, 1, -1)
+    return canvas
+
+
+def drawn_rectangle(box: FloatArray) -> npt.NDArray[np.uint8]:
+    canvas = np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
+    x1, y1, x2, y2 = (int(np.rint(np.float32(value))) for value in box)
+    for y in range(max(min(y1, y2), 0), min(max(y1, y2), SIZE[1] - 1) + 1):
+        for x in range(max(min(x1, x2), 0), min(max(x1, x2), SIZE[0] - 1) + 1):
+            canvas[y, x] = 1
+    return canvas
+
+
+def iou(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
+    shared, union = int((a & b).sum()), int((a | b).sum())
+    return shared / union if shared else 0.0
+
+
+@given(st.lists(rectangles, max_size=4), st.lists(ellipses, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_overlaps_are_those_of_pixel_masks(boxes: list[FloatArray], faces: list[FloatArray]) -> None:
+    regions = [ellipse_region(face, *SIZE) for face in faces]
+    expected = [[iou(drawn_rectangle(box), drawn_ellipse(face)) for face in faces] for box in boxes]
+    found = rectangle_overlaps(np.array(boxes).reshape(-1, 4), regions, *SIZE)
+    assert found.tolist() == np.array(expected).reshape(len(boxes), len(faces)).tolist()
+
+
+@given(st.lists(ellipses, max_size=4), st.lists(ellipses, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_overlaps_of_ellipses_are_those_of_pixel_masks(found: list[FloatArray], faces: list[FloatArray]) -> None:
+    expected = [[iou(drawn_ellipse(one), drawn_ellipse(face)) for face in faces] for one in found]
+    regions = [[ellipse_region(ellipse, *SIZE) for ellipse in group] for group in (found, faces)]
+    overlaps = region_overlaps(regions[0], regions[1])
+    assert overlaps.tolist() == np.array(expected).reshape(len(found), len(faces)).tolist()
+
+
+@given(overlap_tables)
+@settings(max_examples=300, deadline=None)
+def test_the_official_solver_matches_one_to_one_and_is_best_on_square_problems(table: FloatArray) -> None:
+    table = table[np.ix_(table.any(axis=1), table.any(axis=0))]
+    if table.size == 0:
+        return
+    if table.shape[0] > table.shape[1]:
+        table = table.T
+    pairs = [(i, j) for i, j in official_assignment(table.copy()) if table[i, j] > 0]
+    assert len({i for i, _ in pairs}) == len(pairs) == len({j for _, j in pairs})
+    total = sum(table[i, j] for i, j in pairs)
+    best = table[linear_sum_assignment(table, maximize=True)].sum()
+    assert total <= best + 1e-12
+    rows, columns = table.max(axis=1).sum(), table.max(axis=0).sum()
+    if table.shape[0] == table.shape[1] or rows <= columns - 1e-9:
+        assert total == pytest.approx(best, abs=1e-12)
+
+
+def test_trap_the_official_solver_stops_early() -> None:
+    """Column potentials leave a priced column unmatched: rows' maxima add up to more than the columns'."""
+    rng = np.random.default_rng(0)
+    lost = 0.0
+    for _ in range(3000):
+        table = rng.choice([0.0, 0.2, 0.5, 0.7, 0.9], (2, 3)) + rng.uniform(0, 0.05, (2, 3))
+        pairs = official_assignment(table)
+        best = table[linear_sum_assignment(table, maximize=True)].sum()
+        lost = max(lost, best - sum(table[i, j] for i, j in pairs))
+    assert lost > 0
+
+
+def plain_evaluation(images: list[tuple[list[FloatArray], list[float], list[FloatArray]]]) -> list[list[float]]:
+    """The specification with the optimal assignment, in loops: rows of threshold, FP, discrete and continuous TP."""
+    thresholds = sorted({score for _, scores, _ in images for score in scores})
+    rows = []
+    for threshold in thresholds:
+        false = discrete = continuous = 0.0
+        for boxes, scores, faces in images:
+            own = [score for score in scores if score >= threshold]
+            if not own:
+                continue
+            kept = [box for box, score in zip(boxes, scores, strict=True) if score >= min(own)]
+            table = np.array([[iou(drawn_rectangle(b), drawn_ellipse(f)) for f in faces] for b in kept])
+            matched = table.reshape(len(kept), len(faces))
+            pairs = matched[linear_sum_assignment(matched, maximize=True)]
+            discrete += int((pairs > 0.5).sum())
+            continuous += float(pairs.sum())
+            false += len(kept) - int((pairs > 0.5).sum())
+        rows.append([threshold, false, discrete, continuous])
+    return rows
+
+
+cases = st.lists(
+    st.tuples(
+        st.lists(st.tuples(rectangles, st.sampled_from([0.1, 0.3, 0.5, 0.9])), max_size=4),
+        st.lists(ellipses, max_size=3),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(cases)
+@settings(max_examples=60, deadline=None)
+def test_optimal_matching_equals_a_plain_evaluation_with_scipys_optimum(
+    images: list[tuple[list[tuple[FloatArray, float]], list[FloatArray]]],
+) -> None:
+    plain = [([box for box, _ in found], [score for _, score in found], faces) for found, faces in images]
+    total = sum(len(faces) for _, _, faces in plain)
+    if total == 0:
+        return
+    keys = tuple(str(i) for i in range(len(plain)))
+    detections = DetectionSet.from_images(
+        (key, Detections(np.array(boxes).reshape(-1, 4), np.array(scores)))
+        for key, (boxes, scores, _) in zip(keys, plain, strict=True)
+    )
+    result = evaluate_fddb(detections, face_set([faces for _, _, faces in plain]), matching="optimal")
+    expected = np.array(plain_evaluation(plain)).reshape(-1, 4)
+    count = len(expected)  # an image without detections adds a last point
+    np.testing.assert_array_equal(result.discrete.thresholds[:count], expected[:, 0])
+    np.testing.assert_array_equal(result.discrete.false_positives[:count], expected[:, 1])
+    np.testing.assert_allclose(result.discrete.true_positive_rate[:count], expected[:, 2] / total, atol=1e-15)
+    np.testing.assert_allclose(result.continuous.true_positive_rate[:count], expected[:, 3] / total, atol=1e-12)
+    assert len(result.discrete.thresholds) - count == any(not boxes for boxes, _, _ in plain)
+
+
+def face_set(faces: list[list[FloatArray]]) -> FaceSet:
+    flat = np.array([ellipse for image in faces for ellipse in image]).reshape(-1, 5)
+    offsets = np.cumsum([0, *map(len, faces)]).astype(np.int64)
+    keys = tuple(str(i) for i in range(len(faces)))
+    sizes = np.tile(np.array(SIZE, dtype=np.int64), (len(faces), 1))
+    ignore = {"all": np.zeros(len(flat), dtype=np.bool_)}
+    return FaceSet(keys, offsets, bounding_boxes(flat), ignore, ellipses=flat, sizes=sizes)
+
+
+def test_no_detections_at_all_is_one_point_where_the_tool_hangs() -> None:
+    faces = face_set([[np.array([5.0, 4.0, 0.0, 20.0, 15.0])]])
+    result = evaluate_fddb(DetectionSet.from_images([("0", Detections.empty())]), faces)
+    assert result.discrete.true_positive_rate.tolist() == [0.0]
+    assert result.discrete.rate_at(100) == 0.0
+
+
+def test_other_images_are_refused() -> None:
+    with pytest.raises(SshbenchError, match="different images"):
+        evaluate_fddb(DetectionSet.from_images([("x", Detections.empty())]), face_set([[]]))

@@ -1,0 +1,199 @@
+"""PASCAL Faces and AFW: the toolbox's own outputs, and plain loops written from the protocol."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sshbench.curves import voc_area_ap
+from sshbench.datasets import Dataset
+from sshbench.datasets.pascal import load_pascal
+from sshbench.errors import SshbenchError
+from sshbench.evaluators.pascal import PascalRules, evaluate_pascal
+from sshbench.predictions.pascal import read_pascal
+from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray, offsets_of
+
+FILES = {
+    "PASCAL": ["DPM.txt", "Face++.txt", "Ours_Baseline.txt", "Ours_Headhunter.txt"],
+    "AFW": ["Baseline.txt", "DPM.txt", "Ours_Headhunter.txt"],
+}
+ANNOTATIONS = {
+    ("PASCAL", "new"): ["new.csv", "Annotations_Face_PASCALLayout_large_fixed.mat"],
+    ("PASCAL", "old"): ["old.csv"],
+    ("AFW", "new"): ["afw_new.csv", "new_annotations_AFW.mat"],
+    ("AFW", "old"): ["anno2.mat"],
+}
+CASES = [
+    (collection, age, annotation, file)
+    for (collection, age), files in ANNOTATIONS.items()
+    for annotation in files
+    for file in FILES[collection]
+]
+
+
+def load(shared: Path, collection: str, annotation: str) -> Dataset:
+    folder = shared / "data" / collection.lower()
+    return load_pascal(folder, annotation=[annotation], images=["images"], name=collection.lower())
+
+
+def test_every_detection_file_is_listed(shared: Path) -> None:
+    for collection, files in FILES.items():
+        there = (shared / "data" / collection.lower() / "detections").iterdir()
+        assert sorted(path.name.removesuffix(".gz") for path in there) == files
+
+
+@pytest.mark.parametrize(("collection", "age", "annotation", "file"), CASES)
+@pytest.mark.parametrize("iterations", [1, 5])
+def test_the_toolbox_says_the_same(
+    shared: Path, collection: str, age: str, annotation: str, file: str, iterations: int
+) -> None:
+    dataset = load(shared, collection, annotation)
+    folder = dataset.root
+    golden: dict[str, Any] = json.loads((folder / "golden" / "golden.json").read_text())
+    expected = golden[f"{collection}|{age}|nit{iterations}|{file}"]
+    detections, _ = read_pascal(folder / "detections" / f"{file}.gz", dataset.keys)
+    result = evaluate_pascal(detections, dataset.faces, PascalRules(iterations=iterations))
+    assert [curve.ap for curve in result.curves] == pytest.approx(expected["aps"], abs=1e-12)
+    assert result.alignment.tolist() == pytest.approx(expected["T"], abs=1e-12)
+    assert (result.faces, result.detections) == (expected["tot"], expected["ndet"])
+    counts = (result.true_positives, result.false_positives, result.neutral)
+    assert counts == (expected["tp"], expected["fp"], expected["ignored"])
+    if age == "new" and iterations == 5:
+        curve = result.curves[-1]
+        with gzip.open(folder / "golden" / f"{file}.pr.txt.gz") as points_file:
+            points = np.loadtxt(points_file)
+        np.testing.assert_array_equal(np.column_stack((curve.recall, curve.precision, curve.thresholds)), points)
+
+
+def plain(detections: DetectionSet, faces: FaceSet, rules: PascalRules) -> list[float]:
+    """The protocol in loops: AP of each iteration."""
+    found = []
+    for i, key in enumerate(detections.keys):
+        image = detections[i]
+        for box, score in zip(image.boxes.tolist(), image.scores.tolist(), strict=True):
+            if box[2] - box[0] > rules.least_detection or box[3] - box[1] > rules.least_detection:
+                found.append((score, key, box))
+    found.sort(key=lambda entry: -entry[0])
+    truth = {}
+    for i, key in enumerate(faces.keys):
+        image = faces[i]
+        truth[key] = [
+            (box, bool(flag) or box[2] - box[0] < rules.least_face or box[3] - box[1] < rules.least_face)
+            for box, flag in zip(image.boxes.tolist(), image.ignore["all"].tolist(), strict=True)
+        ]
+    total = sum(not flag for image in truth.values() for _, flag in image)
+    boxes = [box for _, _, box in found]
+    aps = []
+    for _ in range(rules.iterations):
+        seen, true, false, recall, precision, offsets = set(), 0, 0, [], [], []
+        for (_, key, _), box in zip(found, boxes, strict=True):
+            best, where = rules.iou_threshold, -1
+            for f, (face, _) in enumerate(truth.get(key, [])):
+                overlap = plain_iou(box, face)
+                if overlap > rules.iou_threshold and overlap >= best:
+                    best, where = overlap, f
+            if where < 0:
+                false += 1
+            elif not truth[key][where][1]:
+                if (key, where) in seen:
+                    false += 1
+                else:
+                    true += 1
+                    seen.add((key, where))
+                    face = truth[key][where][0]
+                    w, h = box[2] - box[0], box[3] - box[1]
+                    offsets.append(
+                        (
+                            ((face[0] + face[2]) / 2 - (box[0] + box[2]) / 2) / w,
+                            ((face[1] + face[3]) / 2 - (box[1] + box[3]) / 2) / h,
+                            (face[2] - face[0]) / w,
+                            (face[3] - face[1]) / h,
+                        )
+                    )
+            recall.append(true / total if total else np.nan)
+            precision.append(true / (true + false) if true + false else np.nan)
+        aps.append(voc_area_ap(recall, precision))
+        tx, ty, sx, sy = np.mean(offsets, axis=0).tolist() if offsets else (0.0, 0.0, 1.0, 1.0)
+        boxes = [aligned(box, tx, ty, sx, sy) for box in boxes]
+    return aps
+
+
+def plain_iou(a: list[float], b: list[float]) -> float:
+    if min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1]):
+        return 0.0
+    inter = (min(a[2], b[2]) - max(a[0], b[0]) + 1) * (min(a[3], b[3]) - max(a[1], b[1]) + 1)
+    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b)]
+    return inter / (sum(areas) - inter)
+
+
+def aligned(box: list[float], tx: float, ty: float, sx: float, sy: float) -> list[float]:
+    w, h = box[2] - box[0], box[3] - box[1]
+    x, y = (box[0] + box[2]) / 2 + tx * w, (box[1] + box[3]) / 2 + ty * h
+    return [x - w / 2 * sx, y - h / 2 * sy, x + w / 2 * sx, y + h / 2 * sy]
+
+
+corners = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(15, 60), st.integers(15, 60)).map(
+    lambda b: [float(b[0]), float(b[1]), float(b[0] + b[2]), float(b[1] + b[3])]
+)
+images = st.lists(
+    st.tuples(
+        st.lists(st.tuples(corners, st.floats(0, 1)), max_size=5),
+        st.lists(st.tuples(corners, st.booleans()), max_size=4),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(images)
+@settings(max_examples=150, deadline=None)
+def test_plain_loops_say_the_same(case: list[tuple[list[tuple[list[float], float]], list[Any]]]) -> None:
+    # Scores all different: which of equal ones comes first is the file's business, tested on the toolbox's own files.
+    scores = iter(np.random.default_rng(1).permutation(100) / 100)
+    detections = DetectionSet.from_images(
+        (str(i), Detections(_boxes([box for box, _ in found]), np.array([next(scores) for _ in found])))
+        for i, (found, _) in enumerate(case)
+    )
+    flags = np.array([flag for _, faces in case for _, flag in faces], dtype=np.bool_)
+    boxes = _boxes([box for _, faces in case for box, _ in faces])
+    faces = FaceSet(detections.keys, offsets_of([len(faces) for _, faces in case]), boxes, {"all": flags})
+    rules = PascalRules(iterations=3)
+    result = evaluate_pascal(detections, faces, rules)
+    if result.faces and result.detections:
+        assert [curve.ap for curve in result.curves] == pytest.approx(plain(detections, faces, rules), abs=1e-9)
+
+
+def _boxes(rows: list[list[float]]) -> FloatArray:
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def face(*, ignore: bool = False) -> FaceSet:
+    return FaceSet(("a",), offsets_of([1]), _boxes([[0, 0, 40, 40]]), {"all": np.array([ignore])})
+
+
+def counts(faces: FaceSet, *boxes: list[float], keys: tuple[str, ...] = ("a",)) -> tuple[int, int, int]:
+    sizes = [len(boxes)] if len(keys) == 1 else [0, len(boxes)]
+    scores = np.linspace(1, 0.5, len(boxes))
+    result = evaluate_pascal(DetectionSet(keys, offsets_of(sizes), _boxes(list(boxes)), scores), faces, PascalRules(1))
+    return result.true_positives, result.false_positives, result.neutral
+
+
+def test_hits_repeats_ignored_faces_and_other_images() -> None:
+    hit = [0.0, 0.0, 40.0, 40.0]
+    assert counts(face(), hit) == (1, 0, 0)
+    assert counts(face(), hit, hit) == (1, 1, 0)
+    assert counts(face(ignore=True), hit, hit) == (0, 0, 2)
+    assert counts(face(), hit, keys=("a", "not in the dataset")) == (0, 1, 0)
+    assert counts(face(), [0.0, 0.0, 21.0, 21.0]) == (0, 0, 0)  # neither side over 21: not used
+
+
+def test_detections_must_begin_with_the_datasets_images() -> None:
+    with pytest.raises(SshbenchError, match="different images"):
+        evaluate_pascal(DetectionSet.from_images([("b", Detections.empty())]), face())
