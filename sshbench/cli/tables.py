@@ -25,7 +25,7 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
     metrics = [name for name in record.metrics if not name.startswith("fold")]
     first = headline(metrics, evaluation.protocol.evaluation.kind)
     console.print(f"{evaluation.protocol.title}, in percent", style="bold", highlight=False, markup=False)
-    console.print(_headline(evaluation, first, whole))
+    console.print(_headline(evaluation, first, whole, console.width))
     if len(metrics) > len(first):
         console.print(_all(record, metrics))
     rules = evaluation.protocol.evaluation
@@ -47,13 +47,19 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
         console.print("Nothing was stored; --out DIR keeps the run and draws the PR curves.", style="dim")
 
 
-def _headline(evaluation: Evaluation, metrics: list[str], whole: bool) -> Table:
+def _headline(evaluation: Evaluation, metrics: list[str], whole: bool, width: int) -> Table:
     record = evaluation.record
+    methods = published_methods(record.protocol) if whole else []
+    titles = [title_of(name) for name in metrics]
+    names = [record.detector, *(method.method for method in methods)]
+    # What is left of the line for the source: rich would else squeeze the figures away.
+    left = width - max(map(len, [*names, "detector"])) - sum(max(len(title), 6) for title in titles)
+    left = max(left - 3 * (len(titles) + 2) - 1, 12)
     table = Table()
-    table.add_column("detector", no_wrap=True)
-    for name in metrics:
-        table.add_column(title_of(name), justify="right", no_wrap=True)
-    table.add_column("source", no_wrap=True, overflow="ellipsis")
+    table.add_column("detector")
+    for title in titles:
+        table.add_column(title, justify="right", min_width=max(len(title), 6))
+    table.add_column("source")
     table.add_row(
         record.detector,
         *(_percent(record.metrics[name]) for name in metrics),
@@ -61,9 +67,10 @@ def _headline(evaluation: Evaluation, metrics: list[str], whole: bool) -> Table:
         style="bold",
         end_section=True,
     )
-    for method in published_methods(record.protocol) if whole else []:
+    for method in methods:
         figures = (_percent(method.metrics.get(name)) for name in metrics)
-        table.add_row(method.method, *figures, method.source, style="dim")
+        source = method.source if len(method.source) <= left else f"{method.source[: left - 1]}…"
+        table.add_row(method.method, *figures, source, style="dim")
     return table
 
 

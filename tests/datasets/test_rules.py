@@ -1,0 +1,131 @@
+"""A user's own protocol: own data in WIDER's or COCO's format, own subsets by rule, no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sshbench.datasets import load_for_protocol
+from sshbench.errors import UsageError
+from sshbench.protocols import load_protocol
+
+HEAD = """
+name = "mine"
+title = "My faces"
+version = 1
+dataset = "{dataset}"
+split = "val"
+[layout]
+annotation = ["{annotation}"]
+root = "."
+"""
+SUBSETS = """
+[[subsets]]
+name = "tall"
+min_height = 20
+[[subsets]]
+name = "low"
+max_height = 20.5
+[[subsets]]
+name = "sharp"
+attributes = { blur = [0], pose = [0] }
+"""
+WIDER = """
+[evaluation]
+kind = "wider"
+iou_threshold = 0.5
+iou_arithmetic = "double"
+box_convention = "inclusive"
+score_precision = "float32"
+thresholds = 1000
+ap_rule = "wider"
+"""
+COCO = '[evaluation]\nkind = "coco"\n'
+LIST = """e/a.jpg
+3
+10 10 20 20 0 0 0 0 0 0
+50 50 30 40.5 1 0 0 0 0 0
+100 100 5.5 6 0 0 0 0 0 1
+e/b.jpg
+0
+0 0 0 0 0 0 0 0 0 0
+"""
+COUNTED = {"tall": 2, "low": 2, "sharp": 1}
+
+
+@pytest.fixture
+def own(tmp_path: Path, sshbench: Any) -> Path:
+    """A folder with the same faces in both formats, perfect detections, and protocols."""
+    (tmp_path / "faces.txt").write_text(LIST)
+    sshbench("data", "convert", tmp_path / "faces.txt", tmp_path / "faces.json", "--from", "wider", "--to", "coco")
+    (tmp_path / "dets" / "e").mkdir(parents=True)
+    (tmp_path / "dets" / "e" / "a.txt").write_text("a\n3\n10 10 20 20 0.9\n50 50 30 40.5 0.8\n100 100 5.5 6 0.7\n")
+    (tmp_path / "dets" / "e" / "b.txt").write_text("b\n0\n")
+    for name, dataset, annotation, evaluation in (
+        ("text", "wider", "faces.txt", WIDER),
+        ("json", "coco", "faces.json", WIDER),
+        ("coco", "coco", "faces.json", COCO),
+    ):
+        head = HEAD.format(dataset=dataset, annotation=annotation)
+        (tmp_path / f"{name}.toml").write_text(head + SUBSETS + evaluation)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["text", "json", "coco"])
+def test_rules_choose_faces(own: Path, name: str) -> None:
+    protocol = load_protocol(own / f"{name}.toml")
+    faces = load_for_protocol(protocol).faces
+    assert {subset: faces.counted(subset) for subset in COUNTED} == COUNTED
+
+
+@pytest.mark.parametrize("name", ["text", "json", "coco"])
+def test_own_protocol_runs_without_code(sshbench: Any, own: Path, name: str) -> None:
+    code, out, err = sshbench("eval", "--protocol", own / f"{name}.toml", "--predictions", own / "dets", "--json")
+    assert code == 0, err
+    metrics = json.loads(out)["metrics"]
+    assert [metrics[f"AP/{subset}"] for subset in COUNTED] == pytest.approx([1.0] * 3)
+    code, out, _ = sshbench("protocols", "validate", own / f"{name}.toml", "--json")
+    assert code == 0
+    assert {key: json.loads(out)["counted"][key] for key in COUNTED} == COUNTED
+
+
+def test_own_coco_results_on_the_wider_evaluation(sshbench: Any, own: Path) -> None:
+    """A network's json and the text files say the same."""
+    arguments = ["--from", "wider", "--to", "coco", "--detections", "--truth", own / "faces.json"]
+    assert sshbench("data", "convert", own / "dets", own / "r.json", *arguments)[0] == 0
+    outputs = [
+        json.loads(sshbench("eval", "--protocol", own / "json.toml", "--predictions", own / name, "--json")[1])[
+            "metrics"
+        ]
+        for name in ("r.json", "dets")
+    ]
+    assert outputs[0] == outputs[1]
+
+
+def test_a_rule_on_an_attribute_that_is_not_there(own: Path) -> None:
+    text = (own / "json.toml").read_text().replace("pose = [0]", "mood = [0]")
+    (own / "json.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"no attribute 'mood'.*blur"):
+        load_for_protocol(load_protocol(own / "json.toml"))
+
+
+def test_what_is_ignored_stays_ignored(own: Path) -> None:
+    content = json.loads((own / "faces.json").read_text())
+    content["annotations"][0]["iscrowd"] = 1
+    (own / "faces.json").write_text(json.dumps(content))
+    faces = load_for_protocol(load_protocol(own / "json.toml")).faces
+    assert faces.ignore["tall"].tolist() == [True, False, True]
+    np.testing.assert_array_equal(faces.ignore["all"], [True, False, False])
+
+
+def test_expected_counts_that_are_not_there_fail_validation(sshbench: Any, own: Path) -> None:
+    text = (own / "text.toml").read_text().replace("[evaluation]", "[expected]\nimages = 3\nfaces = 3\n[evaluation]")
+    (own / "text.toml").write_text(text.replace('name = "tall"', 'name = "tall"\ncounted = 7'))
+    code, out, _ = sshbench("protocols", "validate", own / "text.toml")
+    assert code == 1
+    assert "3 images expected, 2 found" in out
+    assert "7 faces of subset 'tall' expected, 2 found" in out
