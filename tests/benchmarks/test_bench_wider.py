@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,13 +45,8 @@ def wider(folder: Path) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def baseline() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("baseline_wider", Path(__file__).with_name("baseline_wider.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def baseline(module_at: Callable[[Path], ModuleType]) -> ModuleType:
+    return module_at(Path(__file__).with_name("baseline_wider.py"))
 
 
 def whole(folder: Path, predictions: Path) -> list[float]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -27,14 +26,8 @@ def sample() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_sample", ROOT / "scripts" / "make_sample.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["make_sample"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def script(module_at: Callable[[Path], ModuleType]) -> ModuleType:
+    return module_at(ROOT / "scripts" / "make_sample.py")
 
 
 def test_size_is_at_most_three_megabytes() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,42 +35,34 @@ overlap_tables = hnp.arrays(
 )
 
 
-def drawn_ellipse(ellipse: FloatArray) -> npt.NDArray[np.uint8]:
-    """The specification's drawing call on the whole canvas."""
-    canvas = np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
-    major, minor, angle, x, y = ellipse.tolist()
-    centre = (int(np.rint(np.float32(x))), int(np.rint(np.float32(y))))
-    cv2.ellipse(canvas, centre, (int(major), int(minor)), 180 - (np.pi - angle) * 180 / np.pi, 0, 360, 1, -1)
-    return canvas
-
-
-def drawn_rectangle(box: FloatArray) -> npt.NDArray[np.uint8]:
-    canvas = np.zeros((SIZE[1], SIZE[0]), dtype=np.uint8)
-    x1, y1, x2, y2 = (int(np.rint(np.float32(value))) for value in box)
-    for y in range(max(min(y1, y2), 0), min(max(y1, y2), SIZE[1] - 1) + 1):
-        for x in range(max(min(x1, x2), 0), min(max(x1, x2), SIZE[0] - 1) + 1):
-            canvas[y, x] = 1
-    return canvas
-
-
-def iou(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
-    shared, union = int((a & b).sum()), int((a | b).sum())
-    return shared / union if shared else 0.0
+@pytest.fixture(scope="module")
+def reference(module_at: Callable[[Path], ModuleType]) -> ModuleType:
+    return module_at(Path(__file__).with_name("reference_fddb.py"))
 
 
 @given(st.lists(rectangles, max_size=4), st.lists(ellipses, max_size=4))
 @settings(max_examples=80, deadline=None)
-def test_overlaps_are_those_of_pixel_masks(boxes: list[FloatArray], faces: list[FloatArray]) -> None:
+def test_overlaps_are_those_of_pixel_masks(
+    reference: ModuleType, boxes: list[FloatArray], faces: list[FloatArray]
+) -> None:
     regions = [ellipse_region(face, *SIZE) for face in faces]
-    expected = [[iou(drawn_rectangle(box), drawn_ellipse(face)) for face in faces] for box in boxes]
+    expected = [
+        [reference.iou(reference.drawn_rectangle(box, SIZE), reference.drawn_ellipse(face, SIZE)) for face in faces]
+        for box in boxes
+    ]
     found = rectangle_overlaps(np.array(boxes).reshape(-1, 4), regions, *SIZE)
     assert found.tolist() == np.array(expected).reshape(len(boxes), len(faces)).tolist()
 
 
 @given(st.lists(ellipses, max_size=4), st.lists(ellipses, max_size=4))
 @settings(max_examples=80, deadline=None)
-def test_overlaps_of_ellipses_are_those_of_pixel_masks(found: list[FloatArray], faces: list[FloatArray]) -> None:
-    expected = [[iou(drawn_ellipse(one), drawn_ellipse(face)) for face in faces] for one in found]
+def test_overlaps_of_ellipses_are_those_of_pixel_masks(
+    reference: ModuleType, found: list[FloatArray], faces: list[FloatArray]
+) -> None:
+    expected = [
+        [reference.iou(reference.drawn_ellipse(one, SIZE), reference.drawn_ellipse(face, SIZE)) for face in faces]
+        for one in found
+    ]
     regions = [[ellipse_region(ellipse, *SIZE) for ellipse in group] for group in (found, faces)]
     overlaps = region_overlaps(regions[0], regions[1])
     assert overlaps.tolist() == np.array(expected).reshape(len(found), len(faces)).tolist()
@@ -104,27 +98,6 @@ def test_trap_the_official_solver_stops_early() -> None:
     assert lost > 0
 
 
-def plain_evaluation(images: list[tuple[list[FloatArray], list[float], list[FloatArray]]]) -> list[list[float]]:
-    """The specification with the optimal assignment, in loops: rows of threshold, FP, discrete and continuous TP."""
-    thresholds = sorted({score for _, scores, _ in images for score in scores})
-    rows = []
-    for threshold in thresholds:
-        false = discrete = continuous = 0.0
-        for boxes, scores, faces in images:
-            own = [score for score in scores if score >= threshold]
-            if not own:
-                continue
-            kept = [box for box, score in zip(boxes, scores, strict=True) if score >= min(own)]
-            table = np.array([[iou(drawn_rectangle(b), drawn_ellipse(f)) for f in faces] for b in kept])
-            matched = table.reshape(len(kept), len(faces))
-            pairs = matched[linear_sum_assignment(matched, maximize=True)]
-            discrete += int((pairs > 0.5).sum())
-            continuous += float(pairs.sum())
-            false += len(kept) - int((pairs > 0.5).sum())
-        rows.append([threshold, false, discrete, continuous])
-    return rows
-
-
 cases = st.lists(
     st.tuples(
         st.lists(st.tuples(rectangles, st.sampled_from([0.1, 0.3, 0.5, 0.9])), max_size=4),
@@ -138,25 +111,23 @@ cases = st.lists(
 @given(cases)
 @settings(max_examples=60, deadline=None)
 def test_optimal_matching_equals_a_plain_evaluation_with_scipys_optimum(
-    images: list[tuple[list[tuple[FloatArray, float]], list[FloatArray]]],
+    reference: ModuleType, images: list[tuple[list[tuple[FloatArray, float]], list[FloatArray]]]
 ) -> None:
-    plain = [([box for box, _ in found], [score for _, score in found], faces) for found, faces in images]
-    total = sum(len(faces) for _, _, faces in plain)
-    if total == 0:
+    faces = face_set([annotated for _, annotated in images])
+    if faces.total == 0:
         return
-    keys = tuple(str(i) for i in range(len(plain)))
     detections = DetectionSet.from_images(
-        (key, Detections(np.array(boxes).reshape(-1, 4), np.array(scores)))
-        for key, (boxes, scores, _) in zip(keys, plain, strict=True)
+        (key, Detections(np.array([box for box, _ in found]).reshape(-1, 4), np.array([score for _, score in found])))
+        for key, (found, _) in zip(faces.keys, images, strict=True)
     )
-    result = evaluate_fddb(detections, face_set([faces for _, _, faces in plain]), matching="optimal")
-    expected = np.array(plain_evaluation(plain)).reshape(-1, 4)
+    result = evaluate_fddb(detections, faces, matching="optimal")
+    expected = reference.evaluate(detections, faces)
     count = len(expected)  # an image without detections adds a last point
     np.testing.assert_array_equal(result.discrete.thresholds[:count], expected[:, 0])
     np.testing.assert_array_equal(result.discrete.false_positives[:count], expected[:, 1])
-    np.testing.assert_allclose(result.discrete.true_positive_rate[:count], expected[:, 2] / total, atol=1e-15)
-    np.testing.assert_allclose(result.continuous.true_positive_rate[:count], expected[:, 3] / total, atol=1e-12)
-    assert len(result.discrete.thresholds) - count == any(not boxes for boxes, _, _ in plain)
+    np.testing.assert_allclose(result.discrete.true_positive_rate[:count], expected[:, 2] / faces.total, atol=1e-15)
+    np.testing.assert_allclose(result.continuous.true_positive_rate[:count], expected[:, 3] / faces.total, atol=1e-12)
+    assert len(result.discrete.thresholds) - count == any(not found for found, _ in images)
 
 
 def face_set(faces: list[list[FloatArray]]) -> FaceSet:
