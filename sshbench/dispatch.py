@@ -21,6 +21,7 @@ from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation,
 from sshbench.records import DetectionSet, Finding, FloatArray
 
 Curve = PRCurve | ROCCurve
+Progress = Callable[[float], None]
 _ELLIPSE_RULE = Path(__file__).parent / "datasets" / "fddb_ellipse.toml"
 
 
@@ -45,17 +46,22 @@ class Outcome:
     texts: Mapping[str, str] | None = None
 
 
-def evaluate_by(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:
+def evaluate_by(
+    detections: DetectionSet, dataset: Dataset, protocol: Protocol, progress: Progress | None = None
+) -> Outcome:
     """Evaluate by the protocol's kind of evaluation.
 
     Args:
         detections: Aligned with the dataset; entries of other images may follow them.
         dataset: Images and ground truth.
         protocol: The rules.
+        progress: Called with the images done, in fractions too, by evaluations that take long (COCO's).
 
     Raises:
         SshbenchError: The dataset does not have what the evaluation needs.
     """
+    if protocol.evaluation.kind == "coco":
+        return _coco(detections, dataset, protocol, progress)
     return _EVALUATIONS[protocol.evaluation.kind](detections, dataset, protocol)
 
 
@@ -139,7 +145,7 @@ def _pascal(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> O
     return Outcome(metrics, dict(named), {"all": result.faces}, result)
 
 
-def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:
+def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol, progress: Progress | None) -> Outcome:
     from sshbench.evaluators.coco import evaluate_coco
 
     rules = protocol.evaluation
@@ -149,6 +155,7 @@ def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
         dataset.faces,
         subsets=tuple(subset.name for subset in protocol.subsets),
         max_detections=rules.max_detections,
+        progress=progress,
     )
     limit = Finding(
         "detections-per-image", f"up to {result.max_detections} detections an image take part; COCO's own limit is 100"
@@ -160,5 +167,4 @@ _EVALUATIONS: dict[str, Callable[[DetectionSet, Dataset, Protocol], Outcome]] = 
     "wider": _wider,
     "fddb": _fddb,
     "pascal": _pascal,
-    "coco": _coco,
 }

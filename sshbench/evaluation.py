@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sshbench.curves import PRCurve
 from sshbench.datasets.base import Dataset
-from sshbench.dispatch import Curve, Outcome, evaluate_by
+from sshbench.dispatch import Curve, Outcome, Progress, evaluate_by
 from sshbench.errors import CheckFailedError, InputError, MissingDataError
 from sshbench.protocols import Protocol
 from sshbench.records import DetectionSet, Finding
@@ -113,6 +113,7 @@ def evaluate(
     findings: Sequence[Finding] = (),
     complete: bool = True,
     started: float | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate detections on a dataset by a protocol.
 
@@ -124,12 +125,13 @@ def evaluate(
         findings: What reading the detections found; kept in the record.
         complete: False marks the metrics as those of an unfinished run.
         started: `time.perf_counter()` when the work began, so that `seconds` covers reading too; default now.
+        progress: As for `evaluate_by`.
 
     Raises:
         SshbenchError: The ground truth lacks a subset of the protocol.
     """
     began = time.perf_counter() if started is None else started
-    outcome = evaluate_by(detections, dataset, protocol)
+    outcome = evaluate_by(detections, dataset, protocol, progress)
     record = EvaluationRecord(
         dataset=dataset.name,
         detector=detector,
@@ -158,6 +160,7 @@ def evaluate_run(
     allow_unfinished: bool = False,
     findings: Sequence[Finding] = (),
     started: float | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the detections of a run on the images it covers.
 
@@ -168,6 +171,7 @@ def evaluate_run(
         allow_unfinished: Evaluate the images done so far; the record is then marked.
         findings: What the caller found; kept in the record.
         started: As for `evaluate`.
+        progress: As for `evaluate`.
 
     Raises:
         CheckFailedError: The run is unfinished and that was not allowed.
@@ -191,6 +195,7 @@ def evaluate_run(
         findings=found,
         complete=complete,
         started=started,
+        progress=progress,
     )
 
 

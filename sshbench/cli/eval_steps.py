@@ -6,11 +6,12 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sshbench.cli.progress import progress_bar
+from sshbench.cli.progress import Bar, progress_bar
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import UsageError
 from sshbench.evaluation import Evaluation, evaluate, evaluate_run, store_evaluation
@@ -83,17 +84,23 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
         return _from_run(request, predictions, whole)
     dataset = whole if request.limit is None else whole.limited(request.limit)
     detections, findings = _read_predictions(request, predictions, dataset, whole)
-    evaluation = evaluate(
-        detections,
-        dataset,
-        request.protocol,
-        detector=re.sub(r"\.(zip|txt|txt\.gz|gz|json)$", "", predictions.name),
-        findings=findings,
-        started=request.started,
-    )
+    with _evaluation_bar(request, dataset) as bar:
+        evaluation = evaluate(
+            detections,
+            dataset,
+            request.protocol,
+            detector=re.sub(r"\.(zip|(txt|json)(\.gz)?|gz)$", "", predictions.name),
+            findings=findings,
+            started=request.started,
+            progress=bar.update,
+        )
     if request.out is not None:
         _keep(request, predictions, dataset, detections, evaluation)
     return Outcome(evaluation, detections, request.out)
+
+
+def _evaluation_bar(request: Request, dataset: Dataset) -> AbstractContextManager[Bar]:
+    return progress_bar("evaluation", len(dataset.keys), "images", enabled=request.show_progress)
 
 
 def _read_predictions(
@@ -139,7 +146,8 @@ def from_detector(request: Request, name: str) -> Outcome:
             run.add_session(versions(), machine(), now())
         with progress_bar(f"{name} on {dataset.name}", left, "images", enabled=request.show_progress) as bar:
             run_detector(detector, dataset, run, on_image=lambda _: bar.update(1))
-        evaluation = evaluate_run(run, dataset, request.protocol, started=request.started)
+        with _evaluation_bar(request, dataset) as bar:
+            evaluation = evaluate_run(run, dataset, request.protocol, started=request.started, progress=bar.update)
         _store(run, evaluation)
         return Outcome(evaluation, run.detections(), folder)
 
@@ -171,14 +179,16 @@ def _from_run(request: Request, folder: Path, whole: Dataset) -> Outcome:
         if run.identity.images < whole.total_images:
             text = f"the run covers {run.identity.images} of {whole.total_images} images"
             findings.append(Finding("part-of-dataset", text))
-        evaluation = evaluate_run(
-            run,
-            dataset,
-            request.protocol,
-            allow_unfinished=request.allow_unfinished,
-            findings=findings,
-            started=request.started,
-        )
+        with _evaluation_bar(request, dataset) as bar:
+            evaluation = evaluate_run(
+                run,
+                dataset,
+                request.protocol,
+                allow_unfinished=request.allow_unfinished,
+                findings=findings,
+                started=request.started,
+                progress=bar.update,
+            )
         detections = run.detections()
     if request.out is not None:
         _keep(request, folder, dataset, detections, evaluation)

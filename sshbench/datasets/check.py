@@ -79,7 +79,7 @@ def check_dataset(protocol: Protocol, root: Path | None) -> DataReport:
         if protocol.dataset != "sample":
             raise UsageError(f"{protocol.dataset} needs its folder", remedy="Give it by --data DIR")
         root = sample_dir()
-    if not root.is_dir():
+    if not root.exists():
         raise MissingDataError(f"there is no folder {root}", remedy="Name the folder that holds the dataset by --data")
     items = _wider_files(root, protocol) if protocol.dataset in ("wider", "sample") else []
     items += _contents(root, protocol)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,12 @@ class CocoResult:
 
 
 def evaluate_coco(
-    detections: DetectionSet, faces: FaceSet, *, subsets: tuple[str, ...] = (), max_detections: int | None = None
+    detections: DetectionSet,
+    faces: FaceSet,
+    *,
+    subsets: tuple[str, ...] = (),
+    max_detections: int | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> CocoResult:
     """Evaluate detections as pycocotools does.
 
@@ -61,6 +67,7 @@ def evaluate_coco(
             outside the range of areas: a detection on it counts neither way.
         max_detections: Detections an image that take part, those with the largest scores; None for as many as the
             image with the most has, at least 100.
+        progress: Called with the fraction of an image's work that is done.
 
     Raises:
         SshbenchError: The images differ.
@@ -76,7 +83,8 @@ def evaluate_coco(
         found = truth.loadRes(_results(detections)) if detections.total else _coco({**truth.dataset, "annotations": []})
 
     names = {"": "all", **{f"/{area}": area for area in AREAS}}
-    arrays = _run(truth, found, limit, crowd, list(names.values()))
+    step = _no_progress if progress is None else partial(progress, 1 / (len(names) + len(subsets)))
+    arrays = _run(truth, found, limit, crowd, list(names.values()), step)
     metrics: dict[str, float] = {}
     for position, suffix in enumerate(names):
         metrics |= _figures(arrays, position, suffix)
@@ -84,28 +92,36 @@ def evaluate_coco(
     counted = {"all": int(np.count_nonzero(~crowd))}
     for name in subsets:
         ignored = crowd | faces.ignore[name]
-        part = _run(truth, found, limit, ignored, ["all"])
+        part = _run(truth, found, limit, ignored, ["all"], step)
         metrics |= _figures(part, 0, f"/{name}")
         curves[name] = _curve(part)
         counted[name] = int(np.count_nonzero(~ignored))
     return CocoResult(_ordered(metrics), curves, counted, limit)
 
 
-class _Evaluation(COCOeval):
-    """COCOeval that also ignores faces by flags of ours; it knows crowds only."""
+def _no_progress() -> None:
+    pass
 
-    ignored: BoolArray
 
-    def _prepare(self) -> None:
-        super()._prepare()  # type: ignore[misc]  # the stubs leave it out
-        for faces in self._gts.values():  # type: ignore[attr-defined]
+def _run(
+    truth: COCO, found: COCO, limit: int, ignored: BoolArray, areas: list[str], step: Callable[[], None]
+) -> dict[str, Any]:
+    evaluation: Any = COCOeval(truth, found, "bbox")  # not every version of pycocotools has types
+    prepare, evaluate_image = evaluation._prepare, evaluation.evaluateImg
+
+    def prepare_and_ignore() -> None:
+        prepare()
+        for faces in evaluation._gts.values():
             for face in faces:
-                face["ignore"] = bool(self.ignored[face["id"] - 1])
+                face["ignore"] = bool(ignored[face["id"] - 1])
 
+    def evaluate_and_say(*arguments: Any) -> Any:
+        step()
+        return evaluate_image(*arguments)
 
-def _run(truth: COCO, found: COCO, limit: int, ignored: BoolArray, areas: list[str]) -> dict[str, Any]:
-    evaluation = _Evaluation(truth, found, "bbox")
-    evaluation.ignored = ignored
+    # pycocotools ignores crowds only; it looks at the flags after this step, and nowhere before.
+    evaluation._prepare = prepare_and_ignore
+    evaluation.evaluateImg = evaluate_and_say
     params = evaluation.params
     params.maxDets = [limit]
     kept = [params.areaRngLbl.index(area) for area in areas]

@@ -193,3 +193,12 @@ def test_files_and_categories(tmp_path: Path) -> None:
         truth.write_text(text)
         with pytest.raises(InputError, match=r"gt\.json"):
             read_coco(truth)
+
+
+def test_progress_adds_up_to_the_images(tmp_path: Path) -> None:
+    truth, results = crowd(tmp_path)
+    dataset = load_coco(truth, annotation=(), images=())
+    detections, _ = read_coco_results(results, dataset.keys, dataset.image_ids)
+    steps: list[float] = []
+    evaluate_coco(detections, dataset.faces, subsets=("all",), progress=steps.append)
+    assert sum(steps) == pytest.approx(len(dataset.keys))
