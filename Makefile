@@ -1,24 +1,25 @@
 # Two commands for a newcomer: `make demo` (the main job, on the bundled sample) and `make test`.
-# Both set up everything they need in .venv, from the exact versions in requirements.lock.
+# Both set up everything they need in .venv, from exact versions: requirements.lock, and for tests requirements-ssh.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+READY_SSH := .venv/.ready-ssh
 
 .PHONY: demo test lint bench sample clean
 
 demo: $(READY)
 	$(BIN)/sshbench demo --out demo
 
-test: $(READY)
+test: $(READY_SSH)
 	$(BIN)/pytest
 
-lint: $(READY)
+lint: $(READY_SSH)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY_SSH)
 	$(BIN)/pytest tests/benchmarks --benchmark-only
 
 $(READY): requirements.lock pyproject.toml
@@ -26,6 +27,10 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(READY_SSH): $(READY) requirements-ssh.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-ssh.lock
 	touch $@
 
 clean:

@@ -11,7 +11,7 @@ from pathlib import Path
 import sshbench
 
 # The libraries that can change a detection or a figure.
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "torch")
+_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "openvino", "torch")
 
 
 def versions() -> dict[str, str]:
@@ -39,6 +39,17 @@ def machine() -> dict[str, str | int]:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def cpu_flags() -> frozenset[str]:
+    """Instruction set extensions as Linux names them (`avx512_bf16`, `amx_bf16`, ...); none on other systems."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith(("flags", "Features")):
+                return frozenset(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return frozenset()
 
 
 def _processor() -> str:

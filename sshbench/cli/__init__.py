@@ -17,9 +17,12 @@ from sshbench.cli.archive import archive_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
 from sshbench.cli.demo import demo_command
+from sshbench.cli.detect import detect_command
+from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
+from sshbench.cli.weights import weights_app
 from sshbench.errors import SshbenchError
 
 _HELP = """Benchmark and evaluation suite for face detectors.
@@ -40,9 +43,12 @@ app = typer.Typer(
 )
 app.command("eval")(eval_command)
 app.command("report")(report_command)
+app.command("detect")(detect_command)
 app.command("archive")(archive_command)
 app.command("demo")(demo_command)
+app.command("doctor")(doctor_command)
 app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 app.add_typer(protocols_app, name="protocols")
 app.add_typer(curves_app, name="curves")
 

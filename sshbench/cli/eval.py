@@ -24,7 +24,9 @@ def eval_command(
         str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector to run: haar, yunet or a plug-in's.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Detector to run: haar, yunet, ssh, ssh-pyramid, ssh-tiny or a plug-in's.")
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -70,6 +72,9 @@ def eval_command(
     score_threshold: Annotated[float | None, typer.Option(help="Detector's least score.")] = None,
     nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
+    device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
+    backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Evaluate a detector, or a set of predictions, by a benchmark's official protocol."""
@@ -83,6 +88,9 @@ def eval_command(
         "score_threshold": score_threshold,
         "nms_iou": nms_iou,
         "weights": weights,
+        "device": device,
+        "precision": precision,
+        "backend": backend,
     }
     given = sorted(name for name, value in settings.items() if value is not None)
     if predictions is not None and given:

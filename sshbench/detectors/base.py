@@ -100,11 +100,11 @@ class Prepared:
     """An image made ready for a network.
 
     Attributes:
-        data: What `forward` takes.
+        data: What `forward` takes: an array, or what a detector of several inputs makes of it.
         scale: Network pixels per original pixel.
     """
 
-    data: npt.NDArray[Any]
+    data: Any
     scale: float
 
 

@@ -8,13 +8,14 @@ Field numbers: onnx.proto3 (ModelProto, GraphProto, ValueInfoProto, TypeProto, T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+
+from sshbench.protobuf import BYTES, field, fields
 
 _MODEL_GRAPH = 7
 _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
 _INFO_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE, _SHAPE_DIM = 2, 1, 2, 1
 _DIM_PARAM = 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def free_spatial_dims(model: bytes) -> bytes:
@@ -50,64 +51,17 @@ def _free_from(first: int) -> Callable[[bytes], bytes]:
 
 
 def _symbol(name: str) -> bytes:
-    return _field(_DIM_PARAM, name.encode())
+    return field(_DIM_PARAM, name)
 
 
 def _edit(message: bytes, rewrites: dict[int, Callable[[bytes], bytes | None]]) -> bytes:
     """Rewrite the length-delimited fields named; a rewrite to None drops the field."""
     parts: list[bytes] = []
-    for number, kind, raw, content in _fields(message):
-        if kind == _BYTES and number in rewrites:
-            changed = rewrites[number](content)
+    for number, kind, raw, content in fields(message):
+        if kind == BYTES and number in rewrites:
+            changed = rewrites[number](bytes(content))
             if changed is not None:
-                parts.append(_field(number, changed))
+                parts.append(field(number, changed))
         else:
-            parts.append(raw)
+            parts.append(bytes(raw))
     return b"".join(parts)
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """Field number, wire type, raw bytes, and content where length-delimited."""
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _read_varint(message, at)
-        kind, content = tag & 7, b""
-        if kind == _VARINT:
-            _, at = _read_varint(message, at)
-        elif kind in (_FIXED64, _FIXED32):
-            at += 8 if kind == _FIXED64 else 4
-        elif kind == _BYTES:
-            size, at = _read_varint(message, at)
-            content = message[at : at + size]
-            at += size
-        else:
-            raise ValueError("not an ONNX file")
-        if at > len(message):
-            raise ValueError("not an ONNX file, or cut short")
-        yield tag >> 3, kind, message[start:at], content
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while True:
-        if at >= len(message) or shift > 63:
-            raise ValueError("not an ONNX file, or cut short")
-        value |= (message[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-        if not message[at - 1] & 0x80:
-            return value, at
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content

@@ -20,6 +20,9 @@ from sshbench.errors import UsageError
 GROUP = "sshbench.detectors"
 BUILT_IN = {
     "haar": "sshbench.detectors.haar:HaarCascade",
+    "ssh": "sshbench.detectors.ssh:Ssh",
+    "ssh-pyramid": "sshbench.detectors.ssh:SshPyramid",
+    "ssh-tiny": "sshbench.detectors.ssh:SshTiny",
     "yunet": "sshbench.detectors.yunet:YuNet",
 }
 

@@ -1,0 +1,61 @@
+"""`sshbench detect`: boxes on images, for any detector."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def detect_command(
+    images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns such as 'in/*.jpg'.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
+    detector: Annotated[str, typer.Option(help="Detector by name.")] = "haar",
+    threshold: Annotated[
+        float | None, typer.Option(help="Least score that is drawn; the JSON holds every detection.")
+    ] = None,
+    resize: Annotated[str | None, typer.Option(help="Detector's input size: original, or MxN.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="torch, compile, onnxruntime, openvino or auto, where it has it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Detect faces in images, draw them, and write a JSON for each image.
+
+    Files that cannot be read are reported and skipped; exit code 1 where there was one.
+
+    Example:
+
+      sshbench detect photos/ 'more/*.png' -o out --detector yunet
+    """
+    from sshbench.cli.progress import progress_bar
+    from sshbench.detectors.registry import load_detector
+    from sshbench.imagefiles import annotate, find_images
+
+    found = find_images(images)
+    options = {"resize": resize, "device": device, "precision": precision, "backend": backend}
+    given = {name: value for name, value in options.items() if value is not None}
+    loaded = load_detector(detector, weights=weights, **given)
+    skipped: list[str] = []
+    faces = 0
+    with progress_bar(detector, len(found), "images", enabled=not as_json) as bar:
+        for image in found:
+            result = annotate(loaded, image, out, threshold)
+            if result.error:
+                skipped.append(result.error)
+            faces += result.faces
+            bar.update(1)
+    if as_json:
+        content = {"images": len(found) - len(skipped), "faces": faces, "skipped": skipped, "out": str(out)}
+        typer.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        typer.echo(f"{out}: {len(found) - len(skipped)} images, {faces} faces drawn")
+        for error in skipped:
+            typer.echo(f"skipped: {error}", err=True)
+    if skipped:
+        raise typer.Exit(1)

@@ -1,0 +1,156 @@
+"""SSH, the reference model: single scale, pyramid, and a slim variant of the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, check_image
+from sshbench.detectors.weights import locate_weights
+from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.records import Detections, Image
+from sshbench.resources import sha256_of
+from sshbench.ssh.decode import LevelOutputs, detections_of
+from sshbench.ssh.preprocess import PYRAMID, network_input, pair_scale, pyramid_scales
+
+_EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
+_RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
+
+
+class Ssh:
+    """SSH with a VGG-16 trunk at one scale."""
+
+    info: ClassVar[DetectorInfo] = DetectorInfo(
+        name="ssh",
+        title="SSH (VGG-16)",
+        source="Najibi et al., SSH: Single Stage Headless Face Detector, ICCV 2017",
+        licence="own code, Apache-2.0; weights: those of the file you import",
+        weights="ssh-vgg16.safetensors",
+        training_data="WIDER FACE train",
+        defaults=_RELEASE,
+        defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
+    )
+    pyramid: ClassVar[bool] = False
+
+    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
+        self.settings = settings or self.info.defaults
+        self.weights_sha256: str | None = None
+        self._weights = weights
+
+    def load(self) -> None:
+        """Read the weights and build the network; the settings then say what really runs it."""
+        from sshbench.ssh import backends
+        from sshbench.ssh.weights import load_weights
+
+        if self.pyramid and self.settings.resize != "original":
+            raise UsageError(
+                "a pyramid has its own four sizes: --resize does not go with it", remedy="Use detector 'ssh'"
+            )
+        path = self._find()
+        weights = load_weights(path)
+        if weights.trunk_only:
+            raise InputError(
+                "holds a trunk only: a start for training, no detector", file=path, remedy="Train it first"
+            )
+        extra = self.settings.extra
+        chosen = backends.plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
+        resolved = {"backend": chosen.backend, "precision": chosen.precision, "device": chosen.device}
+        self.settings = replace(self.settings, extra={**extra, **resolved, "architecture": weights.architecture.name})
+        self._run = backends.build(weights, chosen)
+        self.weights_sha256 = sha256_of(path)
+
+    def preprocess(self, image: Image) -> Prepared:
+        """The network's input at each level: a list of (input, scale)."""
+        height, width = image.shape[:2]
+        scales = (
+            pyramid_scales(height, width) if self.pyramid else [pair_scale(height, width, self.settings.size_pair())]
+        )
+        return Prepared([(network_input(image, scale), scale) for scale in scales], scales[0])
+
+    def forward(self, prepared: Prepared) -> Any:
+        """For each level, class scores and deltas of each module, with their batch of one."""
+        return [self._run(data) for data, _ in prepared.data]
+
+    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
+        """Decode, pool, threshold and suppress, where the outputs are."""
+        inputs = [(data.shape[2:], scale) for data, scale in prepared.data]
+        return self._boxes([[(c[0], b[0]) for c, b in level] for level in outputs], inputs)
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        """Detect in several images at once: those whose inputs have the same size share a pass of the network."""
+        prepared = [self.preprocess(check_image(image)) for image in images]
+        groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for i, one in enumerate(prepared):
+            groups.setdefault(tuple(data.shape for data, _ in one.data), []).append(i)
+        found: dict[int, Detections] = {}
+        for members in groups.values():
+            levels = [
+                self._run(np.concatenate([prepared[i].data[level][0] for i in members]))
+                for level in range(len(prepared[members[0]].data))
+            ]
+            for row, i in enumerate(members):
+                inputs = [(data.shape[2:], scale) for data, scale in prepared[i].data]
+                found[i] = self._boxes([[(c[row], b[row]) for c, b in level] for level in levels], inputs)
+        return [found[i] for i in range(len(images))]
+
+    def _boxes(self, levels: list[list[tuple[Any, Any]]], inputs: list[tuple[tuple[int, int], float]]) -> Detections:
+        modules = [self._kept(level, outputs) for level, outputs in enumerate(levels)]
+        limits = (self.settings.score_threshold, float(self.settings.nms_iou or 0.0), self.settings.top_k)
+        if isinstance(levels[0][0][0], np.ndarray):
+            host = [LevelOutputs(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
+            return detections_of(host, *limits)
+        from sshbench.ssh import device
+
+        there = [device.DeviceLevel(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
+        return device.detections_of(there, *limits)
+
+    def _kept(self, level: int, outputs: list[tuple[Any, Any]]) -> list[tuple[Any, Any] | None]:
+        # The largest level of the pyramid is there for small faces: the module of large ones is left out of it.
+        if self.pyramid and level == len(PYRAMID) - 1:
+            return [*outputs[:2], None]
+        return list(outputs)
+
+    def _find(self) -> Path:
+        if self._weights is not None:
+            return self._weights
+        name = str(self.info.weights)
+        found = locate_weights(name)
+        if found is None:
+            raise MissingDataError(
+                f"detector '{self.info.name}' has no weights: {name} is not below SSHBENCH_WEIGHTS nor in the cache",
+                remedy=f"Import the authors' (github.com/mahyarnajibi/SSH) by `sshbench weights import SSH.caffemodel "
+                f"-o {name}`, then name that file by --weights, or its folder by SSHBENCH_WEIGHTS",
+            )
+        return found
+
+
+class SshPyramid(Ssh):
+    """SSH over a pyramid of four scales."""
+
+    info = replace(
+        Ssh.info,
+        name="ssh-pyramid",
+        title="SSH (VGG-16) + pyramid",
+        defaults=replace(_RELEASE, resize="original"),
+        defaults_source="SSH release, SSH/configs/wider_pyramid.yml: scales 500, 800, 1200, 1600 on the pair 800x1200",
+    )
+    pyramid = True
+
+
+class SshTiny(Ssh):
+    """The same shape, slim."""
+
+    info = replace(
+        Ssh.info,
+        name="ssh-tiny",
+        title="SSH (tiny)",
+        source="this project; the shape of Najibi et al., ICCV 2017",
+        weights="ssh-tiny.safetensors",
+        training_data="that of the weights file",
+        defaults=replace(_RELEASE, resize="original"),
+        defaults_source="SSH release, at the image's own size",
+    )

@@ -1,0 +1,124 @@
+"""From the network's outputs to boxes on an accelerator: the work of `decode`, without waiting for the host.
+
+No step's shape depends on the data: boxes under the threshold are carried along as invalid, and NMS is a fixpoint over
+the matrix of overlaps. A fixed number of rounds is run blindly; whether it was enough comes back with the boxes, in the
+one copy to the host, and if it was not, the host suppresses. The result is that of exact greedy NMS either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sshbench.records import Detections
+from sshbench.ssh import anchors as anchor_boxes
+from sshbench.ssh.decode import PER_MODULE, suppressed
+
+_ROUNDS = 24  # chains of suppression are short; longer ones are left to the host
+_CHUNK = 1024  # rows of the matrix of overlaps that are worked out at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceLevel:
+    """As `decode.LevelOutputs`, with tensors (4, h, w) and (8, h, w) on a device."""
+
+    modules: Sequence[tuple[Tensor, Tensor] | None]
+    size: tuple[int, int]
+    scale: float
+
+
+def detections_of(levels: Sequence[DeviceLevel], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
+    """Pool the modules of all levels, in original pixels, and suppress; see `decode.detections_of`."""
+    parts = [
+        _module_boxes(module, *outputs, level.size, level.scale)
+        for level in levels
+        for module, outputs in enumerate(level.modules)
+        if outputs is not None
+    ]
+    boxes, scores = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    scores, order = torch.sort(scores, descending=True, stable=True)
+    boxes = boxes[order]
+    valid = scores > threshold
+    keep, settled = greedy_keep(boxes.double(), valid, nms_iou, _ROUNDS)
+    flags = torch.stack((valid, keep), dim=1).to(boxes.dtype)
+    table = torch.cat((boxes, scores[:, None], flags), dim=1)
+    state = settled.to(boxes.dtype).expand(1, table.shape[1])
+    host = torch.cat((table, state)).cpu().numpy()  # the only copy, and the only wait
+    rows, done = host[:-1], bool(host[-1, 0])
+    if done:
+        kept = rows[rows[:, 6] > 0][:top_k]
+        return Detections(kept[:, :4].astype(float), kept[:, 4].astype(float))
+    rows = rows[rows[:, 5] > 0]
+    return suppressed(rows[:, :4], rows[:, 4], nms_iou, top_k)
+
+
+def greedy_keep(boxes: Tensor, valid: Tensor, nms_iou: float, rounds: int) -> tuple[Tensor, Tensor]:
+    """Which boxes greedy NMS keeps.
+
+    A box is kept when no kept box before it overlaps it too much. Starting from any guess, each round makes the answer
+    right at least one box further; a round that changes nothing proves that it is right everywhere.
+
+    Args:
+        boxes: (n, 4) corners by falling score, double precision.
+        valid: (n,), boxes that take part.
+        nms_iou: Threshold, sides + 1.
+        rounds: How many rounds to run.
+
+    Returns:
+        bool (n,), and a bool scalar: whether the answer is final.
+    """
+    against = _suppressors(boxes, nms_iou) & valid[None, :]
+    keep = before = valid
+    for _ in range(rounds):
+        before = keep
+        keep = valid & ~(against & keep[None, :]).any(dim=1)
+    return keep, (keep == before).all()
+
+
+def _suppressors(boxes: Tensor, nms_iou: float) -> Tensor:
+    """The matrix (n, n) whose row i marks the better boxes that overlap box i too much."""
+    count = boxes.shape[0]
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    areas = sides[:, 0] * sides[:, 1]
+    index = torch.arange(count, device=boxes.device)
+    rows = []
+    for first in range(0, count, _CHUNK):
+        part = boxes[first : first + _CHUNK]
+        shared = torch.minimum(part[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
+            part[:, None, :2], boxes[None, :, :2]
+        )
+        shared = (shared + 1).clamp(min=0)
+        inter = shared[..., 0] * shared[..., 1]
+        # As `boxes.aligned_iou` adds: the better box's area first.
+        union = (areas[None, :] + areas[first : first + _CHUNK, None]) - inter
+        before = index[None, :] < index[first : first + _CHUNK, None]
+        rows.append((inter / union > nms_iou) & before)
+    return torch.cat(rows) if rows else torch.zeros((0, 0), dtype=torch.bool, device=boxes.device)
+
+
+def _module_boxes(module: int, cls: Tensor, bbox: Tensor, size: tuple[int, int], scale: float) -> tuple[Tensor, Tensor]:
+    """The best boxes of a module in original pixels, and their scores, by falling score."""
+    height, width = cls.shape[1:]
+    cls, bbox = cls.float(), bbox.float()
+    scores = (1 / (1 + torch.exp(cls[:2] - cls[2:]))).permute(1, 2, 0).reshape(-1)
+    scores, order = torch.sort(scores, descending=True, stable=True)
+    scores, order = scores[:PER_MODULE], order[:PER_MODULE]
+    deltas = bbox.reshape(2, 4, -1).permute(2, 0, 1).reshape(-1, 4)[order]
+    base = _anchors(module, height, width, str(cls.device))[order]
+    sides = base[:, 2:] - base[:, :2] + 1
+    centres = deltas[:, :2] * sides + (base[:, :2] + 0.5 * sides)
+    half = 0.5 * (torch.exp(deltas[:, 2:]) * sides)
+    corners = torch.cat((centres - half, centres + half), dim=1).clamp(min=0)
+    limits = torch.tensor([size[1] - 1, size[0] - 1] * 2, dtype=corners.dtype)
+    # Two numbers known beforehand: sending them does not wait for what the device is doing.
+    limits = limits.to(corners.device, non_blocking=True)
+    return torch.minimum(corners, limits) / torch.tensor(scale, dtype=corners.dtype), scores
+
+
+@lru_cache(maxsize=32)
+def _anchors(module: int, height: int, width: int, device: str) -> Tensor:
+    return torch.from_numpy(anchor_boxes.anchors(module, height, width)).to(device)

@@ -1,0 +1,56 @@
+"""From an image to the network's input: mean, scale, layout.
+
+Source: SSH release, SSH/test.py; mean and pixel order of Caffe's VGG-16.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sshbench.records import Image
+from sshbench.ssh.anchors import Float32Array
+
+MEAN = (102.9801, 115.9465, 122.7717)
+"""Of blue, green and red."""
+PYRAMID = (500, 800, 1200, 1600)
+PYRAMID_BASE = (800, 1200)
+
+
+def pair_scale(height: int, width: int, pair: tuple[int, int] | None) -> float:
+    """Scale of `m x M` testing: the shorter side becomes m unless the longer one would pass M; None for scale 1.
+
+    >>> pair_scale(600, 800, (1200, 1600)), pair_scale(500, 1000, (1200, 1600))
+    (2.0, 1.6)
+    """
+    if pair is None:
+        return 1.0
+    short, long = min(height, width), max(height, width)
+    scale = pair[0] / short
+    return pair[1] / long if round(scale * long) > pair[1] else scale
+
+
+def pyramid_scales(height: int, width: int) -> list[float]:
+    """Scales of the four levels of pyramid testing, relative to the pair 800 x 1200."""
+    base = pair_scale(height, width, PYRAMID_BASE)
+    return [side / PYRAMID_BASE[0] * base for side in PYRAMID]
+
+
+def network_input(image: Image, scale: float) -> Float32Array:
+    """float32 (1, 3, height, width), BGR; the mean is taken off before resizing, as the release does.
+
+    Args:
+        image: uint8 (height, width, 3), BGR.
+        scale: Network pixels per image pixel; sides are rounded half to even, at least one pixel.
+    """
+    import cv2
+
+    pixels = image.astype(np.float32) - np.array(MEAN, dtype=np.float32)
+    if scale != 1.0:
+        sides = [round(side * scale) for side in image.shape[:2]]
+        if min(sides) > 0:
+            # By factors and not by a size: OpenCV then maps pixels by the exact scale, as the release's call does.
+            resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        else:
+            resized = cv2.resize(pixels, (max(sides[1], 1), max(sides[0], 1)), interpolation=cv2.INTER_LINEAR)
+        pixels = np.asarray(resized, dtype=np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])

@@ -1,0 +1,58 @@
+"""Weights between our files and PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sshbench.errors import InputError, MissingDataError
+from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.model import SSH
+from sshbench.ssh.weights import Weights
+
+
+def model_of(weights: Weights) -> SSH:
+    """The network with these parameters, for evaluation, float32 on the CPU."""
+    model = SSH(weights.architecture)
+    model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.parameters.items()})
+    return model.eval()
+
+
+def weights_of(model: SSH, metadata: Mapping[str, str]) -> Weights:
+    """The parameters of a network."""
+    parameters = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
+    return Weights(model.architecture, parameters, dict(metadata))
+
+
+def read_state_dict(path: Path) -> dict[str, Float32Array]:
+    """Read a PyTorch file of tensors by name: `weights_only`, so that nothing in it is executed.
+
+    A checkpoint that holds the tensors one level down, under `state_dict` or `model`, is taken too; the prefix
+    `module.` of DataParallel is dropped.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: It holds something else than tensors by name.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds on damaged files
+        raise InputError(
+            f"is no file of tensors that can be loaded without executing code ({type(error).__name__})",
+            file=path,
+            remedy="Save its state_dict() by torch.save",
+        ) from error
+    for inner in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(inner), dict):
+            content = content[inner]
+    if not isinstance(content, dict):
+        raise InputError("holds no tensors by name", file=path, remedy="Save the model's state_dict()")
+    found = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
+    if not found:
+        raise InputError("holds no tensors by name", file=path, remedy="Save the model's state_dict()")
+    return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in found.items()}

@@ -1,0 +1,131 @@
+"""SSH's weights files: safetensors with the architecture in the metadata.
+
+Nothing here needs torch: parameters are numpy arrays by name, `conv1_1.weight`, `m1.cls_score.bias` and so on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from sshbench.errors import InputError, MissingDataError
+from sshbench.runs import write_atomic
+from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.architecture import Architecture, Layer, from_dict
+
+FORMAT = "sshbench-ssh-1"
+Parameters = Mapping[str, Float32Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """Parameters and what is known of them.
+
+    Attributes:
+        architecture: The widths.
+        parameters: By name, float32 arrays.
+        metadata: Free text by name: origin, recipe, figures.
+        trunk_only: Only the trunk is there: a start for training, no detector.
+    """
+
+    architecture: Architecture
+    parameters: Parameters
+    metadata: Mapping[str, str]
+    trunk_only: bool = False
+
+
+def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
+    """Write a weights file, atomically.
+
+    Args:
+        path: A `.safetensors` file.
+        weights: What to write; checked against the architecture.
+        half: Store float16, half the size.
+
+    Raises:
+        InputError: A parameter is missing, unknown or of a wrong shape.
+    """
+    check_parameters(weights.parameters, _expected(weights.architecture, trunk_only=weights.trunk_only), path)
+    dtype = np.float16 if half else np.float32
+    arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in sorted(weights.parameters.items())}
+    metadata = {**weights.metadata, "format": FORMAT, "architecture": weights.architecture.as_json()}
+    metadata["part"] = "trunk" if weights.trunk_only else "whole"
+    write_atomic(path, save(arrays, metadata))
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a weights file.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: It is no weights file of SSH; the text names the parameter that does not fit.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"there is no weights file {path}", remedy="Check the path")
+    remedy = "`sshbench weights import` makes one from a .caffemodel or a PyTorch state dict"
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            parameters = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"is no safetensors file ({error})", file=path, remedy=remedy) from error
+    if metadata.get("format") != FORMAT:
+        raise InputError("is no weights file of SSH", file=path, field="format", remedy=remedy)
+    try:
+        architecture = from_dict(json.loads(metadata["architecture"]))
+    except (KeyError, json.JSONDecodeError) as error:
+        raise InputError("names no architecture", file=path, field="architecture", remedy=remedy) from error
+    trunk_only = metadata.get("part") == "trunk"
+    check_parameters(parameters, _expected(architecture, trunk_only=trunk_only), path)
+    own = {name: text for name, text in metadata.items() if name not in ("format", "architecture", "part")}
+    return Weights(architecture, parameters, own, trunk_only)
+
+
+def check_parameters(parameters: Parameters, layers: Iterable[Layer], path: Path) -> None:
+    """Compare parameters with layers.
+
+    Raises:
+        InputError: One is missing, unknown, of a wrong shape or not finite; the text names it.
+    """
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer in layers:
+        expected[f"{layer.name}.weight"] = layer.weight_shape
+        expected[f"{layer.name}.bias"] = (layer.outputs,)
+    remedy = "These are parameters of another network, or of other widths"
+    for name, shape in expected.items():
+        if name not in parameters:
+            raise InputError("is missing", file=path, field=name, remedy=remedy)
+        if parameters[name].shape != shape:
+            found = parameters[name].shape
+            raise InputError(f"has shape {found}, not {shape}", file=path, field=name, remedy=remedy)
+        if not np.isfinite(parameters[name]).all():
+            raise InputError("is not finite", file=path, field=name, remedy="Get the file again")
+    if unknown := sorted(set(parameters) - set(expected)):
+        raise InputError("belongs to no layer", file=path, field=unknown[0], remedy=remedy)
+
+
+def _expected(architecture: Architecture, *, trunk_only: bool) -> list[Layer]:
+    return list(architecture.trunk_layers() if trunk_only else architecture.layers())
+
+
+def random_weights(architecture: Architecture, seed: int = 0, deviation: float | None = None) -> Weights:
+    """Parameters drawn at random, for tests and timings: no detector.
+
+    Args:
+        architecture: The widths.
+        seed: Of the generator.
+        deviation: Of all weights; None keeps the size of activations through the network (He).
+    """
+    rng = np.random.default_rng(seed)
+    parameters: dict[str, Float32Array] = {}
+    for layer in architecture.layers():
+        spread = deviation or (2 / (layer.inputs * layer.kernel**2)) ** 0.5
+        parameters[f"{layer.name}.weight"] = rng.normal(0, spread, layer.weight_shape).astype(np.float32)
+        parameters[f"{layer.name}.bias"] = rng.normal(0, 0.01, layer.outputs).astype(np.float32)
+    return Weights(architecture, parameters, {"origin": f"random, seed {seed}"})
