@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,15 @@ def test_eval_records_backend_and_precision(sshbench: Any, weights: Path, tmp_pa
     assert identity["settings"]["extra"]["backend"] == "onnxruntime"
     code, _, err = sshbench(*arguments, "--backend", "tensorrt", "-o", tmp_path / "other")
     assert (code, "no backend 'tensorrt'" in err) == (2, True)
+
+
+def test_onnxruntime_runs_ssh_without_torch(weights: Path) -> None:
+    program = f"""
+import sys
+sys.modules["torch"] = None  # as if it were not installed
+import numpy as np, sshbench
+detector = sshbench.load_detector("ssh-tiny", weights={str(weights)!r}, backend="onnxruntime")
+print(len(sshbench.detect(detector, np.zeros((40, 60, 3), dtype=np.uint8))))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
