@@ -22,6 +22,7 @@ from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
+from sshbench.cli.timing import timing_app
 from sshbench.cli.weights import weights_app
 from sshbench.errors import SshbenchError
 
@@ -48,6 +49,7 @@ app.command("archive")(archive_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(data_app, name="data")
+app.add_typer(timing_app, name="timing")
 app.add_typer(weights_app, name="weights")
 app.add_typer(protocols_app, name="protocols")
 app.add_typer(curves_app, name="curves")

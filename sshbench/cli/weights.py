@@ -92,6 +92,26 @@ def export_command(
         raise CheckFailedError(f"the exported network differs from the reference by {worst:.2g}")
 
 
+@weights_app.command("random")
+def random_command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+    architecture: Annotated[str, typer.Option(help="Widths: ssh-vgg16 or ssh-tiny.")] = "ssh-vgg16",
+    seed: Annotated[int, typer.Option(help="Of the generator.")] = 0,
+    as_json: _AsJson = False,
+) -> None:
+    """Write random weights: no detector, but the time it takes is that of a trained one.
+
+    Example:
+
+      sshbench weights random -o random.safetensors
+    """
+    from sshbench.ssh.architecture import architecture as widths
+    from sshbench.ssh.weights import random_weights, save_weights
+
+    save_weights(out, random_weights(widths(architecture), seed, few_boxes=True))
+    _show(out, as_json)
+
+
 def _show(path: Path, as_json: bool) -> None:
     from sshbench.resources import sha256_of
     from sshbench.ssh.weights import load_weights

@@ -14,7 +14,7 @@ from sshbench.detectors.weights import locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
-from sshbench.ssh.decode import LevelOutputs, detections_of
+from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
 from sshbench.ssh.preprocess import PYRAMID, network_input, pair_scale, pyramid_scales
 
 _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
@@ -77,8 +77,37 @@ class Ssh:
 
     def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
         """Decode, pool, threshold and suppress, where the outputs are."""
+        return self.suppress(self.decode_boxes(outputs, prepared))
+
+    def decode_boxes(self, outputs: Any, prepared: Prepared) -> tuple[Any, Any]:
+        """Boxes and scores of all levels in original pixels, before NMS: the part that the release's timer counts."""
         inputs = [(data.shape[2:], scale) for data, scale in prepared.data]
-        return self._boxes([[(c[0], b[0]) for c, b in level] for level in outputs], inputs)
+        modules = [self._kept(i, [(c[0], b[0]) for c, b in level]) for i, level in enumerate(outputs)]
+        if isinstance(outputs[0][0][0], np.ndarray):
+            host = [LevelOutputs(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
+            return pooled(host, self.settings.score_threshold)
+        from sshbench.ssh import device
+
+        there = [device.DeviceLevel(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
+        return device.pooled(there)
+
+    def suppress(self, decoded: tuple[Any, Any]) -> Detections:
+        """NMS, and the copy to the host where the boxes are on an accelerator."""
+        nms_iou, top_k = float(self.settings.nms_iou or 0.0), self.settings.top_k
+        if isinstance(decoded[0], np.ndarray):
+            return suppressed(*decoded, nms_iou, top_k)
+        from sshbench.ssh import device
+
+        return device.on_host(*decoded, self.settings.score_threshold, nms_iou, top_k)
+
+    def forward_batch(self, prepared: Sequence[Prepared]) -> list[Any]:
+        """One pass of the network for inputs of one size; outputs as `forward` gives them, for each."""
+        levels = [
+            self._run(np.concatenate([one.data[level][0] for one in prepared]))
+            for level in range(len(prepared[0].data))
+        ]
+        rows = range(len(prepared))
+        return [[[(c[i : i + 1], b[i : i + 1]) for c, b in level] for level in levels] for i in rows]
 
     def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
         """Detect in several images at once: those whose inputs have the same size share a pass of the network."""
@@ -88,25 +117,10 @@ class Ssh:
             groups.setdefault(tuple(data.shape for data, _ in one.data), []).append(i)
         found: dict[int, Detections] = {}
         for members in groups.values():
-            levels = [
-                self._run(np.concatenate([prepared[i].data[level][0] for i in members]))
-                for level in range(len(prepared[members[0]].data))
-            ]
-            for row, i in enumerate(members):
-                inputs = [(data.shape[2:], scale) for data, scale in prepared[i].data]
-                found[i] = self._boxes([[(c[row], b[row]) for c, b in level] for level in levels], inputs)
+            outputs = self.forward_batch([prepared[i] for i in members])
+            for i, out in zip(members, outputs, strict=True):
+                found[i] = self.postprocess(out, prepared[i])
         return [found[i] for i in range(len(images))]
-
-    def _boxes(self, levels: list[list[tuple[Any, Any]]], inputs: list[tuple[tuple[int, int], float]]) -> Detections:
-        modules = [self._kept(level, outputs) for level, outputs in enumerate(levels)]
-        limits = (self.settings.score_threshold, float(self.settings.nms_iou or 0.0), self.settings.top_k)
-        if isinstance(levels[0][0][0], np.ndarray):
-            host = [LevelOutputs(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
-            return detections_of(host, *limits)
-        from sshbench.ssh import device
-
-        there = [device.DeviceLevel(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
-        return device.detections_of(there, *limits)
 
     def _kept(self, level: int, outputs: list[tuple[Any, Any]]) -> list[tuple[Any, Any] | None]:
         # The largest level of the pyramid is there for small faces: the module of large ones is left out of it.

@@ -20,7 +20,7 @@ from sshbench.records import FloatArray
 from sshbench.runs import write_atomic
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; line styles carry on when they are used up.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _GREY = "#6b7280"
 _GREYS = ("#6b7280", "#a3a8b0")
@@ -88,8 +88,8 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
         axes.plot(
             x,
             y,
-            color=_COLOURS[i % len(_COLOURS)],
-            linestyle=_STYLES[i // len(_COLOURS) % len(_STYLES)],
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=_STYLES[i // len(COLOURS) % len(_STYLES)],
             linewidth=1.8,
             # A label that starts with "_" would be left out of the legend.
             label=f"{_plain(label)}  {truncated_percent(figure)}",

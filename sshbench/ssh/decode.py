@@ -88,6 +88,19 @@ def module_boxes(
     return decode(anchors(module, *cls.shape[1:])[rows], deltas, size), scores[rows]
 
 
+def pooled(levels: Sequence[LevelOutputs], threshold: float) -> tuple[Float32Array, Float32Array]:
+    """Boxes of all modules of all levels in original pixels, and their scores, over the threshold."""
+    boxes: list[Float32Array] = []
+    scores: list[Float32Array] = []
+    for level in levels:
+        for module, outputs in enumerate(level.modules):
+            if outputs is not None:
+                found, found_scores = module_boxes(module, *outputs, level.size, threshold)
+                boxes.append(found / np.float32(level.scale))
+                scores.append(found_scores)
+    return np.concatenate(boxes), np.concatenate(scores)
+
+
 def detections_of(levels: Sequence[LevelOutputs], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
     """Pool the modules of all levels, in original pixels, and suppress.
 
@@ -97,19 +110,11 @@ def detections_of(levels: Sequence[LevelOutputs], threshold: float, nms_iou: flo
         nms_iou: A box is suppressed at an IoU (sides + 1) over this with a better one.
         top_k: Most detections; None for all.
     """
-    boxes: list[Float32Array] = []
-    scores: list[Float32Array] = []
-    for level in levels:
-        for module, outputs in enumerate(level.modules):
-            if outputs is not None:
-                found, found_scores = module_boxes(module, *outputs, level.size, threshold)
-                boxes.append(found / np.float32(level.scale))
-                scores.append(found_scores)
-    return suppressed(np.concatenate(boxes), np.concatenate(scores), nms_iou, top_k)
+    return suppressed(*pooled(levels, threshold), nms_iou, top_k)
 
 
 def suppressed(boxes: Float32Array, scores: Float32Array, nms_iou: float, top_k: int | None) -> Detections:
     """Greedy NMS with sides + 1, in double precision."""
-    pooled, sure = boxes.astype(np.float64), scores.astype(np.float64)
-    kept = nms(pooled, sure, nms_iou, inclusive=True)[:top_k]
-    return Detections(pooled[kept], sure[kept])
+    corners, sure = boxes.astype(np.float64), scores.astype(np.float64)
+    kept = nms(corners, sure, nms_iou, inclusive=True)[:top_k]
+    return Detections(corners[kept], sure[kept])

@@ -31,15 +31,24 @@ class DeviceLevel:
     scale: float
 
 
-def detections_of(levels: Sequence[DeviceLevel], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
-    """Pool the modules of all levels, in original pixels, and suppress; see `decode.detections_of`."""
+def pooled(levels: Sequence[DeviceLevel]) -> tuple[Tensor, Tensor]:
+    """The best boxes of all modules of all levels in original pixels, and their scores; see `decode.pooled`."""
     parts = [
         _module_boxes(module, *outputs, level.size, level.scale)
         for level in levels
         for module, outputs in enumerate(level.modules)
         if outputs is not None
     ]
-    boxes, scores = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def detections_of(levels: Sequence[DeviceLevel], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
+    """Pool the modules of all levels, in original pixels, and suppress; see `decode.detections_of`."""
+    return on_host(*pooled(levels), threshold, nms_iou, top_k)
+
+
+def on_host(boxes: Tensor, scores: Tensor, threshold: float, nms_iou: float, top_k: int | None) -> Detections:
+    """Threshold and suppress on the device, and bring what is left to the host in one copy."""
     scores, order = torch.sort(scores, descending=True, stable=True)
     boxes = boxes[order]
     valid = scores > threshold

@@ -114,18 +114,26 @@ def _expected(architecture: Architecture, *, trunk_only: bool) -> list[Layer]:
     return list(architecture.trunk_layers() if trunk_only else architecture.layers())
 
 
-def random_weights(architecture: Architecture, seed: int = 0, deviation: float | None = None) -> Weights:
+def random_weights(architecture: Architecture, seed: int = 0, *, few_boxes: bool = False) -> Weights:
     """Parameters drawn at random, for tests and timings: no detector.
 
     Args:
         architecture: The widths.
         seed: Of the generator.
-        deviation: Of all weights; None keeps the size of activations through the network (He).
+        few_boxes: Hold the class scores so low that some boxes pass the threshold and not all of them, as in a trained
+            network: what follows the network then takes the time it takes there.
     """
     rng = np.random.default_rng(seed)
     parameters: dict[str, Float32Array] = {}
     for layer in architecture.layers():
-        spread = deviation or (2 / (layer.inputs * layer.kernel**2)) ** 0.5
+        spread = (2 / (layer.inputs * layer.kernel**2)) ** 0.5  # keeps the size of activations (He)
         parameters[f"{layer.name}.weight"] = rng.normal(0, spread, layer.weight_shape).astype(np.float32)
         parameters[f"{layer.name}.bias"] = rng.normal(0, 0.01, layer.outputs).astype(np.float32)
-    return Weights(architecture, parameters, {"origin": f"random, seed {seed}"})
+    if few_boxes:
+        for layer in architecture.layers():
+            if layer.name.endswith(("cls_score", "bbox_pred")):
+                parameters[f"{layer.name}.weight"] *= np.float32(0.01)
+            if layer.name.endswith("cls_score"):
+                parameters[f"{layer.name}.bias"] = np.array([4, 4, 0, 0], dtype=np.float32)
+    origin = f"random, seed {seed}" + (", few boxes" if few_boxes else "")
+    return Weights(architecture, parameters, {"origin": origin})

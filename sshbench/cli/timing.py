@@ -1,0 +1,137 @@
+"""`sshbench timing`: latencies by input size, with everything a reader needs to trust them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sshbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from sshbench.timing.record import TimingRecord
+
+timing_app = typer.Typer(help="Latencies nobody can dispute.", invoke_without_command=True)
+
+
+@timing_app.callback()
+def timing_command(
+    context: typer.Context,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(help="Detector (repeatable: several are timed in turn, each in its own process)."),
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Input sizes MxN, separated by commas; or 'original'.")] = (
+        "400x800,600x1000,800x1200,1200x1600"
+    ),
+    scope: Annotated[
+        Literal["paper", "end-to-end", "forward"],
+        typer.Option(help="What counts: the paper's stages (no reading, no NMS), everything, or the network alone."),
+    ] = "paper",
+    device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
+    backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
+    batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
+    count: Annotated[int, typer.Option(help="How many images, in turn.")] = 6,
+    min_time: Annotated[float, typer.Option(help="Seconds to measure at each size, at least.")] = 5.0,
+    min_count: Annotated[int, typer.Option(help="Passes to measure at each size, at least.")] = 12,
+    floor: Annotated[bool, typer.Option("--floor", help="SSH: compare with this machine's measured limit.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file to keep; a folder for several.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Folder for figures: against size, against faces.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Older timing to compare with.")] = None,
+    fail_if_slower: Annotated[
+        str | None, typer.Option(help="With --compare: exit code 1 where certainly slower by more, for example 5%.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare although machine or settings differ.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Time detectors at several input sizes, stage by stage.
+
+    Examples:
+
+      sshbench timing --detector yunet --sizes 400x800,800x1200 -o yunet.json
+
+      sshbench timing --detector haar --detector yunet --images photos/
+
+      sshbench timing --detector ssh --weights ssh-vgg16.safetensors --precision auto --floor
+
+      sshbench timing --detector yunet --compare yunet.json --fail-if-slower 5%
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from sshbench.cli import timing_steps
+    from sshbench.timing.job import Job, check
+
+    if not detector:
+        raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
+    limit = None if fail_if_slower is None else timing_steps.percent(fail_if_slower)
+    if limit is not None and compare is None:
+        raise UsageError("--fail-if-slower needs --compare OLD.json")
+    given: dict[str, Any] = {"device": device, "precision": precision, "backend": backend}
+    options = {name: value for name, value in given.items() if value is not None}
+    if weights is not None:
+        options["weights"] = str(weights)
+    jobs = [
+        Job(
+            detector=name,
+            options=options,
+            sizes=tuple(size.strip() for size in sizes.split(",") if size.strip()),
+            scope=scope,
+            batch=batch,
+            threads=threads,
+            images=None if images is None else str(images),
+            count=count,
+            min_time=min_time,
+            min_count=min_count,
+            floor=floor,
+        )
+        for name in detector
+    ]
+    check(jobs[0])
+    records = timing_steps.measure(jobs, show_progress=not as_json)
+    files = timing_steps.keep(records, out)
+    if plot is not None:
+        files += timing_steps.draw(records, plot)
+    ratios = timing_steps.compare_with(records, compare, force=force)
+    if as_json:
+        content = [record.model_dump(mode="json") for record in records]
+        typer.echo(json.dumps(content[0] if len(content) == 1 else {"records": content}))
+    else:
+        timing_steps.show(records, ratios, files)
+    if limit is not None:
+        from sshbench.timing.compare import check_not_slower
+
+        check_not_slower(ratios, limit)
+
+
+@timing_app.command("plot")
+def plot_command(
+    records: Annotated[list[Path], typer.Argument(help="Timings that were kept by --out.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for PNG, SVG and CSV.")],
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Run with the accuracy of a timing (repeatable, in the same order).")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Metric of the runs.")] = "AP",
+) -> None:
+    """Draw timings: against input size, against faces, and with --run speed against accuracy.
+
+    A run and a timing go together only if detector, weights, settings and size are the same.
+
+    Example:
+
+      sshbench timing plot yunet.json haar.json --run runs/yunet --run runs/haar --metric AP -o figures
+    """
+    from sshbench.cli import timing_steps
+    from sshbench.timing.record import TimingRecord
+
+    loaded: list[TimingRecord] = [TimingRecord.load(path) for path in records]
+    files = timing_steps.draw(loaded, out)
+    if run:
+        files += timing_steps.draw_accuracy(loaded, run, metric, out)
+    for file in files:
+        typer.echo(str(file))

@@ -1,0 +1,220 @@
+"""The steps of `sshbench timing`, apart from its options."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from sshbench.cli.progress import progress_bar
+from sshbench.errors import MissingDataError, UsageError
+from sshbench.resources import published_dir
+from sshbench.timing import job as jobs_of
+from sshbench.timing.compare import Ratio, compare, paired_ratios
+from sshbench.timing.job import Job
+from sshbench.timing.record import SizeTiming, TimingRecord
+
+
+def percent(text: str) -> float:
+    """A percentage such as `5%` or `5`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is no percentage", remedy="Write for example 5%")
+    return float(match[1])
+
+
+def measure(jobs: Sequence[Job], *, show_progress: bool) -> list[TimingRecord]:
+    """Time one detector here, several in turn in processes of their own."""
+    total = len(jobs[0].sizes)
+    done: dict[str, float] = {}
+    with progress_bar("timing", total, "sizes", enabled=show_progress) as bar:
+
+        def report(size: str, fraction: float) -> None:
+            before = done.get(size, 0.0)
+            done[size] = max(before, fraction)
+            bar.update(done[size] - before, size)
+
+        if len(jobs) == 1:
+            return [jobs_of.run(jobs[0], report)]
+        from sshbench.timing.workers import run_interleaved
+
+        return run_interleaved(jobs, report)
+
+
+def keep(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
+    """Write the records: one to a file, several into a folder."""
+    if out is None:
+        return []
+    if len(records) == 1:
+        target = out / f"timing-{records[0].detector}.json" if out.is_dir() else out
+        records[0].save(target)
+        return [target]
+    paths = [out / f"timing-{record.detector}.json" for record in records]
+    for record, path in zip(records, paths, strict=True):
+        record.save(path)
+    return paths
+
+
+def draw(records: Sequence[TimingRecord], out: Path) -> list[Path]:
+    """Draw latency against size and against faces."""
+    from sshbench.timing.plots import plot_faces, plot_sizes
+
+    return [*plot_sizes(records, out), *plot_faces(records, out)]
+
+
+def draw_accuracy(records: Sequence[TimingRecord], runs: Sequence[Path], metric: str, out: Path) -> list[Path]:
+    """Draw speed against accuracy.
+
+    Raises:
+        UsageError: Runs and timings do not go together.
+        MissingDataError: A run was never evaluated.
+    """
+    from sshbench.evaluation import EvaluationRecord
+    from sshbench.runs import METRICS, open_run
+    from sshbench.timing.plots import plot_accuracy
+
+    if len(runs) != len(records):
+        raise UsageError(
+            f"{len(records)} timings but {len(runs)} runs", remedy="Give a --run for each, in the same order"
+        )
+    pairs = []
+    for record, folder in zip(records, runs, strict=True):
+        with open_run(folder) as run:
+            identity = run.identity
+        path = folder / METRICS
+        if not path.is_file():
+            raise MissingDataError(f"the run in {folder} was never evaluated", remedy="Run `sshbench eval` on it")
+        result = EvaluationRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        size = str(identity.settings.get("resize"))
+        timing = next((one for one in record.sizes if one.size == size), record.sizes[0])
+        pairs.append((record, timing, identity, result))
+    return plot_accuracy(pairs, metric, out)
+
+
+def compare_with(records: Sequence[TimingRecord], old: Path | None, *, force: bool) -> list[Ratio]:
+    """Ratios to an older timing; none where there is none to compare with.
+
+    Raises:
+        UsageError: They do not compare.
+    """
+    if old is None:
+        return []
+    if len(records) > 1:
+        raise UsageError("--compare is for one detector")
+    return compare(records[0], TimingRecord.load(old), force=force)
+
+
+def show(records: Sequence[TimingRecord], ratios: Sequence[Ratio], files: Sequence[Path]) -> None:
+    """Print tables for people."""
+    console = Console()
+    for record in records:
+        _show_record(console, record)
+    if len(records) > 1:
+        _show_pairs(console, records)
+    for ratio in ratios:
+        console.print(f"against the older timing, {ratio}", highlight=False, markup=False)
+    for file in files:
+        console.print(str(file), highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_record(console: Console, record: TimingRecord) -> None:
+    extra = record.settings.get("extra", {})
+    how = ", ".join(str(extra[name]) for name in ("backend", "precision", "device") if name in extra)
+    title = f"{record.detector}{f' ({how})' if how else ''}, scope {record.scope}, milliseconds"
+    console.print(title, style="bold", highlight=False, markup=False)
+    totals = Table()
+    for heading in ("size", "median", "95 %", "p90", "p99", "images/s", "MiB", "verdict"):
+        totals.add_column(heading, justify="left" if heading in ("size", "verdict") else "right", no_wrap=True)
+    for timing in record.sizes:
+        total = timing.summary["total"]
+        totals.add_row(
+            timing.size,
+            _ms(total.median),
+            "-" if total.interval is None else f"{_ms(total.interval[0])}-{_ms(total.interval[1])}",
+            _ms(total.p90),
+            _ms(total.p99),
+            f"{timing.images_per_second:.3g}",
+            "-" if timing.peak_memory_mib is None else str(timing.peak_memory_mib),
+            "stable" if timing.stable else "UNSTABLE",
+        )
+    published = _paper_row(record)
+    if published:
+        totals.add_section()
+        for size, milliseconds, _ in published:
+            totals.add_row(size, milliseconds, "", "", "", "", "", "paper", style="dim")
+    console.print(totals)
+    if published:
+        console.print(f"paper: Table 2, {published[0][2]}", style="dim", highlight=False, markup=False)
+    stages = list(dict.fromkeys(name for timing in record.sizes for name in timing.stages))
+    parts = Table()
+    parts.add_column("medians by stage", no_wrap=True)
+    for name in stages:
+        parts.add_column(name, justify="right", no_wrap=True)
+    for timing in record.sizes:
+        medians = (_ms(timing.summary[name].median) if name in timing.summary else "-" for name in stages)
+        parts.add_row(timing.size, *medians)
+    console.print(parts)
+    for timing in record.sizes:
+        for reason in timing.reasons:
+            console.print(f"{timing.size} unstable: {reason}", style="yellow", highlight=False, markup=False)
+        if timing.floor is not None:
+            _show_floor(console, timing)
+    passes = ", ".join(f"{timing.size} {timing.summary['total'].count}" for timing in record.sizes)
+    machine = record.machine
+    console.print(
+        f"{record.image_source}, batch {record.batch}, passes: {passes} · {machine['processor']}, "
+        f"{machine['cores']} cores, {record.threads} threads · {record.clock}",
+        highlight=False,
+        markup=False,
+    )
+    for note in machine.get("notes", []):
+        console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+
+
+def _show_floor(console: Console, timing: SizeTiming) -> None:
+    floor = timing.floor
+    assert floor is not None
+    console.print(
+        f"{timing.size}: {floor.gflop:.1f} GFLOP, {floor.gigabytes:.2f} GB at least; this machine multiplies "
+        f"{floor.matmul_gflops:.0f} GFLOP/s and copies {floor.copy_gigabytes:.1f} GB/s: {floor.limit_ms:.0f} ms at "
+        f"best, the network took {floor.over:.2f} times that",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _show_pairs(console: Console, records: Sequence[TimingRecord]) -> None:
+    first = records[0]
+    for other in records[1:]:
+        for a, b in zip(other.sizes, first.sizes, strict=True):
+            ratio, low, high = paired_ratios(a, b, first.scope)
+            console.print(
+                f"{a.size}: {other.detector} takes {ratio:.3g} [{low:.3g}, {high:.3g}] times {first.detector}'s time, "
+                "pair by pair",
+                highlight=False,
+                markup=False,
+            )
+
+
+def _paper_row(record: TimingRecord) -> list[tuple[str, str, str]]:
+    """The paper's table for the sizes that were measured, where it is the paper's detector and scope."""
+    if record.detector != "ssh" or record.scope != "paper":
+        return []
+    with (published_dir() / "ssh_timing.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["size"]: row for row in csv.DictReader(file)}
+    sizes = [timing.size for timing in record.sizes if timing.size in rows]
+    return [(size, rows[size]["milliseconds"], rows[size]["hardware"]) for size in sizes]
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,95 @@
+"""Timings side by side: only of like machines and settings, and by intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sshbench.errors import CheckFailedError, UsageError
+from sshbench.timing.record import SizeTiming, TimingRecord
+from sshbench.timing.statistics import ratio_interval
+
+# What two timings must share before their ratio says anything about the code.
+_MACHINE = ("processor", "cores", "architecture", "system", "device", "gpu")
+_RECORD = ("detector", "scope", "batch", "threads", "image_source", "settings", "weights_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """New by old at one size.
+
+    Attributes:
+        size: Input size.
+        ratio: Of medians; over 1 is slower.
+        low: 95 % bootstrap interval.
+        high: 95 % bootstrap interval.
+    """
+
+    size: str
+    ratio: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.size}: {self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}] of the old time"
+
+
+def differences(new: TimingRecord, old: TimingRecord) -> list[str]:
+    """Fields in which two timings are unlike, each with both values."""
+    found = [
+        f"{name}: {getattr(old, name)!r} and {getattr(new, name)!r}"
+        for name in _RECORD
+        if getattr(old, name) != getattr(new, name)
+    ]
+    for name in _MACHINE:
+        before, after = old.machine.get(name), new.machine.get(name)
+        if before != after:
+            found.append(f"machine.{name}: {before!r} and {after!r}")
+    return found
+
+
+def compare(new: TimingRecord, old: TimingRecord, *, force: bool = False) -> list[Ratio]:
+    """Ratios of the sizes that both have.
+
+    Raises:
+        UsageError: Machine or settings differ (the fields are named) and it was not forced, or no size is in both.
+    """
+    unlike = differences(new, old)
+    if unlike and not force:
+        raise UsageError("these timings do not compare: " + "; ".join(unlike), remedy="--force compares all the same")
+    before = {timing.size: timing for timing in old.sizes}
+    ratios = [
+        _ratio(timing, before[timing.size], new.scope, old.scope) for timing in new.sizes if timing.size in before
+    ]
+    if not ratios:
+        raise UsageError("these timings have no size in common")
+    return ratios
+
+
+def check_not_slower(ratios: Sequence[Ratio], percent: float) -> None:
+    """Fail where even the interval's lower end is slower than allowed: one unlucky number does not.
+
+    Raises:
+        CheckFailedError: At a size, the new time is certainly more than `percent` over the old one.
+    """
+    slower = [ratio for ratio in ratios if ratio.low > 1 + percent / 100]
+    if slower:
+        raise CheckFailedError(f"slower by more than {percent:g} %: " + "; ".join(map(str, slower)))
+
+
+def paired_ratios(a: SizeTiming, b: SizeTiming, scope: str) -> tuple[float, float, float]:
+    """Ratio a / b of passes that were measured in turn, pair by pair, with its 95 % bootstrap interval."""
+    tops, bottoms = np.asarray(a.total(scope), dtype=float), np.asarray(b.total(scope), dtype=float)
+    count = min(len(tops), len(bottoms))
+    ratios = tops[:count] / bottoms[:count]
+    rng = np.random.default_rng(0)
+    medians = np.median(rng.choice(ratios, (2000, count)), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return float(np.median(ratios)), float(low), float(high)
+
+
+def _ratio(new: SizeTiming, old: SizeTiming, new_scope: str, old_scope: str) -> Ratio:
+    tops, bottoms = np.asarray(new.total(new_scope), dtype=float), np.asarray(old.total(old_scope), dtype=float)
+    return Ratio(new.size, *ratio_interval(tops, bottoms))

@@ -1,0 +1,190 @@
+"""The measuring itself: warm up until stable, then rotate real images until time and count suffice; keep every value.
+
+Method after MLPerf's load generator, pyperf, trtexec and torch.utils.benchmark: see docs/timing.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from sshbench.detectors.base import Detector, check_image, read_image
+from sshbench.errors import SshbenchError, UsageError
+from sshbench.records import Image
+from sshbench.timing.clock import Clock, HostClock
+from sshbench.timing.images import TimedImage
+
+SCOPES = ("paper", "end-to-end", "forward")
+_WARM_LEAST, _WARM_MOST, _WARM_SAME = 3, 12, 0.05
+_WARM_ENOUGH = 10e9  # nanoseconds
+
+
+@dataclass(slots=True, eq=False)
+class Measurement:
+    """Raw values of one series.
+
+    Attributes:
+        stages: By stage, nanoseconds of each pass, in order.
+        images: Name of the image (of the first, for a batch) of each pass.
+        detections: Detections of each pass: an output that nobody uses may not be worked out.
+        faces: Annotated faces in the images of each pass; -1 where not known.
+        warmup: Nanoseconds of the passes before.
+        error: Why it ended early; empty where it did not.
+    """
+
+    stages: dict[str, list[int]] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    detections: list[int] = field(default_factory=list)
+    faces: list[int] = field(default_factory=list)
+    warmup: list[int] = field(default_factory=list)
+    error: str = ""
+
+    def total(self, scope: str) -> list[int]:
+        """Nanoseconds of each pass within a scope."""
+        return [sum(values) for values in zip(*(self.stages[name] for name in self.within(scope)), strict=True)]
+
+    def within(self, scope: str) -> list[str]:
+        """Stages that a scope covers, of those measured.
+
+        `paper` is the release's own timer: mean, resize, network, decoding, best thousand; not reading, not NMS. A
+        detector that does not part decoding from NMS has its whole postprocessing counted.
+        """
+        if scope == "forward":
+            return ["forward"]
+        wanted = ("preprocess", "forward", "decode", "postprocess")
+        return [name for name in self.stages if scope == "end-to-end" or name in wanted]
+
+
+def time_detector(
+    detector: Detector,
+    images: Sequence[TimedImage],
+    *,
+    min_time: float = 5.0,
+    min_count: int = 12,
+    batch: int = 1,
+    clock: Clock | None = None,
+    on_pass: Callable[[float], None] | None = None,
+) -> Measurement:
+    """Time a loaded detector on images, stage by stage.
+
+    Args:
+        detector: Loaded; its settings say at what size it works.
+        images: Taken in turn, so that no pass finds the last one's data in a cache.
+        min_time: Seconds of measured time, all stages, to reach.
+        min_count: Passes to reach; each image is taken at least twice.
+        batch: Images a pass; more than one needs a detector with `forward_batch`.
+        clock: Default: the host's.
+        on_pass: Called after each measured pass with the fraction of the work that is done.
+
+    Returns:
+        Raw values. A detector that raises halfway ends the series: what was measured is kept, with the error.
+
+    Raises:
+        UsageError: There is no image, or the detector cannot work in batches.
+        SshbenchError: The first pass already failed.
+    """
+    series = Series(detector, images, batch=batch, clock=clock)
+    series.warm_up()
+    least = series.least(min_count)
+    while series.spent < min_time * 1e9 or series.count < least:
+        if not series.step():
+            break
+        if on_pass is not None:
+            on_pass(min(1.0, series.spent / max(min_time * 1e9, 1), series.count / least))
+    return series.result
+
+
+class Series:
+    """One series under way: every series has a record and a clock's marks of its own, so none can leak into another.
+
+    Args:
+        detector: As for `time_detector`.
+        images: As for `time_detector`.
+        batch: As for `time_detector`.
+        clock: As for `time_detector`.
+
+    Attributes:
+        result: What was measured so far.
+        spent: Nanoseconds of measured passes.
+        count: Measured passes.
+
+    Raises:
+        UsageError: There is no image, or the detector cannot work in batches.
+    """
+
+    def __init__(
+        self, detector: Detector, images: Sequence[TimedImage], *, batch: int = 1, clock: Clock | None = None
+    ) -> None:
+        if not images:
+            raise UsageError("no image to time on", remedy="Give --images DIR")
+        if batch > 1 and not hasattr(detector, "forward_batch"):
+            raise UsageError(f"detector '{detector.info.name}' works image by image", remedy="Use --batch 1")
+        self._detector, self._clock = detector, clock or HostClock()
+        # A batch is one image several times: all of it has one size then.
+        self._groups = [[image] * batch for image in images]
+        self.result = Measurement()
+        self.spent = self.count = 0
+
+    def least(self, min_count: int) -> int:
+        """Passes to reach: each image is taken at least twice."""
+        return max(min_count, 2 * len(self._groups))
+
+    def warm_up(self) -> None:
+        """Until the median of three passes on one image is that of the three before, or enough were tried."""
+        warm = self.result.warmup
+        while len(warm) < _WARM_MOST:
+            warm.append(sum(_one_pass(self._detector, self._groups[0], self._clock)[0].values()))
+            if len(warm) >= 2 * _WARM_LEAST:
+                before, last = median(warm[-6:-3]), median(warm[-3:])
+                if abs(last - before) <= _WARM_SAME * before:
+                    return
+            elif len(warm) >= _WARM_LEAST and sum(warm) > _WARM_ENOUGH:
+                return  # a slow network is warm after three passes, and six would take minutes
+
+    def step(self) -> bool:
+        """Measure one pass; False where the detector raised, with the error in the result."""
+        group = self._groups[self.count % len(self._groups)]
+        try:
+            stages, found = _one_pass(self._detector, group, self._clock)
+        except SshbenchError as error:
+            self.result.error = str(error)
+            return False
+        except Exception as error:  # noqa: BLE001  # whatever an adapter raises, what was measured is kept
+            self.result.error = f"{type(error).__name__}: {error}"
+            return False
+        for name, value in stages.items():
+            self.result.stages.setdefault(name, []).append(value)
+        self.result.images.append(group[0].name)
+        self.result.detections.append(found)
+        self.result.faces.append(sum(image.faces for image in group) if group[0].faces >= 0 else -1)
+        self.spent += sum(stages.values())
+        self.count += 1
+        return True
+
+
+def _one_pass(detector: Detector, group: list[TimedImage], timer: Clock) -> tuple[dict[str, int], int]:
+    """Time one image, or one batch, by stage; return the times and the number of detections."""
+    names: list[str] = []
+    marks = [timer.mark()]
+
+    def stage(name: str, work: Callable[[], Any]) -> Any:
+        done = work()
+        marks.append(timer.mark())
+        names.append(name)
+        return done
+
+    pixels: list[Image] = stage("read", lambda: [check_image(read_image(image.path)) for image in group])
+    prepared = stage("preprocess", lambda: [detector.preprocess(image) for image in pixels])
+    if len(group) > 1:
+        outputs = stage("forward", lambda: detector.forward_batch(prepared))  # type: ignore[attr-defined]
+    else:
+        outputs = stage("forward", lambda: [detector.forward(prepared[0])])
+    pairs = list(zip(outputs, prepared, strict=True))
+    if hasattr(detector, "decode_boxes"):
+        decoded = stage("decode", lambda: [detector.decode_boxes(out, put) for out, put in pairs])
+        found = stage("nms", lambda: [detector.suppress(boxes) for boxes in decoded])  # type: ignore[attr-defined]
+    else:
+        found = stage("postprocess", lambda: [detector.postprocess(out, put) for out, put in pairs])
+    return dict(zip(names, timer.elapsed(marks), strict=True)), sum(len(one) for one in found)

@@ -1,0 +1,201 @@
+"""One detector timed at several sizes: what a process of its own does, and what a single timing does here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from sshbench.detectors.base import Detector, Settings
+from sshbench.detectors.registry import load_detector
+from sshbench.errors import InputError, UsageError
+from sshbench.provenance import now, versions
+from sshbench.timing import machine
+from sshbench.timing.clock import Clock, CudaClock, clock_for
+from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
+from sshbench.timing.images import images_from
+from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
+
+
+class Job(BaseModel):
+    """What is asked for; JSON-ready, so that another process can be asked for it.
+
+    Attributes:
+        detector: Name.
+        options: Settings and weights of `load_detector`.
+        sizes: `MxN` or `original`.
+        scope: One of `SCOPES`.
+        batch: Images a pass.
+        threads: Of the CPU; None for all.
+        images: Folder of the images; None for the sample.
+        count: How many images.
+        min_time: Seconds a size.
+        min_count: Passes a size.
+        floor: Compare with the machine's limit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    detector: str
+    options: dict[str, Any] = {}
+    sizes: tuple[str, ...]
+    scope: str = "paper"
+    batch: int = 1
+    threads: int | None = None
+    images: str | None = None
+    count: int = 6
+    min_time: float = 5.0
+    min_count: int = 12
+    floor: bool = False
+
+
+def check(job: Job) -> None:
+    """Refuse what cannot be timed before anything is loaded.
+
+    Raises:
+        UsageError: A size, scope or number is not of its form.
+    """
+    if job.scope not in SCOPES:
+        raise UsageError(f"there is no scope '{job.scope}'", remedy=f"Known: {', '.join(SCOPES)}")
+    if not job.sizes:
+        raise UsageError("name at least one size", remedy="--sizes 400x800,600x1000")
+    for size in job.sizes:
+        Settings(resize=size)
+    for name, value in (("batch", job.batch), ("min-count", job.min_count), ("threads", job.threads or 1)):
+        if value < 1:
+            raise UsageError(f"--{name} must be at least 1, not {value}")
+    if not 0 <= job.min_time < 86400:
+        raise UsageError(f"--min-time must be seconds, not {job.min_time}")
+
+
+class Bench:
+    """A loaded detector with its images, ready to be timed, size by size or pass by pass.
+
+    Args:
+        job: What is asked for.
+
+    Raises:
+        SshbenchError: The detector or the images are not to be had.
+    """
+
+    def __init__(self, job: Job) -> None:
+        check(job)
+        self.job = job
+        self.threads = _set_threads(job.threads)
+        self.before = machine.state()
+        self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
+        self.detector: Detector = load_detector(job.detector, **job.options)
+        self.device = str(self.detector.settings.extra.get("device", "cpu"))
+        self.clock: Clock = clock_for(self.device)
+
+    def series(self, size: str) -> Series:
+        """A series at one size, to be stepped through; one at a time, for the detector has one size at a time."""
+        self.detector.settings = replace(self.detector.settings, resize=size)
+        return Series(self.detector, self.images, batch=self.job.batch, clock=self.clock)
+
+    def measure(self, size: str, on_pass: Callable[[float], None] | None = None) -> Measurement:
+        """Time the detector at one size."""
+        self.detector.settings = replace(self.detector.settings, resize=size)
+        return time_detector(
+            self.detector,
+            self.images,
+            min_time=self.job.min_time,
+            min_count=self.job.min_count,
+            batch=self.job.batch,
+            clock=self.clock,
+            on_pass=on_pass,
+        )
+
+    def timing(self, size: str, measured: Measurement) -> SizeTiming:
+        """Figures of a series.
+
+        Raises:
+            InputError: Nothing was measured.
+        """
+        if not measured.images:
+            raise InputError(
+                f"nothing was measured ({measured.error})", file=self.images[0].path, remedy="See the error"
+            )
+        memory = machine.peak_memory_mib(self.device)
+        floor = self._floor(size, measured) if self.job.floor else None
+        return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor)
+
+    def record(self, sizes: list[SizeTiming]) -> TimingRecord:
+        """All of it."""
+        after = machine.state()
+        notes = machine.noted(self.before, after)
+        clock = "host, perf_counter_ns"
+        if isinstance(self.clock, CudaClock):
+            clock = f"CUDA events; the host's clock differed by at most {self.clock.worst_disagreement:.1%}"
+        settings = {key: value for key, value in self.detector.settings.as_dict().items() if key != "resize"}
+        return TimingRecord(
+            detector=self.job.detector,
+            settings=settings,
+            weights_sha256=self.detector.weights_sha256,
+            scope=self.job.scope,
+            batch=self.job.batch,
+            threads=self.threads,
+            image_source=self.image_source,
+            min_time=self.job.min_time,
+            min_count=self.job.min_count,
+            sizes=tuple(sizes),
+            versions=versions(),
+            machine={**machine.hardware(self.device), "before": self.before, "after": after, "notes": notes},
+            created=now(),
+            clock=clock,
+        )
+
+    def _floor(self, size: str, measured: Measurement) -> Floor:
+        from sshbench.detectors.base import read_image
+        from sshbench.ssh.architecture import architecture
+        from sshbench.timing.floor import floor_of
+
+        name = self.detector.settings.extra.get("architecture")
+        if name is None:
+            raise UsageError(f"--floor knows the work of SSH only, not of '{self.job.detector}'")
+        inputs = [self.detector.preprocess(read_image(image.path)).data for image in self.images]
+        heights, widths = zip(*((d.shape[2], d.shape[3]) for levels in inputs for d, _ in levels[:1]), strict=True)
+        area = mean(height * width for height, width in zip(heights, widths, strict=True))
+        # The work of an input of the mean area, in the first image's proportions.
+        scale = (area / (heights[0] * widths[0])) ** 0.5
+        return floor_of(
+            architecture(str(name)),
+            round(heights[0] * scale),
+            round(widths[0] * scale),
+            precision=str(self.detector.settings.extra["precision"]),
+            device=self.device,
+            forward_ms=median(measured.stages["forward"]) / 1e6 / self.job.batch,
+        )
+
+
+def run(job: Job, on_progress: Callable[[str, float], None] | None = None) -> TimingRecord:
+    """Time one detector here, size by size.
+
+    Args:
+        job: What is asked for.
+        on_progress: Called with the size and the fraction done.
+    """
+    bench = Bench(job)
+    sizes = []
+    for size in job.sizes:
+        report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
+        sizes.append(bench.timing(size, bench.measure(size, report)))
+    return bench.record(sizes)
+
+
+def _set_threads(threads: int | None) -> int:
+    """Limit the threads of everything that counts them; return how many there are."""
+    import cv2
+
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    count = min(threads or available, available)
+    cv2.setNumThreads(count)
+    if threads is not None and hasattr(os, "sched_setaffinity"):
+        # Every library reads this, whatever its own option is called.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+    return count

@@ -1,0 +1,62 @@
+"""A detector in a process of its own, timed pass by pass on request: `python -m sshbench.timing.worker`.
+
+One JSON object a line. First comes the job; then `{"size": S}` begins a series, `{"step": true}` measures a pass,
+`{"finish": true}` sums the series up, `{"record": true}` gives the whole record and ends. Every answer is an object,
+with the field `error` where something went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from sshbench.errors import SshbenchError
+from sshbench.timing.harness import Series
+from sshbench.timing.job import Bench, Job
+from sshbench.timing.record import SizeTiming
+
+
+def main() -> None:
+    """Answer requests until the record was asked for or the parent went away."""
+    # What libraries print must not get among the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        print(json.dumps(content), file=answers, flush=True)
+
+    try:
+        bench = Bench(Job.model_validate_json(sys.stdin.readline()))
+        answer({"ready": True})
+        _serve(bench, answer)
+    except SshbenchError as error:
+        answer({"error": str(error), "exit_code": error.exit_code})
+    except Exception as error:  # noqa: BLE001  # the parent shall hear of it, whatever it is
+        answer({"error": f"{type(error).__name__}: {error}", "exit_code": 1})
+
+
+def _serve(bench: Bench, answer: Any) -> None:
+    sizes: list[SizeTiming] = []
+    series: Series | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "size" in request:
+            series = bench.series(request["size"])
+            size = request["size"]
+            series.warm_up()
+            answer({"least": series.least(bench.job.min_count)})
+        elif "step" in request and series is not None:
+            going = series.step()
+            answer({"going": going, "spent": series.spent, "count": series.count})
+        elif "finish" in request and series is not None:
+            sizes.append(bench.timing(size, series.result))
+            answer({"finished": size})
+        elif "record" in request:
+            answer({"record": bench.record(sizes).model_dump(mode="json")})
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Several detectors timed in processes of their own, interleaved pass by pass: what disturbs one disturbs all alike."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, cast
+
+from sshbench.errors import SshbenchError, UsageError
+from sshbench.timing.job import Job
+from sshbench.timing.record import TimingRecord
+
+Progress = Callable[[str, float], None]
+
+
+class Worker:
+    """A worker's process and its end of the conversation.
+
+    Args:
+        job: What it shall time.
+
+    Raises:
+        SshbenchError: It could not load the detector or find images.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sshbench.timing.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(self) -> None:
+        """Hand the job over and wait until it is ready."""
+        self._send(self.job.model_dump_json())
+        self._receive()
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and return its answer.
+
+        Raises:
+            SshbenchError: The worker says that something went wrong, or died.
+        """
+        self._send(json.dumps(request))
+        return self._receive()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise SshbenchError(f"the process that times '{self.job.detector}' ended") from error
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SshbenchError(f"the process that times '{self.job.detector}' ended")
+        answer = cast("dict[str, Any]", json.loads(line))
+        if "error" in answer:
+            raised = UsageError if answer.get("exit_code") == 2 else SshbenchError
+            raise raised(f"{self.job.detector}: {answer['error']}")
+        return answer
+
+
+def run_interleaved(jobs: Sequence[Job], on_progress: Progress | None = None) -> list[TimingRecord]:
+    """Time several detectors at the same sizes, A B A B.
+
+    Args:
+        jobs: One a detector; sizes, times and counts of the first hold for all.
+        on_progress: Called with the size and the fraction done.
+
+    Raises:
+        SshbenchError: A detector cannot be timed.
+    """
+    first = jobs[0]
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(job)) for job in jobs]
+        for worker in workers:
+            worker.start()
+        for size in first.sizes:
+            _interleave(workers, size, first.min_time * 1e9, on_progress)
+        return [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
+
+
+def _interleave(workers: Sequence[Worker], size: str, min_spent: float, on_progress: Progress | None) -> None:
+    least = max(int(worker.ask(size=size)["least"]) for worker in workers)
+    spent = [0.0] * len(workers)
+    count, going = 0, True
+    # As many passes for all: ratios are taken pair by pair.
+    while going and (count < least or min(spent) < min_spent):
+        for i, worker in enumerate(workers):
+            answer = worker.ask(step=True)
+            going = going and bool(answer["going"])
+            spent[i] = float(answer["spent"])
+        count += 1
+        if on_progress is not None:
+            on_progress(size, min(1.0, count / least, min(spent) / max(min_spent, 1)))
+    for worker in workers:
+        worker.ask(finish=True)
