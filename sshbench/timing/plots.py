@@ -57,9 +57,8 @@ def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
                 found.append((timing.detections[j], after[j]))
                 tail = [timing.faces[j], timing.detections[j], after[j], total[j]]
                 rows.append([record.detector, label_of(record), timing.size, image, *tail])
-        axes.scatter(
-            *zip(*found, strict=True), s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=label_of(record)
-        )
+        numbers, times = [number for number, _ in found], [value for _, value in found]
+        axes.scatter(numbers, times, s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=label_of(record))
     axes.set(xlabel="detections in the image", ylabel="milliseconds after the network")
     _finish(axes, "cost of many faces")
     return _write(figure, rows, out, "latency-faces")

@@ -1,0 +1,247 @@
+"""The harness on detectors whose times are known."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings
+from sshbench.detectors.registry import detector_info
+from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.records import Detections, Image
+from sshbench.timing import Measurement, time_detector
+from sshbench.timing.compare import check_not_slower, compare, differences, paired_ratios
+from sshbench.timing.images import TimedImage, images_from
+from sshbench.timing.job import Job, check
+from sshbench.timing.record import SizeTiming, TimingRecord, size_timing
+
+SLEEPS = {"preprocess": 0.02, "forward": 0.05, "postprocess": 0.03}
+
+
+class Sleeper:
+    """Takes a known time in each stage."""
+
+    info: DetectorInfo = replace(detector_info("haar"), name="sleeper")
+
+    def __init__(self, fail_at: int = -1) -> None:
+        self.settings = Settings()
+        self.weights_sha256 = None
+        self.passes, self.fail_at = 0, fail_at
+
+    def load(self) -> None: ...
+
+    def preprocess(self, image: Image) -> Prepared:
+        time.sleep(SLEEPS["preprocess"])
+        return Prepared(image, 1.0)
+
+    def forward(self, prepared: Prepared) -> Any:
+        self.passes += 1
+        if self.passes == self.fail_at:
+            raise RuntimeError("out of memory")
+        time.sleep(SLEEPS["forward"])
+        return prepared.data
+
+    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
+        time.sleep(SLEEPS["postprocess"])
+        return Detections(np.zeros((2, 4)), np.zeros(2))
+
+
+class FakeClock:
+    """Says what it was told: nanoseconds for one mark after the other, whatever the time is."""
+
+    def __init__(self, stages: Sequence[Sequence[int]]) -> None:
+        self.stages, self.passes = stages, 0
+
+    def mark(self) -> int:
+        return 0
+
+    def elapsed(self, marks: Sequence[int]) -> list[int]:
+        self.passes += 1
+        return list(self.stages[min(self.passes - 1, len(self.stages) - 1)])[: len(marks) - 1]
+
+
+class Quick(Sleeper):
+    """Takes no time: for fake clocks."""
+
+    def preprocess(self, image: Image) -> Prepared:
+        return Prepared(image, 1.0)
+
+    def forward(self, prepared: Prepared) -> Any:
+        self.passes += 1
+        if self.passes == self.fail_at:
+            raise RuntimeError("out of memory")
+        return prepared.data
+
+    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
+        return Detections.empty()
+
+
+@pytest.fixture(scope="module")
+def images() -> list[TimedImage]:
+    return images_from(None, 3)[0]
+
+
+def test_known_stages_are_measured_right(images: list[TimedImage]) -> None:
+    measured = time_detector(Sleeper(), images, min_time=0, min_count=9)
+    for stage, seconds in SLEEPS.items():
+        assert np.median(measured.stages[stage]) / 1e9 == pytest.approx(seconds, rel=0.03)
+    assert np.median(measured.total("paper")) / 1e9 == pytest.approx(0.1, rel=0.03)
+    assert np.median(measured.total("forward")) / 1e9 == pytest.approx(0.05, rel=0.03)
+    assert measured.within("end-to-end") == ["read", "preprocess", "forward", "postprocess"]
+    assert measured.detections == [2] * 9
+
+
+def test_images_are_taken_in_turn_and_at_least_twice(images: list[TimedImage]) -> None:
+    measured = time_detector(Quick(), images, min_time=0, min_count=1)
+    assert measured.images == [image.name for image in images] * 2
+    assert measured.faces == [image.faces for image in images] * 2
+
+
+def test_it_goes_on_until_time_and_count_suffice(images: list[TimedImage]) -> None:
+    ticks = [1_000_000, 2_000_000, 3_000_000, 4_000_000]  # 10 ms a pass by this clock
+    measured = time_detector(Quick(), images, min_time=0.5, min_count=5, clock=FakeClock([ticks]))
+    assert len(measured.images) == 50
+    measured = time_detector(Quick(), images, min_time=0.01, min_count=20, clock=FakeClock([ticks]))
+    assert len(measured.images) == 20
+    assert set(measured.stages["forward"]) == {3_000_000}
+
+
+def test_warm_up_lasts_until_it_is_stable(images: list[TimedImage]) -> None:
+    cold = [[0, 0, value, 0] for value in (900, 500, 400, 300, 200, 100, 100, 100, 100, 100, 100, 100)]
+    measured = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock(cold))
+    assert measured.warmup[:6] == [900, 500, 400, 300, 200, 100]
+    assert len(measured.warmup) == 10  # the median of the last three is that of the three before
+    assert set(measured.stages["forward"]) == {100}
+
+
+def test_an_injected_slow_third_is_unstable_with_its_reason(images: list[TimedImage]) -> None:
+    fast, slow = [0, 0, 100_000, 0], [0, 0, 110_000, 0]
+    clock = FakeClock([fast] * 6 + [fast] * 20 + [slow] * 10 + [fast] * 100)
+    measured = time_detector(Quick(), images[:1], min_time=0, min_count=30, clock=clock)
+    timing = size_timing("original", measured, "paper", 1, None)
+    assert not timing.stable
+    assert any(reason.startswith("drift") for reason in timing.reasons)
+
+
+def test_nothing_leaks_from_one_detector_into_the_next(images: list[TimedImage]) -> None:
+    """A published table was wrong because two models shared an accumulator: here there is none to share."""
+    first = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 5, 0]]))
+    kept = {name: list(values) for name, values in first.stages.items()}
+    second = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 7, 0]]))
+    assert first.stages == kept
+    assert set(first.stages["forward"]) == {5}
+    assert set(second.stages["forward"]) == {7}
+    assert Measurement().stages is not Measurement().stages
+
+
+def test_a_detector_that_raises_halfway_keeps_what_was_measured(images: list[TimedImage]) -> None:
+    measured = time_detector(Quick(fail_at=16), images, min_time=0, min_count=30, clock=FakeClock([[1, 1, 1, 1]]))
+    assert len(measured.images) == 16 - 1 - len(measured.warmup)
+    assert measured.error == "RuntimeError: out of memory"
+    timing = size_timing("original", measured, "paper", 1, None)
+    assert not timing.stable
+    assert "ended early: RuntimeError: out of memory" in timing.reasons
+
+
+def test_wrong_use(images: list[TimedImage]) -> None:
+    with pytest.raises(UsageError, match="no image"):
+        time_detector(Quick(), [])
+    with pytest.raises(UsageError, match="image by image"):
+        time_detector(Quick(), images, batch=2)
+    with pytest.raises(UsageError, match="at least 1"):
+        images_from(None, 0)
+    for change, says in (
+        ({"sizes": ("800",)}, "no input size"),
+        ({"sizes": ("1200x800",)}, "no input size"),
+        ({"sizes": ()}, "at least one size"),
+        ({"scope": "best"}, "no scope 'best'"),
+        ({"batch": 0}, "--batch"),
+        ({"min_time": -1.0}, "--min-time"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            check(Job(**{"detector": "haar", "sizes": ("original",), **change}))
+
+
+def record(times: Sequence[int], **changes: Any) -> TimingRecord:
+    measured = Measurement({"forward": list(times)}, ["a"] * len(times), [0] * len(times), [-1] * len(times), [1])
+    content: dict[str, Any] = {
+        "detector": "x",
+        "settings": {"nms_iou": 0.3},
+        "weights_sha256": None,
+        "scope": "forward",
+        "batch": 1,
+        "threads": 2,
+        "image_source": "3 of sample",
+        "min_time": 1.0,
+        "min_count": 5,
+        "sizes": (size_timing("400x800", measured, "forward", 1, 100),),
+        "versions": {},
+        "machine": {"processor": "P", "cores": 2},
+        "created": "2026-01-01T00:00:00+00:00",
+        "clock": "host",
+    }
+    return TimingRecord(**{**content, **changes})
+
+
+def noisy(median_ns: float, seed: int) -> list[int]:
+    return [int(value) for value in np.random.default_rng(seed).normal(median_ns, median_ns / 50, 40)]
+
+
+def test_records_round_trip_and_say_what_is_wrong(tmp_path: Path) -> None:
+    made = record(noisy(1e6, 0))
+    made.save(tmp_path / "t.json")
+    assert TimingRecord.load(tmp_path / "t.json") == made
+    content = json.loads((tmp_path / "t.json").read_text())
+    content["batch"] = "many"
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="batch"):
+        TimingRecord.load(tmp_path / "t.json")
+    with pytest.raises(MissingDataError):
+        TimingRecord.load(tmp_path / "nothing.json")
+
+
+def test_the_documented_schema_is_the_one_in_use() -> None:
+    documented = json.loads((Path(__file__).parents[2] / "docs" / "timing-schema.json").read_text())
+    assert documented == TimingRecord.model_json_schema()
+
+
+def test_unlike_timings_are_refused_with_the_fields_that_differ() -> None:
+    old = record(noisy(1e6, 0))
+    new = record(noisy(1e6, 1), threads=1, machine={"processor": "Q", "cores": 2}, settings={"nms_iou": 0.5})
+    assert [text.partition(":")[0] for text in differences(new, old)] == ["threads", "settings", "machine.processor"]
+    with pytest.raises(UsageError, match=r"threads: 2 and 1.*machine\.processor: 'P' and 'Q'"):
+        compare(new, old)
+    (ratio,) = compare(new, old, force=True)
+    assert ratio.ratio == pytest.approx(1, abs=0.02)
+    with pytest.raises(UsageError, match="no size in common"):
+        compare(record(noisy(1e6, 1), sizes=(_renamed(old.sizes[0]),)), old)
+
+
+def _renamed(timing: SizeTiming) -> SizeTiming:
+    return timing.model_copy(update={"size": "600x1000"})
+
+
+def test_slower_means_certainly_slower() -> None:
+    old = record(noisy(1e6, 0))
+    check_not_slower(compare(record(noisy(1.02e6, 1)), old), 5)
+    with pytest.raises(Exception, match=r"slower by more than 5 %.*400x800"):
+        check_not_slower(compare(record(noisy(1.2e6, 2)), old), 5)
+    unlucky = noisy(1e6, 3)
+    unlucky[0] *= 10
+    check_not_slower(compare(record(unlucky), old), 5)
+
+
+def test_pairs_cancel_what_disturbs_both() -> None:
+    rng = np.random.default_rng(0)
+    common = rng.uniform(1, 3, 60)
+    a, b = (record([int(1e6 * factor * c) for c in common]).sizes[0] for factor in (1.1, 1.0))
+    ratio, low, high = paired_ratios(a, b, "forward")
+    assert ratio == pytest.approx(1.1, rel=1e-3)
+    assert high - low < 0.01
