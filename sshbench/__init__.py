@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sshbench.predictions.wider import read_wider
     from sshbench.protocols import load_protocol
     from sshbench.records import Detections, Faces, ImageRecord
+    from sshbench.timing import time_detector
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ _WHERE = {
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
     "read_wider": "sshbench.predictions.wider",
+    "time_detector": "sshbench.timing",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "load_detector",
     "load_protocol",
     "read_wider",
+    "time_detector",
 ]
 
 

@@ -93,7 +93,7 @@ def timing_command(
         for name in detector
     ]
     check(jobs[0])
-    records = timing_steps.measure(jobs, show_progress=not as_json)
+    records = timing_steps.measure(jobs, out, show_progress=not as_json)
     files = timing_steps.keep(records, out)
     if plot is not None:
         files += timing_steps.draw(records, plot)

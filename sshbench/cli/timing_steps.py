@@ -31,8 +31,8 @@ def percent(text: str) -> float:
     return float(match[1])
 
 
-def measure(jobs: Sequence[Job], *, show_progress: bool) -> list[TimingRecord]:
-    """Time one detector here, several in turn in processes of their own."""
+def measure(jobs: Sequence[Job], out: Path | None, *, show_progress: bool) -> list[TimingRecord]:
+    """Time one detector here (each size is kept as soon as it is done), several in turn in processes of their own."""
     total = len(jobs[0].sizes)
     done: dict[str, float] = {}
     with progress_bar("timing", total, "sizes", enabled=show_progress) as bar:
@@ -43,10 +43,14 @@ def measure(jobs: Sequence[Job], *, show_progress: bool) -> list[TimingRecord]:
             bar.update(done[size] - before, size)
 
         if len(jobs) == 1:
-            return [jobs_of.run(jobs[0], report)]
+            return [jobs_of.run(jobs[0], report, lambda record: _keep_so_far(record, out))]
         from sshbench.timing.workers import run_interleaved
 
         return run_interleaved(jobs, report)
+
+
+def _keep_so_far(record: TimingRecord, out: Path | None) -> None:
+    keep([record], out)
 
 
 def keep(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:

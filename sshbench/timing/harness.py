@@ -132,10 +132,21 @@ class Series:
         return max(min_count, 2 * len(self._groups))
 
     def warm_up(self) -> None:
-        """Until the median of three passes on one image is that of the three before, or enough were tried."""
+        """Until the median of three passes on one image is that of the three before, or enough were tried.
+
+        Raises:
+            SshbenchError: The detector raised.
+        """
         warm = self.result.warmup
         while len(warm) < _WARM_MOST:
-            warm.append(sum(_one_pass(self._detector, self._groups[0], self._clock)[0].values()))
+            try:
+                stages, _ = _one_pass(self._detector, self._groups[0], self._clock)
+            except SshbenchError:
+                raise
+            except Exception as error:  # an adapter may raise anything; its user gets a sentence
+                text = f"'{self._detector.info.name}' failed before anything was measured"
+                raise SshbenchError(f"{text}: {type(error).__name__}: {error}") from error
+            warm.append(sum(stages.values()))
             if len(warm) >= 2 * _WARM_LEAST:
                 before, last = median(warm[-6:-3]), median(warm[-3:])
                 if abs(last - before) <= _WARM_SAME * before:

@@ -173,18 +173,25 @@ class Bench:
         )
 
 
-def run(job: Job, on_progress: Callable[[str, float], None] | None = None) -> TimingRecord:
+def run(
+    job: Job,
+    on_progress: Callable[[str, float], None] | None = None,
+    on_record: Callable[[TimingRecord], None] | None = None,
+) -> TimingRecord:
     """Time one detector here, size by size.
 
     Args:
         job: What is asked for.
         on_progress: Called with the size and the fraction done.
+        on_record: Called after each size with the record so far, so that nothing is lost where a later size fails.
     """
     bench = Bench(job)
     sizes = []
     for size in job.sizes:
         report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
         sizes.append(bench.timing(size, bench.measure(size, report)))
+        if on_record is not None:
+            on_record(bench.record(sizes))
     return bench.record(sizes)
 
 

@@ -44,22 +44,23 @@ def plot_sizes(records: Sequence[TimingRecord], out: Path) -> list[Path]:
 
 
 def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Time after the network (decoding, NMS) against the number of detections, and of faces where they are known."""
+    """Time after the network (decoding, NMS) against the number of faces, or of detections where faces are not known."""
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = figure.add_subplot()
     rows: list[list[object]] = [["detector", "label", "size", "image", "faces", "detections", "after_ms", "total_ms"]]
+    known = all(faces >= 0 for record in records for timing in record.sizes for faces in timing.faces)
     for i, record in enumerate(records):
         found: list[tuple[int, float]] = []
         for timing in record.sizes:
             after = _after(timing)
             total = [value / 1e6 for value in timing.total("end-to-end")]
             for j, image in enumerate(timing.images):
-                found.append((timing.detections[j], after[j]))
+                found.append((timing.faces[j] if known else timing.detections[j], after[j]))
                 tail = [timing.faces[j], timing.detections[j], after[j], total[j]]
                 rows.append([record.detector, label_of(record), timing.size, image, *tail])
         numbers, times = [number for number, _ in found], [value for _, value in found]
         axes.scatter(numbers, times, s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=label_of(record))
-    axes.set(xlabel="detections in the image", ylabel="milliseconds after the network")
+    axes.set(xlabel=f"{'faces' if known else 'detections'} in the image", ylabel="milliseconds after the network")
     _finish(axes, "cost of many faces")
     return _write(figure, rows, out, "latency-faces")
 

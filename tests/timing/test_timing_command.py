@@ -108,3 +108,23 @@ def test_speed_and_accuracy_of_the_same_thing_only(sshbench: Any, tmp_path: Path
     assert sshbench("timing", *options, "--sizes", "200x300", *QUICK, "--out", timing, "--json")[0] == 0
     code, _, err = sshbench(*arguments)
     assert (code, "size is '200x300' and '120x160'" in err) == (2, True)
+
+
+def test_what_was_measured_is_kept_where_a_later_size_fails(
+    sshbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sshbench.detectors.haar import HaarCascade
+
+    forward = HaarCascade.forward
+
+    def fails_when_large(self: HaarCascade, prepared: Any) -> Any:
+        if self.settings.resize == "300x400":
+            raise MemoryError("too large")
+        return forward(self, prepared)
+
+    monkeypatch.setattr(HaarCascade, "forward", fails_when_large)
+    arguments = ["timing", "--detector", "haar", "--sizes", "120x160,300x400", *QUICK]
+    code, _, err = sshbench(*arguments, "--out", tmp_path / "t.json")
+    assert code == 1
+    assert "'haar' failed before anything was measured: MemoryError: too large" in err
+    assert [timing.size for timing in TimingRecord.load(tmp_path / "t.json").sizes] == ["120x160"]
