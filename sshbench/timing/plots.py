@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sshbench.errors import UsageError
 from sshbench.evaluation import EvaluationRecord
@@ -19,14 +21,15 @@ from sshbench.timing.record import SizeTiming, TimingRecord
 
 
 def plot_sizes(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Latency against the input's area: median and interval of each size, one line a record."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    """Latency against the input's area: median and interval of each size, one line a record; none without sizes."""
+    records = [record for record in records if any(timing.size != "original" for timing in record.sizes)]
+    if not records:
+        return []
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
     rows: list[list[object]] = [["detector", "label", "size", "scope", "median_ms", "low_ms", "high_ms", "count"]]
     for i, record in enumerate(records):
         sizes = [timing for timing in record.sizes if timing.size != "original"]
-        if not sizes:
-            continue
         areas = [_area(timing.size) for timing in sizes]
         medians = [timing.summary["total"].median for timing in sizes]
         ends = [
@@ -39,13 +42,14 @@ def plot_sizes(records: Sequence[TimingRecord], out: Path) -> list[Path]:
             count = timing.summary["total"].count
             rows.append([record.detector, label_of(record), timing.size, record.scope, value, low, high, count])
     axes.set(xlabel="input, megapixels (m x M)", ylabel="milliseconds an image", yscale="log")
+    _plain_numbers(axes.yaxis)
     _finish(axes, f"latency against input size, scope {records[0].scope}")
     return _write(figure, rows, out, "latency-size")
 
 
 def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Time after the network (decoding, NMS) against the number of faces, or of detections where faces are not known."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    """Time after the network against the faces of an image, or its detections where the faces are not known."""
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
     rows: list[list[object]] = [["detector", "label", "size", "image", "faces", "detections", "after_ms", "total_ms"]]
     known = all(faces >= 0 for record in records for timing in record.sizes for faces in timing.faces)
@@ -73,7 +77,7 @@ def plot_accuracy(
     Raises:
         UsageError: A timing and its run differ in weights, settings or size, or the run has no such metric.
     """
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
     rows: list[list[object]] = [["detector", "size", "median_ms", "metric", "value", "dataset", "images"]]
     for i, (record, timing, identity, result) in enumerate(pairs):
@@ -89,7 +93,11 @@ def plot_accuracy(
             f"{record.detector} {timing.size}", (latency, 100 * value), xytext=(6, 4), textcoords="offset points"
         )
         rows.append([record.detector, timing.size, latency, metric, value, result.dataset, result.images])
+    values = [100 * float(result.metrics[metric] or 0) for _, _, _, result in pairs]
+    axes.set_ylim(max(0.0, min(values) - 5), min(100.0, max(values) + 4) + 0.5)
     axes.set(xlabel="milliseconds an image (median)", ylabel=f"{metric}, percent", xscale="log")
+    axes.margins(x=0.25)
+    _plain_numbers(axes.xaxis)
     _finish(axes, f"speed against accuracy, {pairs[0][3].dataset}", legend=False)
     return _write(figure, rows, out, "speed-accuracy")
 
@@ -132,6 +140,13 @@ def _area(size: str) -> float:
     return int(short) * int(long) / 1e6
 
 
+def _plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10, 20, ... on a logarithmic axis, instead of powers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _finish(axes: Axes, title: str, *, legend: bool = True) -> None:
     axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
     axes.grid(color="#e5e7eb", linewidth=0.8)
@@ -139,7 +154,7 @@ def _finish(axes: Axes, title: str, *, legend: bool = True) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if legend:
-        axes.legend(fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
+        axes.figure.legend(loc="outside right upper", fontsize=9, frameon=False)
 
 
 def _write(figure: Figure, rows: list[list[object]], out: Path, name: str) -> list[Path]:
