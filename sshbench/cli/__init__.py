@@ -18,6 +18,7 @@ from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
 from sshbench.cli.demo import demo_command
 from sshbench.cli.detect import detect_command
+from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.protocols import protocols_app
@@ -50,6 +51,7 @@ app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(data_app, name="data")
 app.add_typer(timing_app, name="timing")
+app.add_typer(detectors_app, name="detectors")
 app.add_typer(weights_app, name="weights")
 app.add_typer(protocols_app, name="protocols")
 app.add_typer(curves_app, name="curves")

@@ -24,9 +24,7 @@ def eval_command(
         str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="Detector to run: haar, yunet, ssh, ssh-pyramid, ssh-tiny or a plug-in's.")
-    ] = None,
+    detector: Annotated[str | None, typer.Option(help="Detector to run; `sshbench detectors list` names them.")] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(

@@ -1,4 +1,4 @@
-"""`sshbench weights`: SSH's parameters, in and out."""
+"""`sshbench weights`: the registry's files, and SSH's parameters in and out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,96 @@ from typing import Annotated, Literal
 
 import typer
 
-weights_app = typer.Typer(help="SSH's parameters: import, look at, export.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights files: the registry's, and SSH's own.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@weights_app.command("list")
+def list_command(as_json: _AsJson = False) -> None:
+    """List the registry: every file with its licence, training data, origin, and whether it is on this machine.
+
+    Example:
+
+      sshbench weights list
+    """
+    from dataclasses import asdict
+
+    from sshbench.detectors.weights import locate_weights, weights_files
+
+    rows = [(entry, locate_weights(entry.name)) for entry in weights_files()]
+    if as_json:
+        content = [{**asdict(entry), "path": None if path is None else str(path)} for entry, path in rows]
+        typer.echo(json.dumps({"weights": content}, ensure_ascii=False))
+        return
+    for entry, path in rows:
+        typer.echo(f"{entry.name}  {entry.bytes / 1e6:.1f} MB  {'here' if path else 'not here'}")
+        typer.echo(f"    licence {entry.licence}; trained on {entry.training_data or 'unknown data'}")
+        typer.echo(f"    from {entry.origin}")
+
+
+@weights_app.command("fetch")
+def fetch_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Files by name; default: all of the registry.")] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Fetch files that are not here, and check those that are.
+
+    Example:
+
+      sshbench weights fetch centerface.onnx
+    """
+    from sshbench.detectors.weights import find_weights, weights_files
+
+    wanted = names or [entry.name for entry in weights_files()]
+    found = {name: str(find_weights(name)) for name in wanted}
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for name, path in found.items():
+        typer.echo(f"{name}: {path}")
+
+
+@weights_app.command("verify")
+def verify_command(as_json: _AsJson = False) -> None:
+    """Compare every file that is here with its sha256; nothing is fetched.
+
+    Exit code 1 where one is another file than it should be.
+
+    Example:
+
+      sshbench weights verify
+    """
+    from sshbench.detectors.weights import locate_weights, weights_files
+    from sshbench.resources import sha256_of
+
+    verdicts: dict[str, str] = {}
+    for entry in weights_files():
+        path = locate_weights(entry.name)
+        if path is None:
+            verdicts[entry.name] = "not here"
+        else:
+            verdicts[entry.name] = "ok" if sha256_of(path) == entry.sha256 else f"WRONG: {path} is another file"
+    if as_json:
+        typer.echo(json.dumps(verdicts, ensure_ascii=False))
+    else:
+        for name, verdict in verdicts.items():
+            typer.echo(f"{name}: {verdict}")
+    if any(verdict.startswith("WRONG") for verdict in verdicts.values()):
+        raise typer.Exit(1)
+
+
+@weights_app.command("path")
+def path_command(name: Annotated[str, typer.Argument(help="A file of the registry.")]) -> None:
+    """Print where a file lies, fetching it where it is not here.
+
+    Example:
+
+      sshbench weights path centerface.onnx
+    """
+    from sshbench.detectors.weights import find_weights
+
+    typer.echo(str(find_weights(name)))
 
 
 @weights_app.command("import")

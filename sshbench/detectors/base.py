@@ -225,6 +225,19 @@ def resize_image(image: Image, settings: Settings) -> tuple[Image, float]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8), scale
 
 
+def fixed_input(image: Image, width: int, height: int, settings: Settings) -> Image:
+    """Squash an image to the only size a network takes, bilinear.
+
+    Raises:
+        UsageError: The settings ask for another size.
+    """
+    if settings.resize != "original":
+        raise UsageError(f"this network takes {width} x {height} pixels only: --resize does not go with it")
+    import cv2
+
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
 def select(boxes: FloatArray, scores: FloatArray, settings: Settings) -> Detections:
     """Apply score threshold, NMS and top_k to boxes; the result is by falling score.
 

@@ -18,16 +18,21 @@ _INFO_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE, _SHAPE_DIM = 2, 1, 2, 1
 _DIM_PARAM = 2
 
 
-def free_spatial_dims(model: bytes) -> bytes:
+def free_spatial_dims(model: bytes, *, batch: bool = False) -> bytes:
     """Return the model with symbolic sizes: input (N, C, H, W) gets H and W free, outputs lose their declared shape.
+
+    Args:
+        model: An ONNX file's content.
+        batch: Free N as well.
 
     Raises:
         ValueError: The bytes are no protobuf.
     """
-    return _edit(model, {_MODEL_GRAPH: _graph})
+    kept = {1} if batch else {0, 1}
+    return _edit(model, {_MODEL_GRAPH: lambda graph: _graph(graph, kept)})
 
 
-def _graph(graph: bytes) -> bytes:
+def _graph(graph: bytes, kept: set[int]) -> bytes:
     def path(leaf: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
         return lambda info: _edit(
             info, {_INFO_TYPE: lambda t: _edit(t, {_TYPE_TENSOR: lambda x: _edit(x, {_TENSOR_SHAPE: leaf})})}
@@ -36,16 +41,20 @@ def _graph(graph: bytes) -> bytes:
     # value_info repeats the fixed sizes of all inner tensors: without it, the runtime infers them again.
     return _edit(
         graph,
-        {_GRAPH_INPUT: path(_free_from(2)), _GRAPH_OUTPUT: path(_free_from(1)), _GRAPH_VALUE_INFO: lambda _: None},
+        {
+            _GRAPH_INPUT: path(_free_but(kept)),
+            _GRAPH_OUTPUT: path(_free_but({0} & kept)),
+            _GRAPH_VALUE_INFO: lambda _: None,
+        },
     )
 
 
-def _free_from(first: int) -> Callable[[bytes], bytes]:
-    """A function that makes the dimensions of a shape symbolic from the `first` on."""
+def _free_but(kept: set[int]) -> Callable[[bytes], bytes]:
+    """A function that makes the dimensions of a shape symbolic, but for those at the positions `kept`."""
 
     def rewrite(shape: bytes) -> bytes:
         count = iter(range(len(shape)))
-        return _edit(shape, {_SHAPE_DIM: lambda dim: dim if (i := next(count)) < first else _symbol(f"d{i}")})
+        return _edit(shape, {_SHAPE_DIM: lambda dim: dim if (i := next(count)) in kept else _symbol(f"d{i}")})
 
     return rewrite
 

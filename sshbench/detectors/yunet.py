@@ -9,6 +9,7 @@ import numpy as np
 
 from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
 from sshbench.detectors.onnx_dims import free_spatial_dims
+from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import InputError
 from sshbench.records import Detections, Image
@@ -39,23 +40,13 @@ class YuNet:
 
     def load(self) -> None:
         """Read the network, with its fixed 640 x 640 input freed."""
-        import onnxruntime
-
         path = find_weights(_FILE, self._weights)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # it warns of the sizes that were freed on purpose
+        self._outputs = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox")]
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                free_spatial_dims(path.read_bytes()), options, providers=["CPUExecutionProvider"]
-            )
-            self._outputs = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox")]
-            missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
-        except Exception as error:  # ONNX Runtime's own exceptions share no other base
-            raise InputError(
-                f"is no network that ONNX Runtime can read ({error})", file=path, remedy="Check --weights"
-            ) from error
-        if missing:
-            raise InputError("is no YuNet", file=path, field="outputs", value=sorted(missing), remedy="Check --weights")
+            freed = free_spatial_dims(path.read_bytes())
+        except ValueError as error:
+            raise InputError(f"is no ONNX file ({error})", file=path, remedy="Check --weights") from error
+        self._session: Any = open_session(path, self._outputs, freed)
         self.weights_sha256 = sha256_of(path)
 
     def preprocess(self, image: Image) -> Prepared:

@@ -1,0 +1,65 @@
+"""`sshbench detectors`: what there is, and what a user should know of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+detectors_app = typer.Typer(help="Detectors: what there is, and what to know of each.", no_args_is_help=True)
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@detectors_app.command("list")
+def list_command(as_json: _AsJson = False) -> None:
+    """List all detectors, plug-ins included.
+
+    Example:
+
+      sshbench detectors list
+    """
+    from sshbench.detectors.registry import detector_info, names
+    from sshbench.errors import UsageError
+
+    rows: list[dict[str, str]] = []
+    for name in names():
+        try:
+            info = detector_info(name)
+            rows.append({"name": name, "title": info.title, "training_data": info.training_data})
+        except UsageError as error:  # a broken plug-in must not hide the others
+            rows.append({"name": name, "title": f"cannot be imported: {error.message}", "training_data": ""})
+    if as_json:
+        typer.echo(json.dumps({"detectors": rows}, ensure_ascii=False))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']:20} {row['title']}")
+
+
+@detectors_app.command("info")
+def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")], as_json: _AsJson = False) -> None:
+    """Say where a detector comes from, its licence, its weights and what they saw, and its published settings.
+
+    Example:
+
+      sshbench detectors info yunet
+    """
+    from sshbench.detectors.registry import detector_info
+
+    info = detector_info(name)
+    content: dict[str, Any] = {
+        "name": info.name,
+        "title": info.title,
+        "source": info.source,
+        "licence": info.licence,
+        "weights": info.weights,
+        "training_data": info.training_data,
+        "settings": info.defaults.as_dict(),
+        "settings_source": info.defaults_source,
+    }
+    if as_json:
+        typer.echo(json.dumps(content, ensure_ascii=False))
+        return
+    for key, value in content.items():
+        typer.echo(f"{key:16} {value}")

