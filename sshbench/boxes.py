@@ -64,6 +64,11 @@ def sides_of(boxes: FloatArray) -> FloatArray:
     return sides
 
 
+def xywh_of(boxes: FloatArray) -> FloatArray:
+    """Corners as x, y, w, h: float64 (n, 4), with the sides of `sides_of`."""
+    return np.column_stack((boxes[:, :2], sides_of(boxes)))
+
+
 def aligned_iou(a: FloatArray, b: FloatArray, *, inclusive: bool = False) -> FloatArray:
     """IoU of `a[i]` with `b[i]`, in the official WIDER tool's order of operations.
 

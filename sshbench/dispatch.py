@@ -86,22 +86,17 @@ def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
             f"rectangles became ellipses by the rule fddb_ellipse {content_hash(ellipse_rule())}, fitted on FDDB itself"
         )
         findings = (Finding("fitted-ellipses", text),)
-    regions = cached_regions(dataset)
     result = evaluate_fddb(
-        detections, dataset.faces, matching=rules.matching, discrete_iou=rules.discrete_iou, regions=regions
+        detections,
+        dataset.faces,
+        matching=rules.matching,
+        discrete_iou=rules.discrete_iou,
+        regions=cached_regions(dataset),
+        folds=fold_bounds(dataset.root, dataset.faces),
     )
     curves = {"discrete": result.discrete, "continuous": result.continuous}
     metrics = {f"TPR@{n}/{name}": curve.rate_at(n) for name, curve in curves.items() for n in rules.false_positives}
-    for number, (first, last) in enumerate(fold_bounds(dataset.root, dataset.faces), start=1):
-        fold = range(first, last)
-        keys = dataset.keys[first:last]
-        part = evaluate_fddb(
-            detections.aligned(keys),
-            dataset.faces.select(fold),
-            matching=rules.matching,
-            discrete_iou=rules.discrete_iou,
-            regions=regions[first:last],
-        )
+    for number, part in enumerate(result.folds, start=1):
         # A fold is a tenth of the images: the same rate of false positives an image is a tenth of their number.
         for name, curve in (("discrete", part.discrete), ("continuous", part.continuous)):
             metrics[f"fold{number}/TPR@100/{name}"] = curve.rate_at(100)

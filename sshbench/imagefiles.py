@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import xywh_of
 from sshbench.detectors.base import Detector, detect_timed, read_image
 from sshbench.errors import InputError, MissingDataError, SshbenchError
 from sshbench.runs import write_atomic
@@ -91,10 +91,7 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
         cv2.rectangle(pixels, first, last, _COLOUR, stroke)
         above = (first[0], max(first[1] - 3 * stroke, 10 * stroke))
         cv2.putText(pixels, f"{score:.2f}", above, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * stroke, _COLOUR, stroke, cv2.LINE_AA)
-    xywh = [
-        [*box[:2], *side]
-        for box, side in zip(detections.boxes.tolist(), sides_of(detections.boxes).tolist(), strict=True)
-    ]
+    xywh = xywh_of(detections.boxes).tolist()
     content = {
         "image": str(image.path),
         "width": width,

@@ -29,11 +29,16 @@ def machine() -> dict[str, str | int]:
     """Processor, usable cores, memory in MiB and operating system of this machine."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1),
+        "cores": usable_cores(),
         "memory_mib": _memory_mib(),
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
     }
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def now() -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.evaluation import Evaluation, EvaluationRecord
-from sshbench.report.metrics import headline, pivot, title_of
+from sshbench.report.metrics import headline, percent, pivot, title_of
 from sshbench.report.published import published_methods
 
 
@@ -62,13 +62,13 @@ def _headline(evaluation: Evaluation, metrics: list[str], whole: bool, width: in
     table.add_column("source")
     table.add_row(
         record.detector,
-        *(_percent(record.metrics[name]) for name in metrics),
+        *(percent(record.metrics[name]) for name in metrics),
         ", ".join(["this run", *_marks(record)]),
         style="bold",
         end_section=True,
     )
     for method in methods:
-        figures = (_percent(method.metrics.get(name)) for name in metrics)
+        figures = (percent(method.metrics.get(name)) for name in metrics)
         source = method.source if len(method.source) <= left else f"{method.source[: left - 1]}…"
         table.add_row(method.method, *figures, source, style="dim")
     return table
@@ -82,14 +82,10 @@ def _all(record: EvaluationRecord, metrics: list[str]) -> Table:
         table.add_column(column or "all", justify="right")
     for row in rows:
         named = (cells.get((row, column)) for column in columns)
-        table.add_row(row or "all", *("" if name is None else _percent(record.metrics[name]) for name in named))
+        table.add_row(row or "all", *("" if name is None else percent(record.metrics[name]) for name in named))
     return table
 
 
 def _marks(record: EvaluationRecord) -> list[str]:
     marks = [] if record.complete else ["UNFINISHED"]
     return marks + ([f"{record.images} of {record.total_images} images"] if record.images < record.total_images else [])
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"

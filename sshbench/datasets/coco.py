@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sshbench.datasets.base import Dataset
 from sshbench.errors import InputError, MissingDataError
 from sshbench.predictions.coco import box_of, number_of, read_json
 from sshbench.records import FaceSet, FloatArray, offsets_of
+from sshbench.resources import sha256_of
 
 _REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
 # What an annotation may hold beside COCO's own fields, as WIDER FACE's attributes: kept for subsets by rule.
@@ -65,7 +65,7 @@ def load_coco(
         split=split,
         root=path,
         faces=faces,
-        source_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        source_hash=sha256_of(path),
         image_root=next(found, None),
         suffix=suffix,
         total_images=len(faces),

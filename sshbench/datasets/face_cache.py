@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def save_faces(path: Path, faces: FaceSet) -> None:
         **{f"ignore/{name}": flags for name, flags in faces.ignore.items()},
         **{f"attribute/{name}": values for name, values in faces.attributes.items()},
     }
+    save_arrays(path, arrays)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays as an npz, atomically."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

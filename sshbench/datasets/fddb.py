@@ -6,8 +6,6 @@ The cache also keeps the faces' pixels: drawing 5 171 ellipses takes longer than
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.face_cache import load_faces, save_faces
+from sshbench.datasets.face_cache import load_faces, save_arrays, save_faces
 from sshbench.errors import MissingDataError
 from sshbench.evaluators.fddb_regions import Region
 from sshbench.predictions.fddb import read_annotation, read_sizes
@@ -123,14 +121,8 @@ def _sizes(faces: FaceSet, size_list: Path | None, image_root: Path | None, fold
 def _save_regions(path: Path, regions: list[list[Region]]) -> None:
     flat = [region for image in regions for region in image]
     bits = [np.packbits(region.mask.ravel()) for region in flat]
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(
-            file,
-            places=np.array([(r.left, r.top, *r.mask.shape) for r in flat], dtype=np.int32).reshape(-1, 4),
-            bits=np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8),
-        )
-    Path(temporary).replace(path)
+    places = np.array([(r.left, r.top, *r.mask.shape) for r in flat], dtype=np.int32).reshape(-1, 4)
+    save_arrays(path, {"places": places, "bits": np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8)})
 
 
 def _load_regions(path: Path, faces: FaceSet) -> list[list[Region]] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from sshbench.datasets.base import Dataset
 from sshbench.errors import InputError, MissingDataError
 from sshbench.predictions.pascal import image_key
 from sshbench.records import FaceSet, offsets_of
+from sshbench.resources import sha256_of
 
 
 def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence[str], name: str) -> Dataset:
@@ -43,7 +43,7 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
         split="test",
         root=folder,
         faces=faces,
-        source_hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+        source_hash=sha256_of(path),
         image_root=image_root,
         suffix=".jpg",
         total_images=len(faces),

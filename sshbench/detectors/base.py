@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,17 @@ class Detector(Protocol):
 
     def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
         """Turn outputs into detections in pixels of the original image."""
+
+
+class WeightsAdapter:
+    """What adapters with settings and a weights file share; its constructor does nothing heavy."""
+
+    info: ClassVar[DetectorInfo]
+
+    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
+        self.settings = settings or self.info.defaults
+        self.weights_sha256: str | None = None
+        self._weights = weights
 
 
 def detect(detector: Detector, image: npt.NDArray[Any]) -> Detections:

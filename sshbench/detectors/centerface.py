@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
-from sshbench.detectors.onnx_dims import free_spatial_dims
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
-from sshbench.errors import InputError
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
 
@@ -19,7 +16,7 @@ _OUTPUTS = ["537", "538", "539"]  # heat map, logarithms of the sides, offsets o
 _STRIDE = 4
 
 
-class CenterFace:
+class CenterFace(WeightsAdapter):
     """An anchor-free detector with a MobileNetV2 trunk."""
 
     info: ClassVar[DetectorInfo] = DetectorInfo(
@@ -33,19 +30,10 @@ class CenterFace:
         defaults_source="the decode function of its code; the threshold of its WIDER evaluation is not published",
     )
 
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
-
     def load(self) -> None:
         """Read the network, with its fixed batch and size freed."""
         path = find_weights(str(self.info.weights), self._weights)
-        try:
-            freed = free_spatial_dims(path.read_bytes(), batch=True)
-        except ValueError as error:
-            raise InputError(f"is no ONNX file ({error})", file=path, remedy="Check --weights") from error
-        self._session: Any = open_session(path, _OUTPUTS, freed)
+        self._session: Any = open_session(path, _OUTPUTS, free_size=True, free_batch=True)
         self.weights_sha256 = sha256_of(path)
 
     def preprocess(self, image: Image) -> Prepared:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.errors import InputError
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
@@ -15,7 +15,7 @@ from sshbench.resources import sha256_of
 _CASCADE = "haarcascade_frontalface_default.xml"
 
 
-class HaarCascade:
+class HaarCascade(WeightsAdapter):
     """The cascade that OpenCV carries; a score is the sum of the last stage that a window passed."""
 
     info = DetectorInfo(
@@ -29,11 +29,6 @@ class HaarCascade:
         defaults=Settings(extra={"scale_factor": 1.1, "min_neighbors": 1, "min_size": 10}),
         defaults_source="cv2.CascadeClassifier.detectMultiScale's scale factor; the others are ours",
     )
-
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
 
     def load(self) -> None:
         """Read the cascade."""

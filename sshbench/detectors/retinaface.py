@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
 from sshbench.records import Detections, FloatArray, Image
@@ -19,7 +18,7 @@ _LEVELS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
 _VARIANCES = (0.1, 0.2)
 
 
-class RetinaFaceMnet025:
+class RetinaFaceMnet025(WeightsAdapter):
     """A single-stage detector with feature pyramid and context modules."""
 
     info: ClassVar[DetectorInfo] = DetectorInfo(
@@ -32,11 +31,6 @@ class RetinaFaceMnet025:
         defaults=Settings(score_threshold=0.02, nms_iou=0.4),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )
-
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
 
     def load(self) -> None:
         """Read the network."""

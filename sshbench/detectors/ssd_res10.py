@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, fixed_input, select
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, fixed_input, select
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import InputError
 from sshbench.records import Detections, Image
@@ -17,7 +16,7 @@ _NETWORK = "ssd-res10-deploy.prototxt"
 _SIDE = 300
 
 
-class SsdRes10:
+class SsdRes10(WeightsAdapter):
     """An SSD for 300 x 300 pixels; NMS (0.45) and a least score of 0.01 are inside the network."""
 
     info: ClassVar[DetectorInfo] = DetectorInfo(
@@ -30,11 +29,6 @@ class SsdRes10:
         defaults=Settings(score_threshold=0.01, top_k=200),
         defaults_source="deploy.prototxt, detection_output_param",
     )
-
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
 
     def load(self) -> None:
         """Read definition and weights."""

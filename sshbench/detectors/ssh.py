@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, check_image
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, check_image
 from sshbench.detectors.weights import locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
@@ -21,7 +21,7 @@ _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
 
 
-class Ssh:
+class Ssh(WeightsAdapter):
     """SSH with a VGG-16 trunk at one scale."""
 
     info: ClassVar[DetectorInfo] = DetectorInfo(
@@ -35,11 +35,6 @@ class Ssh:
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     pyramid: ClassVar[bool] = False
-
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
 
     def load(self) -> None:
         """Read the weights and build the network; the settings then say what really runs it."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, fixed_input, select
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, fixed_input, select
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
 from sshbench.records import Detections, Image
@@ -17,7 +16,7 @@ from sshbench.resources import sha256_of
 _OUTPUTS = ["scores", "boxes"]
 
 
-class UltraFace320:
+class UltraFace320(WeightsAdapter):
     """The network for 320 x 240 pixels."""
 
     info: ClassVar[DetectorInfo] = DetectorInfo(
@@ -31,11 +30,6 @@ class UltraFace320:
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
     )
     size: ClassVar[tuple[int, int]] = (320, 240)
-
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
 
     def load(self) -> None:
         """Read the network."""

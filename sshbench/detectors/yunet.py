@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, resize_image, select
-from sshbench.detectors.onnx_dims import free_spatial_dims
+from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
-from sshbench.errors import InputError
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
 
@@ -19,7 +16,7 @@ _FILE = "face_detection_yunet_2023mar.onnx"
 _STRIDES = (8, 16, 32)
 
 
-class YuNet:
+class YuNet(WeightsAdapter):
     """An anchor-free detector of 75 thousand parameters with three strides."""
 
     info = DetectorInfo(
@@ -33,20 +30,11 @@ class YuNet:
         defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
     )
 
-    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
-        self.settings = settings or self.info.defaults
-        self.weights_sha256: str | None = None
-        self._weights = weights
-
     def load(self) -> None:
         """Read the network, with its fixed 640 x 640 input freed."""
         path = find_weights(_FILE, self._weights)
         self._outputs = [f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox")]
-        try:
-            freed = free_spatial_dims(path.read_bytes())
-        except ValueError as error:
-            raise InputError(f"is no ONNX file ({error})", file=path, remedy="Check --weights") from error
-        self._session: Any = open_session(path, self._outputs, freed)
+        self._session: Any = open_session(path, self._outputs, free_size=True)
         self.weights_sha256 = sha256_of(path)
 
     def preprocess(self, image: Image) -> Prepared:

@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import xywh_of
 from sshbench.curves import PRCurve
 from sshbench.errors import SshbenchError
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray
@@ -163,7 +163,7 @@ def _mean(values: FloatArray) -> float:
 
 def _truth(faces: FaceSet, crowd: BoolArray) -> dict[str, Any]:
     image = np.repeat(np.arange(len(faces)), np.diff(faces.offsets))
-    xywh = np.column_stack((faces.boxes[:, :2], sides_of(faces.boxes)))
+    xywh = xywh_of(faces.boxes)
     areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
     rows = zip(image.tolist(), xywh.tolist(), areas.tolist(), crowd.tolist(), strict=True)
     return {
@@ -179,7 +179,7 @@ def _truth(faces: FaceSet, crowd: BoolArray) -> dict[str, Any]:
 
 def _results(detections: DetectionSet) -> list[dict[str, Any]]:
     image = np.repeat(np.arange(len(detections.keys)), np.diff(detections.offsets))
-    xywh = np.column_stack((detections.boxes[:, :2], sides_of(detections.boxes)))
+    xywh = xywh_of(detections.boxes)
     rows = zip(image.tolist(), xywh.tolist(), detections.scores.tolist(), strict=True)
     return [{"image_id": i + 1, "category_id": _FACE, "bbox": box, "score": score} for i, box, score in rows]
 

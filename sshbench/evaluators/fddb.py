@@ -10,7 +10,7 @@ Source: description of the official FDDB evaluation code (Jain and Learned-Mille
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,12 +34,14 @@ class FddbResult:
         continuous: ROC that counts a match by its IoU; its false positives are the discrete ones.
         faces: Number of annotated faces.
         images_without_detections: How many images have none.
+        folds: The same of parts of the images, where they were asked for.
     """
 
     discrete: ROCCurve
     continuous: ROCCurve
     faces: int
     images_without_detections: int
+    folds: tuple[FddbResult, ...] = ()
 
 
 def evaluate_fddb(
@@ -49,6 +51,7 @@ def evaluate_fddb(
     matching: Matching = "official",
     discrete_iou: float = 0.5,
     regions: Sequence[Sequence[Region]] | None = None,
+    folds: Sequence[tuple[int, int]] = (),
 ) -> FddbResult:
     """Evaluate detections by the FDDB protocol.
 
@@ -58,6 +61,7 @@ def evaluate_fddb(
         matching: `official` follows the tool's solver, `optimal` takes the best assignment.
         discrete_iou: A match counts as one face at IoU strictly over this.
         regions: The faces' pixels by image, where they are at hand (see `face_regions`).
+        folds: First and last image (exclusive) of parts to sum up apart, from the same matching.
 
     Raises:
         SshbenchError: The images differ, or the ground truth has no ellipses or sizes.
@@ -67,10 +71,11 @@ def evaluate_fddb(
     if faces.ellipses is None or faces.sizes is None:
         raise SshbenchError("FDDB needs faces as ellipses, and the images' sizes")
     drawn = face_regions(faces) if regions is None else regions
-    steps: list[_Steps] = []
+    steps: list[_Steps | None] = []
     for i in range(len(faces)):
         first, last = detections.offsets[i], detections.offsets[i + 1]
         if first == last:
+            steps.append(None)
             continue
         order = first + np.argsort(-detections.scores[first:last], kind="stable")
         width, height = faces.sizes[i].tolist()
@@ -80,7 +85,8 @@ def evaluate_fddb(
             found = [ellipse_region(detections.ellipses[row], width, height) for row in order]
             overlaps = region_overlaps(found, list(drawn[i]))
         steps.append(_image_steps(overlaps, detections.scores[order], matching, discrete_iou))
-    return _curves(steps, faces.total, len(faces) - len(steps))
+    parts = tuple(_curves(steps[first:last], int(faces.offsets[last] - faces.offsets[first])) for first, last in folds)
+    return replace(_curves(steps, faces.total), folds=parts)
 
 
 def face_regions(faces: FaceSet) -> list[list[Region]]:
@@ -173,8 +179,10 @@ def _may_stop_early(used: FloatArray) -> bool:
     return bool(sum(used.max(axis=1).tolist()) > sum(used.max(axis=0).tolist()))
 
 
-def _curves(steps: list[_Steps], faces: int, without: int) -> FddbResult:
-    """Add the images up at every distinct score of the data set, ascending."""
+def _curves(images: Sequence[_Steps | None], faces: int) -> FddbResult:
+    """Add images (None for one without detections) up at every distinct score of theirs, ascending."""
+    steps = [step for step in images if step is not None]
+    without = len(images) - len(steps)
     if steps:
         scores = np.concatenate([step.scores for step in steps])
         # What an image adds when the threshold falls to one of its scores is the difference to the score above.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError
+from sshbench.predictions.files import read_plain_or_gz
 from sshbench.records import DetectionSet, Finding, offsets_of
 
 ImageIds = Mapping[int | str, str]
@@ -96,15 +96,13 @@ def read_json(path: Path) -> Any:
         MissingDataError: There is no such file.
         InputError: It is no json; the text names line and column.
     """
-    if not path.is_file():
-        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
+    content = read_plain_or_gz(path, "Write the file again")
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return json.loads(content)
     except json.JSONDecodeError as error:
         text = f"is no json ({error.msg}, column {error.colno})"
         raise InputError(text, file=path, line=error.lineno, remedy="Write the file again") from error
-    except (OSError, EOFError, UnicodeDecodeError, RecursionError) as error:
+    except (UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Write the file again") from error
 
 

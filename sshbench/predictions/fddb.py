@@ -5,13 +5,13 @@ A block an image: its name, a count, then a row a region: `x y w h score`, or `m
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError
+from sshbench.predictions.files import read_plain_or_gz
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
 _RECTANGLE, _ELLIPSE = 5, 6
@@ -215,10 +215,4 @@ def _first_repeat(names: list[str]) -> str:
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot be read ({error})", file=path, remedy="Get the file again") from error
-    return content.decode("utf-8", errors="replace")
+    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace")

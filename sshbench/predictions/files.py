@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import zipfile
 import zlib
@@ -91,6 +92,21 @@ class FileTree:
         return InputError(
             f"the member cannot be read ({why})", file=f"{self.path}:{name}", remedy="Write the zip again"
         )
+
+
+def read_plain_or_gz(path: Path, remedy: str) -> bytes:
+    """The content of one file, unpacked where its name ends with `.gz`.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: It cannot be read or unpacked; `remedy` says what to do.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
 
 
 def _folder_names(root: Path) -> list[str]:

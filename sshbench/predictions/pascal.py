@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError
+from sshbench.predictions.files import read_plain_or_gz
 from sshbench.records import DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
 _REMEDY = "A line is 'image score x1 y1 x2 y2'"
@@ -92,10 +92,4 @@ def image_key(name: str) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot be read ({error})", file=path, remedy="Get the file again") from error
-    return content.decode("utf-8", errors="replace").splitlines()
+    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace").splitlines()

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import xywh_of
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.predictions.digits import parse_counted_tables
 from sshbench.predictions.files import FileTree
@@ -137,12 +137,17 @@ def format_wider(key: str, detections: Detections) -> str:
     """One image's detections as the text of its prediction file."""
     order = np.argsort(-detections.scores, kind="stable")
     corners = detections.boxes[order]
-    table = np.column_stack((corners[:, :2], sides_of(corners), detections.scores[order]))
-    rows = [" ".join(_shortest(value) for value in row) for row in table.tolist()]
+    table = np.column_stack((xywh_of(corners), detections.scores[order]))
+    rows = [" ".join(shortest(value) for value in row) for row in table.tolist()]
     return "\n".join([key.rsplit("/", 1)[-1], str(len(rows)), *rows]) + "\n"
 
 
-def _shortest(value: float) -> str:
+def shortest(value: float) -> str:
+    """A number in the shortest form that reads back as the same bits.
+
+    >>> shortest(3.0), shortest(0.1)
+    ('3', '0.1')
+    """
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 

@@ -22,6 +22,15 @@ def headline(metrics: Iterable[str], kind: str) -> list[str]:
     return [name for name in names if wanted is None or name in wanted] or names
 
 
+def percent(fraction: float | None) -> str:
+    """A fraction in percent with two digits, `-` where there is none.
+
+    >>> percent(0.98765), percent(None)
+    ('98.77', '-')
+    """
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
+
+
 def title_of(metric: str) -> str:
     """A metric as a column's heading.
 

@@ -15,7 +15,7 @@ import sshbench
 from sshbench.evaluation import Evaluation, EvaluationRecord
 from sshbench.protocols import Protocol
 from sshbench.report.gallery import Picture
-from sshbench.report.metrics import headline, pivot, title_of
+from sshbench.report.metrics import headline, percent, pivot, title_of
 from sshbench.report.published import published_methods
 from sshbench.runs import Identity
 
@@ -87,7 +87,7 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
         published=published_methods(record.protocol) if comparable else [],
         unfinished=[report.label for report in reports if not report.evaluation.record.complete],
         version=sshbench.__version__,
-        percent=_percent,
+        percent=percent,
         details=_details,
     )
     return text
@@ -109,10 +109,6 @@ def _figure_table(heading: str, names: list[str]) -> FigureTable:
     rows, columns, cells = pivot(names)
     listed = [(row or "all", [cells.get((row, column)) for column in columns]) for row in rows]
     return FigureTable(heading, [column or "all" for column in columns], listed)
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
 
 
 def _details(report: RunReport) -> list[tuple[str, str]]:

@@ -91,19 +91,3 @@ class SSH(nn.Module):
         context = upsample(F.relu(self.conv5_128(fifth)))[:, :, : lateral.shape[2], : lateral.shape[3]]
         fused = F.relu(self.conv4_fuse_final(lateral + context))
         return [getattr(self, "m1")(fused), getattr(self, "m2")(fifth), getattr(self, "m3")(pool(fifth))]  # noqa: B009
-
-    def initialise(self, seed: int = 0) -> None:
-        """Fill new layers as the release does (Gaussian of deviation 0.01, bias 0), and the trunk by He's rule.
-
-        The trunk's own values only matter where no ImageNet weights are loaded over them.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        trunk = {layer.name for layer in self.architecture.trunk_layers()}
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Conv2d):
-                inputs = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
-                deviation = (2 / inputs) ** 0.5 if name in trunk else 0.01
-                with torch.no_grad():
-                    module.weight.normal_(0, deviation, generator=generator)
-                    if module.bias is not None:
-                        module.bias.zero_()

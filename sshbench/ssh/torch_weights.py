@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,6 @@ def model_of(weights: Weights) -> SSH:
     model = SSH(weights.architecture)
     model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.parameters.items()})
     return model.eval()
-
-
-def weights_of(model: SSH, metadata: Mapping[str, str]) -> Weights:
-    """The parameters of a network."""
-    parameters = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
-    return Weights(model.architecture, parameters, dict(metadata))
 
 
 def read_state_dict(path: Path) -> dict[str, Float32Array]:

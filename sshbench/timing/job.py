@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from sshbench.detectors.base import Detector, Settings
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import InputError, UsageError
-from sshbench.provenance import now, versions
+from sshbench.provenance import now, usable_cores, versions
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
@@ -199,7 +199,7 @@ def _set_threads(threads: int | None) -> int:
     """Limit the threads of everything that counts them; return how many there are."""
     import cv2
 
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    available = usable_cores()
     count = min(threads or available, available)
     cv2.setNumThreads(count)
     if threads is not None and hasattr(os, "sched_setaffinity"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from sshbench.provenance import cpu_flags, machine
+from sshbench.provenance import cpu_flags, machine, usable_cores
 
 _EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
@@ -42,7 +41,7 @@ def noted(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     notes = []
     if before["cpu_mhz"] and after["cpu_mhz"] and abs(after["cpu_mhz"] / before["cpu_mhz"] - 1) > 0.1:
         notes.append(f"the CPU's clock went from {before['cpu_mhz']} to {after['cpu_mhz']} MHz")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    cores = usable_cores()
     if before["load"][0] > 0.5 * cores:
         notes.append(f"other work was running before: load {before['load'][0]} on {cores} cores")
     if before["throttled"] is not None and after["throttled"] is not None and after["throttled"] > before["throttled"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import xywh_of
 from sshbench.datasets.coco import read_coco
 from sshbench.datasets.convert.content import (
     Content,
@@ -61,7 +61,7 @@ def write_truth(content: Content, path: Path) -> Losses:
     faces = content.faces
     assert faces is not None
     ids = content.image_ids or tuple(range(1, len(faces) + 1))
-    xywh = np.column_stack((faces.boxes[:, :2], sides_of(faces.boxes)))
+    xywh = xywh_of(faces.boxes)
     areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
     crowd = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     fields: dict[str, list[Any]] = {
@@ -94,7 +94,7 @@ def write_detections(content: Content, path: Path) -> Losses:
     detections = content.detections
     assert detections is not None
     ids = content.image_ids or tuple(range(1, len(detections) + 1))
-    xywh = plain(np.column_stack((detections.boxes[:, :2], sides_of(detections.boxes))))
+    xywh = plain(xywh_of(detections.boxes))
     image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets)).tolist()
     results = [
         {

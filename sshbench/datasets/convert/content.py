@@ -171,15 +171,6 @@ def needed_sizes(content: Content, what: str) -> IntArray:
     return content.sizes
 
 
-def short(value: float) -> str:
-    """A number in the shortest form that reads back as the same bits.
-
-    >>> short(3.0), short(0.1)
-    ('3', '0.1')
-    """
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
 def attribute_losses(content: Content, kept: Sequence[str] = ()) -> Losses:
     """What is said of attributes that a format does not hold."""
     faces = content.faces

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import sides_of, xywh_of
 from sshbench.datasets.convert.content import (
     Content,
     Format,
     Known,
     Losses,
     attribute_losses,
-    short,
     size_losses,
 )
 from sshbench.predictions.fddb import read_annotation, read_fddb_file
+from sshbench.predictions.wider import shortest
 from sshbench.records import FloatArray, IntArray
 from sshbench.runs import write_atomic
 
@@ -57,10 +57,7 @@ def write_detections(content: Content, path: Path) -> Losses:
     """Ellipses where the detections have them, else rectangles."""
     detections = content.detections
     assert detections is not None
-    if detections.ellipses is not None:
-        regions: FloatArray = detections.ellipses
-    else:
-        regions = np.column_stack((detections.boxes[:, :2], sides_of(detections.boxes)))
+    regions = xywh_of(detections.boxes) if detections.ellipses is None else detections.ellipses
     write_atomic(path, _blocks(content.keys, detections.offsets, np.column_stack((regions, detections.scores))))
     return []
 
@@ -77,7 +74,7 @@ def _blocks(keys: Sequence[str], offsets: IntArray, table: FloatArray) -> str:
     lines: list[str] = []
     for i, key in enumerate(keys):
         rows = table[offsets[i] : offsets[i + 1]].tolist()
-        lines += [key, str(len(rows)), *(" ".join(map(short, row)) for row in rows)]
+        lines += [key, str(len(rows)), *(" ".join(map(shortest, row)) for row in rows)]
     return "\n".join(lines) + "\n"
 
 

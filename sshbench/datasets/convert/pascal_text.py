@@ -15,12 +15,12 @@ from sshbench.datasets.convert.content import (
     Losses,
     attribute_losses,
     ellipse_losses,
-    short,
     size_losses,
 )
 from sshbench.datasets.pascal import read_csv, read_mat
 from sshbench.errors import UsageError
 from sshbench.predictions.pascal import read_pascal_file
+from sshbench.predictions.wider import shortest
 from sshbench.records import IntArray
 from sshbench.runs import write_atomic
 
@@ -49,7 +49,7 @@ def write_truth(content: Content, path: Path) -> Losses:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "x1", "y1", "x2", "y2", "f4", "ignore"])
     for name, box, flag in zip(names, faces.boxes.tolist(), ignore.tolist(), strict=True):
-        writer.writerow([name, *map(short, box), 0, int(flag)])
+        writer.writerow([name, *map(shortest, box), 0, int(flag)])
     write_atomic(path, text.getvalue())
     losses = [*ellipse_losses(content), *attribute_losses(content, ("invalid",)), *size_losses(content)]
     return [*losses, *_empty_images(faces.offsets, "faces")]
@@ -65,7 +65,7 @@ def write_detections(content: Content, path: Path) -> Losses:
     rows = list(zip(names, detections.scores.tolist(), detections.boxes.tolist(), strict=True))
     if detections.positions is not None:
         rows = [rows[i] for i in np.argsort(detections.positions, kind="stable")]
-    lines = [f"{name} {short(score)} {' '.join(map(short, box))}\n" for name, score, box in rows]
+    lines = [f"{name} {shortest(score)} {' '.join(map(shortest, box))}\n" for name, score, box in rows]
     write_atomic(path, "".join(lines))
     return [*ellipse_losses(content), *_empty_images(detections.offsets, "detections")]
 

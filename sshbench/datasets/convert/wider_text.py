@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sshbench.boxes import sides_of
+from sshbench.boxes import xywh_of
 from sshbench.datasets.convert.content import (
     Content,
     Format,
@@ -14,7 +14,6 @@ from sshbench.datasets.convert.content import (
     Losses,
     attribute_losses,
     ellipse_losses,
-    short,
     size_losses,
     strip_suffix,
     with_suffix,
@@ -22,7 +21,7 @@ from sshbench.datasets.convert.content import (
 from sshbench.datasets.wider_annotations import ATTRIBUTES, image_names, read_text
 from sshbench.errors import UsageError
 from sshbench.predictions.files import FileTree
-from sshbench.predictions.wider import read_wider, write_wider
+from sshbench.predictions.wider import read_wider, shortest, write_wider
 from sshbench.records import FaceSet
 from sshbench.runs import write_atomic
 
@@ -55,13 +54,13 @@ def write_truth(content: Content, path: Path) -> Losses:
     zeros = np.zeros(faces.total, dtype=np.int8)
     columns = {name: faces.attributes.get(name, zeros) for name in ATTRIBUTES}
     columns["invalid"] = columns["invalid"] | faces.ignore.get("all", zeros).astype(np.int8)
-    table = np.column_stack((faces.boxes[:, :2], sides_of(faces.boxes), *columns.values()))
+    table = np.column_stack((xywh_of(faces.boxes), *columns.values()))
     lines: list[str] = []
     for i, name in enumerate(content.names):
         rows = table[faces.offsets[i] : faces.offsets[i + 1]].tolist()
         lines += [with_suffix(name), str(len(rows))]
         # The official lists have a row of zeros where there is no face.
-        lines += [" ".join(map(short, row)) for row in rows] or [" ".join(["0"] * 10)]
+        lines += [" ".join(map(shortest, row)) for row in rows] or [" ".join(["0"] * 10)]
     write_atomic(path, "\n".join(lines) + "\n")
     return [*ellipse_losses(content), *attribute_losses(content, ATTRIBUTES), *size_losses(content)]
 
