@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sshbench.contamination import Domain, domain_of
 from sshbench.curves import PRCurve
 from sshbench.datasets.base import Dataset
 from sshbench.dispatch import Curve, Outcome, Progress, evaluate_by
@@ -65,6 +66,7 @@ class EvaluationRecord(BaseModel):
         total_images: Images of the whole dataset: where it is larger than `images`, this is a part of it.
         smoke_test: The dataset shows that the pipeline works and measures nothing.
         dataset_fingerprint: Hash of annotations and image list.
+        domain: Whether the model may have seen such images: see `contamination.domain_of`.
         warnings: What readers and checks found.
     """
 
@@ -84,6 +86,7 @@ class EvaluationRecord(BaseModel):
     total_images: int
     smoke_test: bool = False
     dataset_fingerprint: str
+    domain: Domain = "unknown"
     warnings: tuple[StoredFinding, ...] = ()
 
 
@@ -111,6 +114,7 @@ def evaluate(
     *,
     detector: str = "detections",
     findings: Sequence[Finding] = (),
+    trained_on: Sequence[str] | None = None,
     complete: bool = True,
     started: float | None = None,
     progress: Progress | None = None,
@@ -123,6 +127,7 @@ def evaluate(
         protocol: The rules.
         detector: Name that the result carries.
         findings: What reading the detections found; kept in the record.
+        trained_on: Benchmarks whose training images the model saw; None where that is not known.
         complete: False marks the metrics as those of an unfinished run.
         started: `time.perf_counter()` when the work began, so that `seconds` covers reading too; default now.
         progress: As for `evaluate_by`.
@@ -147,6 +152,7 @@ def evaluate(
         total_images=dataset.total_images,
         smoke_test=protocol.smoke_test,
         dataset_fingerprint=dataset.fingerprint,
+        domain=domain_of(trained_on, dataset.name),
         warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings, *outcome.findings)),
     )
     return Evaluation(record=record, protocol=protocol, curves=outcome.curves, outcome=outcome)
@@ -159,6 +165,7 @@ def evaluate_run(
     *,
     allow_unfinished: bool = False,
     findings: Sequence[Finding] = (),
+    trained_on: Sequence[str] | None = None,
     started: float | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -170,6 +177,7 @@ def evaluate_run(
         protocol: The rules.
         allow_unfinished: Evaluate the images done so far; the record is then marked.
         findings: What the caller found; kept in the record.
+        trained_on: As for `evaluate`; default: what the run's identity says.
         started: As for `evaluate`.
         progress: As for `evaluate`.
 
@@ -193,6 +201,7 @@ def evaluate_run(
         protocol,
         detector=run.identity.detector,
         findings=found,
+        trained_on=run.identity.trained_on if trained_on is None else trained_on,
         complete=complete,
         started=started,
         progress=progress,

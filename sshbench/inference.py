@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import Detector, detect_timed, read_image
+from sshbench.detectors.base import Detector, FollowsImages, detect_timed, read_image
 from sshbench.errors import MissingDataError, SshbenchError
 from sshbench.records import Detections, Image, ImageRecord
 from sshbench.runs import Run, StoredImage, image_size
@@ -42,6 +42,8 @@ def run_detector(
 def _work(detector: Detector, record: ImageRecord, loaded: Future[tuple[Image, float]]) -> StoredImage:
     try:
         image, read_seconds = loaded.result()
+        if isinstance(detector, FollowsImages):
+            detector.seek(record.key)
         detections, stages = detect_timed(detector, image)
     except SshbenchError as error:
         return StoredImage(record.key, Detections.empty(), error=str(error))

@@ -11,7 +11,7 @@ from pathlib import Path
 import sshbench
 
 # The libraries that can change a detection or a figure.
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "openvino", "torch")
+_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "openvino", "torch", "dlib-bin")
 
 
 def versions() -> dict[str, str]:

@@ -74,6 +74,7 @@ class Identity(BaseModel):
         protocol: Name of the protocol.
         protocol_hash: Hash of its content, overrides included.
         predictions_sha256: Hash of imported detections, None for a detector's run.
+        trained_on: Benchmarks whose training images the model saw, None where that is not known.
         data: Where the dataset lay in the first session, None for the bundled sample.
         created: UTC, of the first session.
         versions: Of code and libraries in the first session.
@@ -93,6 +94,7 @@ class Identity(BaseModel):
     protocol: str
     protocol_hash: str
     predictions_sha256: str | None = None
+    trained_on: tuple[str, ...] | None = None
     data: str | None = None
     created: str
     versions: dict[str, str]
@@ -100,7 +102,7 @@ class Identity(BaseModel):
 
     def key_fields(self) -> dict[str, Any]:
         """The fields that two runs must share to be the same run."""
-        return self.model_dump(mode="json", exclude={"data", "created", "versions", "machine"})
+        return self.model_dump(mode="json", exclude={"trained_on", "data", "created", "versions", "machine"})
 
     @property
     def key(self) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sshbench.contamination import BENCHMARKS
+from sshbench.detectors.registry import names
+from sshbench.report.published import published_of_detector
 from sshbench.resources import published_dir
 
 WIDER = ("method", "subset", "ap", "kind", "source", "note")
@@ -17,6 +20,7 @@ COLUMNS = {
     "fddb.csv": METRIC,
     "pascal.csv": METRIC,
     "afw.csv": METRIC,
+    "detectors.csv": ("detector", "dataset", "metric", "value", "conditions", "source"),
     "ssh_timing.csv": ("size", "milliseconds", "hardware", "scope", "source"),
 }
 METRICS = {
@@ -45,7 +49,7 @@ def test_rows_are_whole_and_sourced(name: str) -> None:
         assert all(value for column, value in row.items() if column != "note")
 
 
-@pytest.mark.parametrize("name", [name for name in COLUMNS if name != "ssh_timing.csv"])
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name not in ("ssh_timing.csv", "detectors.csv")])
 def test_figures_are_fractions_and_no_row_comes_twice(name: str) -> None:
     rows = read(name)
     what, figure = COLUMNS[name][1:3]
@@ -144,3 +148,15 @@ def test_timing_is_the_papers_table_2() -> None:
         "1200x1600": 182,
     }
     assert {row["hardware"] for row in rows} == {"NVIDIA Quadro P6000"}
+
+
+def test_detectors_have_figures_with_conditions() -> None:
+    rows = read("detectors.csv")
+    assert len({(row["detector"], row["dataset"], row["metric"]) for row in rows}) == len(rows)
+    assert {row["detector"] for row in rows} <= set(names())
+    for row in rows:
+        assert 0 <= float(row["value"]) <= 1
+        assert row["dataset"] in BENCHMARKS
+    figures = published_of_detector("yunet")
+    assert [figure.metric for figure in figures] == ["AP/easy", "AP/medium", "AP/hard"]
+    assert published_of_detector("haar") == []

@@ -21,6 +21,7 @@ from sshbench.cli.detect import detect_command
 from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
+from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.timing import timing_app
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command("eval")(eval_command)
 app.command("report")(report_command)
+app.command("leaderboard")(leaderboard_command)
 app.command("detect")(detect_command)
 app.command("archive")(archive_command)
 app.command("demo")(demo_command)

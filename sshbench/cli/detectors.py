@@ -39,13 +39,17 @@ def list_command(as_json: _AsJson = False) -> None:
 
 @detectors_app.command("info")
 def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")], as_json: _AsJson = False) -> None:
-    """Say where a detector comes from, its licence, its weights and what they saw, and its published settings.
+    """Say where a detector comes from, its licence, weights, training data, settings and published figures.
 
     Example:
 
       sshbench detectors info yunet
     """
+    from dataclasses import asdict
+
+    from sshbench.contamination import BENCHMARKS, domain_of
     from sshbench.detectors.registry import detector_info
+    from sshbench.report.published import published_of_detector
 
     info = detector_info(name)
     content: dict[str, Any] = {
@@ -57,9 +61,20 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "training_data": info.training_data,
         "settings": info.defaults.as_dict(),
         "settings_source": info.defaults_source,
+        "trained_on": None if info.trained_on is None else list(info.trained_on),
+        "domains": {name: domain_of(info.trained_on, name) for name in BENCHMARKS},
+        "published": [asdict(figure) for figure in published_of_detector(info.name)],
     }
     if as_json:
         typer.echo(json.dumps(content, ensure_ascii=False))
         return
+    figures = content.pop("published")
+    domains = content.pop("domains")
     for key, value in content.items():
         typer.echo(f"{key:16} {value}")
+    typer.echo(f"{'results on':16} " + ", ".join(f"{name}: {domain}" for name, domain in domains.items()))
+    for figure in figures:
+        what = f"{figure['dataset']} {figure['metric']} {figure['value']} ({figure['conditions']})"
+        typer.echo(f"{'published':16} {what}; {figure['source']}")
+    if not figures:
+        typer.echo(f"{'published':16} nothing that is known here")

@@ -24,7 +24,10 @@ def eval_command(
         str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector to run; `sshbench detectors list` names them.")] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Detector to run, of `sshbench detectors list`; or replay:FILE, a prediction set."),
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -73,6 +76,13 @@ def eval_command(
     device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
     backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
+    trained_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Benchmarks whose training images the model saw, separated by commas, or none: for predictions and "
+            "for weights of your own. Results on them are marked as in domain."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Evaluate a detector, or a set of predictions, by a benchmark's official protocol."""
@@ -106,6 +116,7 @@ def eval_command(
         strict=strict,
         box_format=box_format,
         settings={name: value for name, value in settings.items() if value is not None},
+        trained_on=eval_steps.benchmarks_of(trained_on),
         show_progress=not as_json,
     )
     if predictions is not None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sshbench.cli.progress import Bar, progress_bar
+from sshbench.contamination import BENCHMARKS
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import UsageError
 from sshbench.evaluation import Evaluation, evaluate, evaluate_run, store_evaluation
-from sshbench.predictions import format_of, read_text_predictions
-from sshbench.predictions.wider import BoxFormat, read_wider, write_wider
+from sshbench.predictions import read_predictions, set_name
+from sshbench.predictions.wider import BoxFormat, write_wider
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
 from sshbench.runs import Identity, Run, StoredImage, create_or_resume, is_run, open_run
+
+if TYPE_CHECKING:
+    from sshbench.detectors.base import Detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Request:
         strict: No repairs.
         box_format: Of prediction files.
         settings: The user's settings of the detector.
+        trained_on: Benchmarks whose training images the model saw, where the user says so.
         show_progress: Draw a progress bar on a terminal.
         started: `time.perf_counter()` at the beginning.
     """
@@ -49,6 +53,7 @@ class Request:
     strict: bool = False
     box_format: BoxFormat = "xywh"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: tuple[str, ...] | None = None
     show_progress: bool = True
     started: float = field(default_factory=time.perf_counter)
 
@@ -77,20 +82,46 @@ def choose_protocol(dataset: str | None, protocol: str | None, **numbers: object
     return chosen.with_evaluation(**changes) if changes else chosen
 
 
+def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
+    """Benchmarks that a user names, sorted; None where nothing was said.
+
+    Raises:
+        UsageError: One is not known.
+
+    >>> benchmarks_of("wider,fddb"), benchmarks_of("none")
+    (('fddb', 'wider'), ())
+    """
+    if names is None or names == "none":
+        return None if names is None else ()
+    given = sorted({name.strip() for name in names.split(",")})
+    if unknown := sorted(set(given) - set(BENCHMARKS)):
+        raise UsageError(f"--trained-on knows no '{unknown[0]}'", remedy=f"Known: none, {', '.join(BENCHMARKS)}")
+    return tuple(given)
+
+
 def from_predictions(request: Request, predictions: Path) -> Outcome:
     """Evaluate prediction files, or the detections of a run."""
     whole = load_for_protocol(request.protocol, request.data)
     if is_run(predictions):
         return _from_run(request, predictions, whole)
     dataset = whole if request.limit is None else whole.limited(request.limit)
-    detections, findings = _read_predictions(request, predictions, dataset, whole)
+    with progress_bar(predictions.name, len(dataset.keys), "files", enabled=request.show_progress) as bar:
+        detections, findings = read_predictions(
+            predictions,
+            dataset,
+            request.protocol.evaluation.kind,
+            strict=request.strict,
+            box_format=request.box_format,
+            progress=bar.update,
+        )
     with _evaluation_bar(request, dataset) as bar:
         evaluation = evaluate(
             detections,
             dataset,
             request.protocol,
-            detector=re.sub(r"\.(zip|(txt|json)(\.gz)?|gz)$", "", predictions.name),
+            detector=set_name(predictions),
             findings=findings,
+            trained_on=request.trained_on,
             started=request.started,
             progress=bar.update,
         )
@@ -103,31 +134,9 @@ def _evaluation_bar(request: Request, dataset: Dataset) -> AbstractContextManage
     return progress_bar("evaluation", len(dataset.keys), "images", enabled=request.show_progress)
 
 
-def _read_predictions(
-    request: Request, predictions: Path, dataset: Dataset, whole: Dataset
-) -> tuple[DetectionSet, list[Finding]]:
-    format_ = format_of(predictions, request.protocol.evaluation.kind)
-    if format_ != "wider":
-        read, findings = read_text_predictions(
-            format_, predictions, whole.keys, image_ids=whole.image_ids, strict=request.strict
-        )
-        if dataset is not whole:
-            known = set(whole.keys)
-            read = read.aligned((*dataset.keys, *(key for key in read.keys if key not in known)))
-        return read, findings
-    with progress_bar(predictions.name, len(dataset.keys), "files", enabled=request.show_progress) as bar:
-        return read_wider(
-            predictions,
-            dataset.keys,
-            known_keys=whole.keys,
-            box_format=request.box_format,
-            strict=request.strict,
-            progress=bar.update,
-        )
-
-
 def from_detector(request: Request, name: str) -> Outcome:
     """Run a detector over a dataset's images, or go on with its run, and evaluate it."""
+    from sshbench.detectors.base import FollowsImages
     from sshbench.detectors.registry import load_detector
     from sshbench.inference import run_detector
     from sshbench.provenance import machine, now, versions
@@ -138,7 +147,19 @@ def from_detector(request: Request, name: str) -> Outcome:
     dataset = dataset.with_images()
     # The user's word goes before the protocol's policy, and that before the detector's own settings.
     detector = load_detector(name, **{**request.protocol.inference.overrides(), **request.settings})
-    identity = _identity(request, dataset, name, dict(detector.settings.as_dict()), detector.weights_sha256)
+    findings: list[Finding] = []
+    if isinstance(detector, FollowsImages):
+        detector.attach(dataset)
+        findings = detector.findings
+    name = detector.info.name
+    identity = _identity(
+        request,
+        dataset,
+        name,
+        dict(detector.settings.as_dict()),
+        detector.weights_sha256,
+        trained_on=_trained_on(request, detector),
+    )
     folder = request.out or Path("runs") / f"{dataset.name}-{name}-{identity.key[:8]}"
     with create_or_resume(folder, identity, overwrite=not request.resume) as run:
         left = len(dataset.keys) - len(run.done())
@@ -147,9 +168,22 @@ def from_detector(request: Request, name: str) -> Outcome:
         with progress_bar(f"{name} on {dataset.name}", left, "images", enabled=request.show_progress) as bar:
             run_detector(detector, dataset, run, on_image=lambda _: bar.update(1))
         with _evaluation_bar(request, dataset) as bar:
-            evaluation = evaluate_run(run, dataset, request.protocol, started=request.started, progress=bar.update)
+            evaluation = evaluate_run(
+                run, dataset, request.protocol, findings=findings, started=request.started, progress=bar.update
+            )
         _store(run, evaluation)
         return Outcome(evaluation, run.detections(), folder)
+
+
+def _trained_on(request: Request, detector: Detector) -> tuple[str, ...] | None:
+    """What the user says, else what the registry says of its own weights; a file of the user's own may be any."""
+    own = request.settings.get("weights")
+    if request.trained_on is not None or own is None:
+        return detector.info.trained_on if request.trained_on is None else request.trained_on
+    from sshbench.detectors.weights import weights_files
+
+    known = {entry.sha256 for entry in weights_files()}
+    return detector.info.trained_on if detector.weights_sha256 in known else None
 
 
 def export(outcome: Outcome, path: Path) -> None:
@@ -186,10 +220,13 @@ def _from_run(request: Request, folder: Path, whole: Dataset) -> Outcome:
                 request.protocol,
                 allow_unfinished=request.allow_unfinished,
                 findings=findings,
+                trained_on=request.trained_on,
                 started=request.started,
                 progress=bar.update,
             )
         detections = run.detections()
+        if request.trained_on is None:
+            request = replace(request, trained_on=run.identity.trained_on)
     if request.out is not None:
         _keep(request, folder, dataset, detections, evaluation)
     return Outcome(evaluation, detections, request.out or folder)
@@ -225,6 +262,7 @@ def _identity(
     settings: dict[str, Any],
     weights_sha256: str | None,
     imported: DetectionSet | None = None,
+    trained_on: tuple[str, ...] | None = None,
 ) -> Identity:
     from sshbench.provenance import machine, now, versions
 
@@ -239,6 +277,7 @@ def _identity(
         protocol=request.protocol.name,
         protocol_hash=request.protocol.hash,
         predictions_sha256=None if imported is None else imported.digest,
+        trained_on=request.trained_on if trained_on is None else trained_on,
         data=None if request.data is None else str(request.data.resolve()),
         created=now(),
         versions=versions(),

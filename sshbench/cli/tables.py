@@ -7,7 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
 from sshbench.evaluation import Evaluation, EvaluationRecord
+from sshbench.report.leaderboard import Leaderboard
+from sshbench.report.leaderboard_text import SCOPE_TITLES, milliseconds
 from sshbench.report.metrics import headline, percent, pivot, title_of
 from sshbench.report.published import published_methods
 
@@ -39,12 +42,47 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
         console.print("A smoke test on composed scenes: it shows that the pipeline works, not how good a detector is.")
     elif not whole:
         console.print("No published figures beside these: they are of another set of images.")
+    if not record.smoke_test:
+        console.print(DOMAIN_NOTE, style="dim", highlight=False)
     for warning in record.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     if folder is not None:
         console.print(f"run: {folder}", highlight=False, markup=False)
     else:
         console.print("Nothing was stored; --out DIR keeps the run and draws the PR curves.", style="dim")
+
+
+def print_leaderboard(board: Leaderboard) -> None:
+    """Print the leaderboard's table, and what a reader must know of it."""
+    console = Console()
+    table = Table()
+    table.add_column("detector", no_wrap=True)
+    for one in board.boards:
+        for metric in one.metrics:
+            table.add_column(f"{one.protocol.name} {title_of(metric)}", justify="right")
+        table.add_column(f"{one.protocol.name} training")
+    table.add_column("ms", justify="right")
+    for row in board.rows:
+        cells: list[str] = []
+        for i, one in enumerate(board.boards):
+            domain = row.domain(i)
+            cells += [percent(row.value(i, metric)) for metric in one.metrics]
+            cells.append("not evaluated" if domain is None else DOMAIN_MARKS[domain])
+        shown = "not timed" if row.latency is None else milliseconds(row.latency.median)
+        table.add_row(row.identity.detector, *cells, shown if row.stable else f"({shown})")
+    console.print(table)
+    for one in board.boards:
+        note = ": a part, compares with no published figures" if one.is_part else ""
+        console.print(f"{one.protocol.name}: {one.title}{note}", highlight=False, markup=False)
+    if board.timing is not None:
+        machine = board.timing.machine
+        console.print(
+            f"ms: median an image, {board.timing.image_source}, {SCOPE_TITLES[board.scope]}; {machine['processor']}, "
+            f"{board.timing.threads} threads",
+            highlight=False,
+            markup=False,
+        )
+    console.print(DOMAIN_NOTE, style="dim", highlight=False)
 
 
 def _headline(evaluation: Evaluation, metrics: list[str], whole: bool, width: int) -> Table:
@@ -87,5 +125,6 @@ def _all(record: EvaluationRecord, metrics: list[str]) -> Table:
 
 
 def _marks(record: EvaluationRecord) -> list[str]:
-    marks = [] if record.complete else ["UNFINISHED"]
+    marks = [] if record.smoke_test else [DOMAIN_MARKS[record.domain]]
+    marks += [] if record.complete else ["UNFINISHED"]
     return marks + ([f"{record.images} of {record.total_images} images"] if record.images < record.total_images else [])

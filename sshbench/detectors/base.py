@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from sshbench.boxes import nms
 from sshbench.errors import InputError, UsageError
-from sshbench.records import Detections, FloatArray, Image
+from sshbench.records import Detections, Finding, FloatArray, Image
+
+if TYPE_CHECKING:
+    from sshbench.datasets.base import Dataset
 
 _T = TypeVar("_T")
 _PAIR = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
@@ -80,7 +83,9 @@ class DetectorInfo:
         source: Paper or project.
         licence: Of code and weights.
         weights: Name of its weights file, None where a library carries them.
-        training_data: What its weights were trained on.
+        training_data: What its weights were trained on, for people.
+        trained_on: Benchmarks (dataset names of this package) whose training images are in it, so that results on
+            them are `in domain`; empty for none of them, None where the training data are not published.
         defaults: Its published settings, with where they are from in `defaults_source`.
         defaults_source: Where the settings are published.
     """
@@ -93,6 +98,7 @@ class DetectorInfo:
     training_data: str
     defaults: Settings
     defaults_source: str
+    trained_on: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +133,23 @@ class Detector(Protocol):
 
     def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
         """Turn outputs into detections in pixels of the original image."""
+
+
+@runtime_checkable
+class FollowsImages(Protocol):
+    """A detector that must know which images it is given: stored detections have no other way.
+
+    Attributes:
+        findings: What reading its source found.
+    """
+
+    findings: list[Finding]
+
+    def attach(self, dataset: Dataset) -> None:
+        """Make ready for the images of a dataset; called once, before the first one."""
+
+    def seek(self, key: str) -> None:
+        """Say which image `detect` gets next."""
 
 
 class WeightsAdapter:

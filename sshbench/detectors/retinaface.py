@@ -8,14 +8,14 @@ import numpy as np
 
 from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.detectors.onnx_session import open_session
+from sshbench.detectors.priors import decode, priors
 from sshbench.detectors.weights import find_weights
-from sshbench.records import Detections, FloatArray, Image
+from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
 
 _OUTPUTS = ["loc", "conf"]
 _MEAN = np.array((104, 117, 123), dtype=np.float32)  # of blue, green, red
-_LEVELS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
-_VARIANCES = (0.1, 0.2)
+_LEVELS = ((8, ((16, 1), (32, 1))), (16, ((64, 1), (128, 1))), (32, ((256, 1), (512, 1))))
 
 
 class RetinaFaceMnet025(WeightsAdapter):
@@ -28,6 +28,7 @@ class RetinaFaceMnet025(WeightsAdapter):
         licence="MIT",
         weights="retinaface-mnet025.onnx",
         training_data="WIDER FACE train",
+        trained_on=("wider",),
         defaults=Settings(score_threshold=0.02, nms_iou=0.4),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )
@@ -52,21 +53,7 @@ class RetinaFaceMnet025(WeightsAdapter):
         """Decode against the priors; threshold and NMS."""
         scores = outputs[1][0, :, 1].astype(np.float64)
         rows = np.flatnonzero(scores >= self.settings.score_threshold)
-        deltas = outputs[0][0, rows].astype(np.float64)
-        centre, side = priors(*prepared.data.shape[2:])[:, rows]
-        centre = centre + deltas[:, :2] * _VARIANCES[0] * side
-        half = side * np.exp(deltas[:, 2:] * _VARIANCES[1]) / 2
-        boxes = np.hstack((centre - half, centre + half)) / prepared.scale
+        height, width = prepared.data.shape[2:]
+        chosen = priors(height, width, _LEVELS)[:, rows]
+        boxes = decode(outputs[0][0, rows].astype(np.float64), chosen) / prepared.scale
         return select(boxes, scores[rows], self.settings)
-
-
-def priors(height: int, width: int) -> FloatArray:
-    """Centres and sides of all priors in pixels, by level, row, column and size: float64 (2, n, 2)."""
-    centres, sides = [], []
-    for stride, sizes in _LEVELS:
-        rows, columns = -(-height // stride), -(-width // stride)
-        row, column = np.divmod(np.arange(rows * columns), columns)
-        cells = (np.column_stack((column, row)) + 0.5) * stride
-        centres.append(np.repeat(cells, len(sizes), axis=0))
-        sides.append(np.repeat(np.tile(sizes, len(cells))[:, None], 2, axis=1))
-    return np.stack((np.concatenate(centres), np.concatenate(sides))).astype(np.float64)

@@ -31,6 +31,7 @@ class Ssh(WeightsAdapter):
         licence="own code, Apache-2.0; weights: those of the file you import",
         weights="ssh-vgg16.safetensors",
         training_data="WIDER FACE train",
+        trained_on=("wider",),
         defaults=_RELEASE,
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )

@@ -26,6 +26,7 @@ class UltraFace320(WeightsAdapter):
         licence="MIT",
         weights="ultraface-version-RFB-320.onnx",
         training_data="WIDER FACE train",
+        trained_on=("wider",),
         defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400),
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
     )

@@ -26,6 +26,7 @@ class YuNet(WeightsAdapter):
         licence="BSD 3-Clause (libfacedetection.train)",
         weights=_FILE,
         training_data="WIDER FACE train",
+        trained_on=("wider",),
         defaults=Settings(resize="original", score_threshold=0.02, nms_iou=0.45),
         defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
     )

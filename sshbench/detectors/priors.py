@@ -1,0 +1,61 @@
+"""Prior boxes and their decoding, as SSD's descendants share them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sshbench.records import FloatArray
+
+Levels = Sequence[tuple[int, Sequence[tuple[int, int]]]]
+"""By level, the stride and for each size of box how densely it is laid: k x k boxes a cell, 1 for one in its middle."""
+
+_VARIANCES = (0.1, 0.2)
+
+
+def priors(height: int, width: int, levels: Levels) -> FloatArray:
+    """Centres and sides of all priors in pixels: float64 (2, n, 2), each x before y.
+
+    In the networks' order: by level, row and column of the cell, size, and within a size by row and column.
+
+    Args:
+        height: Of the network's input.
+        width: Of the network's input.
+        levels: Strides and sizes.
+
+    >>> priors(8, 16, [(8, [(16, 1)])])[0]
+    array([[ 4.,  4.],
+           [12.,  4.]])
+    """
+    centres, sides = [], []
+    for stride, sizes in levels:
+        rows, columns = -(-height // stride), -(-width // stride)
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        within = np.concatenate([_within(density) for _, density in sizes])
+        cells = np.column_stack((column, row))[:, None, :] + within[None, :, :]
+        centres.append(cells.reshape(-1, 2) * stride)
+        side = np.concatenate([np.full(density**2, size) for size, density in sizes])
+        sides.append(np.repeat(np.tile(side, rows * columns)[:, None], 2, axis=1))
+    return np.stack((np.concatenate(centres), np.concatenate(sides))).astype(np.float64)
+
+
+def decode(deltas: FloatArray, chosen: FloatArray) -> FloatArray:
+    """Corners of the boxes that deltas move priors to, by the variances 0.1 and 0.2.
+
+    Args:
+        deltas: float64 (n, 4): centre x and y in sides of the prior, logarithms of width and height.
+        chosen: float64 (2, n, 2): the priors.
+
+    Returns:
+        float64 (n, 4).
+    """
+    centre = chosen[0] + deltas[:, :2] * _VARIANCES[0] * chosen[1]
+    half = chosen[1] * np.exp(deltas[:, 2:] * _VARIANCES[1]) / 2
+    return np.hstack((centre - half, centre + half))
+
+
+def _within(density: int) -> FloatArray:
+    """Places inside a cell, in cells: its middle, or for a dense size the corners of a grid, x before y."""
+    places = np.array([0.5]) if density == 1 else np.arange(density) / density
+    return np.column_stack((np.tile(places, density), np.repeat(places, density)))
