@@ -27,8 +27,10 @@ def timing_command(
         "400x800,600x1000,800x1200,1200x1600"
     ),
     scope: Annotated[
-        Literal["paper", "end-to-end", "forward"],
-        typer.Option(help="What counts: the paper's stages (no reading, no NMS), everything, or the network alone."),
+        Literal["paper", "detect", "end-to-end", "forward"],
+        typer.Option(
+            help="What counts: the paper's stages (no reading, no NMS), all but reading, everything, or the network."
+        ),
     ] = "paper",
     device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
@@ -38,6 +40,9 @@ def timing_command(
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
     count: Annotated[int, typer.Option(help="How many images, in turn.")] = 6,
+    image_size: Annotated[
+        str, typer.Option(help="Cut and resize the images to WxH before, so that every detector gets the same pixels.")
+    ] = "",
     min_time: Annotated[float, typer.Option(help="Seconds to measure at each size, at least.")] = 5.0,
     min_count: Annotated[int, typer.Option(help="Passes to measure at each size, at least.")] = 12,
     floor: Annotated[bool, typer.Option("--floor", help="SSH: compare with this machine's measured limit.")] = False,
@@ -86,6 +91,7 @@ def timing_command(
             threads=threads,
             images=None if images is None else str(images),
             count=count,
+            image_size=image_size,
             min_time=min_time,
             min_count=min_count,
             floor=floor,
@@ -113,25 +119,17 @@ def timing_command(
 def plot_command(
     records: Annotated[list[Path], typer.Argument(help="Timings that were kept by --out.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for PNG, SVG and CSV.")],
-    run: Annotated[
-        list[Path] | None, typer.Option(help="Run with the accuracy of a timing (repeatable, in the same order).")
-    ] = None,
-    metric: Annotated[str, typer.Option(help="Metric of the runs.")] = "AP",
 ) -> None:
-    """Draw timings: against input size, against faces, and with --run speed against accuracy.
-
-    A run and a timing go together only if detector, weights, settings and size are the same.
+    """Draw timings: against input size, and against faces. Speed against accuracy: `sshbench leaderboard`.
 
     Example:
 
-      sshbench timing plot yunet.json haar.json --run runs/yunet --run runs/haar --metric AP -o figures
+      sshbench timing plot yunet.json haar.json -o figures
     """
     from sshbench.cli import timing_steps
     from sshbench.timing.record import TimingRecord
 
     loaded: list[TimingRecord] = [TimingRecord.load(path) for path in records]
     files = timing_steps.draw(loaded, out)
-    if run:
-        files += timing_steps.draw_accuracy(loaded, run, metric, out)
     for file in files:
         typer.echo(str(file))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.cli.progress import progress_bar
-from sshbench.errors import MissingDataError, UsageError
+from sshbench.errors import UsageError
 from sshbench.resources import published_dir
 from sshbench.timing import job as jobs_of
 from sshbench.timing.compare import Ratio, compare, paired_ratios
@@ -72,35 +72,6 @@ def draw(records: Sequence[TimingRecord], out: Path) -> list[Path]:
     from sshbench.timing.plots import plot_faces, plot_sizes
 
     return [*plot_sizes(records, out), *plot_faces(records, out)]
-
-
-def draw_accuracy(records: Sequence[TimingRecord], runs: Sequence[Path], metric: str, out: Path) -> list[Path]:
-    """Draw speed against accuracy.
-
-    Raises:
-        UsageError: Runs and timings do not go together.
-        MissingDataError: A run was never evaluated.
-    """
-    from sshbench.evaluation import EvaluationRecord
-    from sshbench.runs import METRICS, open_run
-    from sshbench.timing.plots import plot_accuracy
-
-    if len(runs) != len(records):
-        raise UsageError(
-            f"{len(records)} timings but {len(runs)} runs", remedy="Give a --run for each, in the same order"
-        )
-    pairs = []
-    for record, folder in zip(records, runs, strict=True):
-        with open_run(folder) as run:
-            identity = run.identity
-        path = folder / METRICS
-        if not path.is_file():
-            raise MissingDataError(f"the run in {folder} was never evaluated", remedy="Run `sshbench eval` on it")
-        result = EvaluationRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        size = str(identity.settings.get("resize"))
-        timing = next((one for one in record.sizes if one.size == size), record.sizes[0])
-        pairs.append((record, timing, identity, result))
-    return plot_accuracy(pairs, metric, out)
 
 
 def compare_with(records: Sequence[TimingRecord], old: Path | None, *, force: bool) -> list[Ratio]:

@@ -148,12 +148,12 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
 
 def _ap_csv(reports: list[RunReport]) -> str:
     rows: list[list[object]] = [
-        ["run", "detector", "metric", "value", "images", "complete", "protocol", "protocol_hash"]
+        ["run", "detector", "metric", "value", "images", "complete", "domain", "protocol", "protocol_hash"]
     ]
     for report in reports:
         record = report.evaluation.record
         for metric, value in record.metrics.items():
-            tail = [record.images, record.complete, record.protocol, record.protocol_hash]
+            tail = [record.images, record.complete, record.domain, record.protocol, record.protocol_hash]
             rows.append([report.label, record.detector, metric, value, *tail])
     return _csv(rows)
 

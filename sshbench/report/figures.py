@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sshbench.curves import ROCCurve, truncated_percent
 from sshbench.dispatch import Curve
@@ -80,6 +82,13 @@ def save_png(figure: Figure, path: Path) -> Path:
     FigureCanvasAgg(figure)
     figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
     return write_atomic(path, content.getvalue())
+
+
+def plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10, 20, ... on a logarithmic axis, instead of powers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve]) -> None:

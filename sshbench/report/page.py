@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import sshbench
+from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
 from sshbench.evaluation import Evaluation, EvaluationRecord
 from sshbench.protocols import Protocol
 from sshbench.report.gallery import Picture
@@ -56,6 +57,17 @@ class FigureTable:
     rows: list[tuple[str, list[str | None]]]
 
 
+def environment() -> Environment:
+    """Where the templates are rendered: everything escaped, nothing undefined."""
+    return Environment(
+        loader=PackageLoader("sshbench", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequence[str] = ()) -> str:
     """Fill the template.
 
@@ -64,31 +76,30 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
         svgs: By curve, the figure.
         overlaid: Methods whose published curves are in the figures too.
     """
-    environment = Environment(
-        loader=PackageLoader("sshbench", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     record = reports[0].evaluation.record
     protocol = reports[0].evaluation.protocol
     comparable = not record.smoke_test and record.images == record.total_images
-    text: str = environment.get_template("page.html.j2").render(
-        reports=reports,
-        record=record,
-        protocol=protocol,
-        metrics=headline(record.metrics, protocol.evaluation.kind),
-        title_of=title_of,
-        others=_others(record, protocol),
-        subsets=list(record.counted),
-        svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
-        overlaid=overlaid,
-        published=published_methods(record.protocol) if comparable else [],
-        unfinished=[report.label for report in reports if not report.evaluation.record.complete],
-        version=sshbench.__version__,
-        percent=percent,
-        details=_details,
+    text: str = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            reports=reports,
+            record=record,
+            protocol=protocol,
+            metrics=headline(record.metrics, protocol.evaluation.kind),
+            title_of=title_of,
+            others=_others(record, protocol),
+            subsets=list(record.counted),
+            svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
+            overlaid=overlaid,
+            published=published_methods(record.protocol) if comparable else [],
+            unfinished=[report.label for report in reports if not report.evaluation.record.complete],
+            version=sshbench.__version__,
+            percent=percent,
+            details=_details,
+            domain_marks=DOMAIN_MARKS,
+            domain_note=DOMAIN_NOTE,
+        )
     )
     return text
 
@@ -117,6 +128,7 @@ def _details(report: RunReport) -> list[tuple[str, str]]:
         ("detector", identity.detector),
         ("settings", _line(identity.settings)),
         ("weights sha256", identity.weights_sha256 or "none"),
+        ("trained on", _trained_on(identity.trained_on)),
         ("dataset", f"{identity.dataset} {identity.split}, fingerprint {identity.dataset_fingerprint}"),
         ("protocol", f"{identity.protocol} version {protocol.version}, hash {identity.protocol_hash}"),
         ("evaluation", _line(protocol.evaluation.model_dump())),
@@ -125,6 +137,10 @@ def _details(report: RunReport) -> list[tuple[str, str]]:
         ("machine", _line(identity.machine)),
         ("run", str(report.folder)),
     ]
+
+
+def _trained_on(benchmarks: tuple[str, ...] | None) -> str:
+    return "not known" if benchmarks is None else ", ".join(benchmarks) or "none of the benchmarks"
 
 
 def _line(content: dict[str, Any]) -> str:

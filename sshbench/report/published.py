@@ -89,3 +89,44 @@ def published_methods(protocol: str) -> list[PublishedMethod]:
     curves = [method for method in methods["curve"].values() if method.method not in methods["paper"]]
     curves.sort(key=lambda method: -max(method.metrics.values()))
     return printed + curves[: max(0, _SHOWN - len(printed))]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure:
+    """A figure that was published for a detector of this package.
+
+    Attributes:
+        dataset: On which.
+        metric: As in our own results.
+        value: A fraction.
+        conditions: The protocol it was published under: split, input size, thresholds.
+        source: Where.
+    """
+
+    dataset: str
+    metric: str
+    value: float
+    conditions: str
+    source: str
+
+
+def published_of_detector(name: str, folder: Path | None = None) -> list[PublishedFigure]:
+    """What is published for a detector by its name here; nothing where nothing is known.
+
+    Raises:
+        InputError: The table cannot be read.
+    """
+    path = (folder or published_dir()) / "detectors.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        found = []
+        for row in reader:
+            if row["detector"] == name:
+                try:
+                    value = float(row["value"])
+                except ValueError as error:
+                    raise InputError(
+                        "is no number", file=path, line=reader.line_num, value=row["value"], remedy="Mend the row"
+                    ) from error
+                found.append(PublishedFigure(row["dataset"], row["metric"], value, row["conditions"], row["source"]))
+    return found

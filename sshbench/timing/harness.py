@@ -16,7 +16,7 @@ from sshbench.records import Image
 from sshbench.timing.clock import Clock, HostClock
 from sshbench.timing.images import TimedImage
 
-SCOPES = ("paper", "end-to-end", "forward")
+SCOPES = ("paper", "detect", "end-to-end", "forward")
 _WARM_LEAST, _WARM_MOST, _WARM_SAME = 3, 12, 0.05
 _WARM_ENOUGH = 10e9  # nanoseconds
 
@@ -49,12 +49,13 @@ class Measurement:
         """Stages that a scope covers, of those measured.
 
         `paper` is the release's own timer: mean, resize, network, decoding, best thousand; not reading, not NMS. A
-        detector that does not part decoding from NMS has its whole postprocessing counted.
+        detector that does not part decoding from NMS has its whole postprocessing counted. `detect` is everything but
+        reading the image, so that detectors of both kinds compare.
         """
         if scope == "forward":
             return ["forward"]
-        wanted = ("preprocess", "forward", "decode", "postprocess")
-        return [name for name in self.stages if scope == "end-to-end" or name in wanted]
+        left_out = {"paper": ("read", "nms"), "detect": ("read",)}.get(scope, ())
+        return [name for name in self.stages if name not in left_out]
 
 
 def time_detector(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from sshbench.detectors.base import read_image
 from sshbench.errors import UsageError
 from sshbench.imagefiles import find_images
 from sshbench.resources import sample_dir
@@ -48,3 +50,45 @@ def images_from(source: Path | None, count: int) -> tuple[list[TimedImage], str]
         title = source.name
     picked = np.unique(np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)).tolist()
     return [found[i] for i in picked], f"{len(picked)} of {title}"
+
+
+def image_size_of(text: str) -> tuple[int, int]:
+    """Width and height of `WxH`.
+
+    Raises:
+        UsageError: It is of another form.
+
+    >>> image_size_of("640x480")
+    (640, 480)
+    """
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None:
+        raise UsageError(f"'{text}' is no image size", remedy="Write width and height, for example 640x480")
+    return int(match[1]), int(match[2])
+
+
+def at_size(images: list[TimedImage], size: tuple[int, int], folder: Path) -> list[TimedImage]:
+    """The images cut to a shape around their middle and resized, so that every detector gets the same pixels.
+
+    Args:
+        images: Any.
+        size: Width and height in pixels.
+        folder: Where the copies go, as PNG.
+
+    Returns:
+        The copies; how many faces are left in them is not known.
+    """
+    import cv2
+
+    copies = []
+    for i, image in enumerate(images):
+        pixels = read_image(image.path)
+        height, width = pixels.shape[:2]
+        scale = min(width / size[0], height / size[1])
+        cut = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        left, top = (width - cut[0]) // 2, (height - cut[1]) // 2
+        part = np.ascontiguousarray(pixels[top : top + cut[1], left : left + cut[0]])
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+        copies.append(replace(image, path=path, faces=-1))
+    return copies

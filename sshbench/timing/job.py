@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
+from tempfile import mkdtemp
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +21,7 @@ from sshbench.provenance import now, usable_cores, versions
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
-from sshbench.timing.images import images_from
+from sshbench.timing.images import at_size, image_size_of, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
 
 
@@ -34,6 +37,7 @@ class Job(BaseModel):
         threads: Of the CPU; None for all.
         images: Folder of the images; None for the sample.
         count: How many images.
+        image_size: `WxH`: the images are cut and resized to it before; empty for as they are.
         min_time: Seconds a size.
         min_count: Passes a size.
         floor: Compare with the machine's limit.
@@ -49,6 +53,7 @@ class Job(BaseModel):
     threads: int | None = None
     images: str | None = None
     count: int = 6
+    image_size: str = ""
     min_time: float = 5.0
     min_count: int = 12
     floor: bool = False
@@ -66,6 +71,8 @@ def check(job: Job) -> None:
         raise UsageError("name at least one size", remedy="--sizes 400x800,600x1000")
     for size in job.sizes:
         Settings(resize=size)
+    if job.image_size:
+        image_size_of(job.image_size)
     for name, value in (("batch", job.batch), ("min-count", job.min_count), ("threads", job.threads or 1)):
         if value < 1:
             raise UsageError(f"--{name} must be at least 1, not {value}")
@@ -89,6 +96,12 @@ class Bench:
         self.threads = _set_threads(job.threads)
         self.before = machine.state()
         self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
+        if job.image_size:
+            # Kept as long as the bench: the images are read in every pass.
+            folder = mkdtemp(prefix="sshbench-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self.images = at_size(self.images, image_size_of(job.image_size), Path(folder))
+            self.image_source += f" at {job.image_size}"
         self.detector: Detector = load_detector(job.detector, **job.options)
         self.device = str(self.detector.settings.extra.get("device", "cpu"))
         self.clock: Clock = clock_for(self.device)

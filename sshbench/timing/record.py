@@ -150,6 +150,11 @@ class TimingRecord(_Strict):
             raise InputError(first["msg"], file=path, field=where, remedy="Make the timing again") from error
 
 
+def summary_of(timing: SizeTiming, scope: str) -> SeriesSummary:
+    """Figures of a size within any scope, from its raw values."""
+    return SeriesSummary(**asdict(summarise(timing.total(scope))))
+
+
 def size_timing(
     size: str, measured: Measurement, scope: str, batch: int, memory: int | None, floor: Floor | None = None
 ) -> SizeTiming:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from sshbench.detectors.base import read_image
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.weights import random_weights, save_weights
+from sshbench.timing.images import at_size, images_from
 from sshbench.timing.record import TimingRecord
 
 QUICK = ["--min-time", 0, "--min-count", 5, "--count", 2]
@@ -79,6 +81,7 @@ def test_ssh_parts_decoding_from_nms_and_knows_its_floor(sshbench: Any, weights:
     [
         (["--detector", "haar", "--sizes", "huge"], "'huge' is no input size"),
         (["--detector", "haar", "--sizes", ""], "at least one size"),
+        (["--detector", "haar", "--sizes", "60x80", "--image-size", "640"], "'640' is no image size"),
         (["--sizes", "60x80"], "name a detector"),
         (["--detector", "haar", "--sizes", "60x80", "--count", "0"], "at least 1, not 0"),
         (["--detector", "haar", "--sizes", "60x80", "--images", "/nowhere"], "no image, folder or match"),
@@ -94,20 +97,18 @@ def test_wrong_use_is_exit_code_2(sshbench: Any, arguments: list[str], says: str
     assert says in err
 
 
-def test_speed_and_accuracy_of_the_same_thing_only(sshbench: Any, tmp_path: Path) -> None:
-    run, timing = tmp_path / "run", tmp_path / "t.json"
-    options = ["--detector", "haar"]
-    assert sshbench("eval", "--dataset", "sample", *options, "--resize", "120x160", "-o", run, "--json")[0] == 0
-    assert sshbench("timing", *options, "--sizes", "120x160", *QUICK, "--out", timing, "--json")[0] == 0
-    arguments = ["timing", "plot", timing, "--run", run, "--metric", "AP/easy", "-o", tmp_path / "p"]
-    code, _, err = sshbench(*arguments)
+def test_images_cut_to_one_size(sshbench: Any, tmp_path: Path) -> None:
+    arguments = ["timing", "--detector", "haar", "--sizes", "original", "--scope", "detect", *QUICK, "--json"]
+    code, out, err = sshbench(*arguments, "--image-size", "120x90")
     assert code == 0, err
-    rows = list(csv.DictReader((tmp_path / "p" / "speed-accuracy.csv").read_text().splitlines()))
-    metrics = json.loads((run / "metrics.json").read_text())["metrics"]
-    assert float(rows[0]["value"]) == metrics["AP/easy"]
-    assert sshbench("timing", *options, "--sizes", "200x300", *QUICK, "--out", timing, "--json")[0] == 0
-    code, _, err = sshbench(*arguments)
-    assert (code, "size is '200x300' and '120x160'" in err) == (2, True)
+    record = TimingRecord.model_validate_json(out)
+    assert record.image_source == "2 of bundled sample at 120x90"
+    timing = record.sizes[0]
+    within = [sum(timing.stages[stage][i] for stage in timing.stages if stage != "read") for i in range(5)]
+    assert timing.total("detect") == within
+    picked, _ = images_from(None, 2)
+    for copy in at_size(picked, (120, 90), tmp_path):
+        assert read_image(copy.path).shape == (90, 120, 3)
 
 
 def test_what_was_measured_is_kept_where_a_later_size_fails(

@@ -1,0 +1,61 @@
+"""`sshbench leaderboard`: detectors side by side, accuracy and speed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def leaderboard_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs, or of what `sshbench archive` kept.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, its table and its figure.")],
+    timing: Annotated[
+        list[Path] | None,
+        typer.Option(help="Timing kept by `sshbench timing --out`, or a folder of them."),
+    ] = None,
+    scope: Annotated[
+        Literal["detect", "paper", "end-to-end", "forward"],
+        typer.Option(help="What latencies cover: all but reading, the paper's stages, everything, or the network."),
+    ] = "detect",
+    metric: Annotated[
+        str | None, typer.Option(help="Metric drawn against speed; default: AP, on WIDER FACE AP/hard.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Join runs and timings of the same detectors into one table and one figure of speed against accuracy.
+
+    Runs may be of several datasets. A timing goes with a run only if detector, weights, settings and size are the same.
+
+    Example:
+
+      sshbench leaderboard runs/afw-haar runs/afw-yunet --timing timings -o leaderboard
+    """
+    from sshbench.cli.tables import print_leaderboard
+    from sshbench.errors import MissingDataError
+    from sshbench.report.leaderboard import collect
+    from sshbench.report.leaderboard_files import write_leaderboard
+
+    timings: list[Path] = []
+    for path in timing or []:
+        found = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if not found:
+            raise MissingDataError(f"there is no timing in {path}", remedy="Make one by `sshbench timing --out`")
+        timings += found
+    board = collect(runs, timings, scope=scope, metric=metric)
+    files = write_leaderboard(board, out)
+    if as_json:
+        rows = [
+            {
+                "detector": row.identity.detector,
+                "results": {board.boards[i].title: record.model_dump(mode="json") for i, record in row.results.items()},
+                "latency_ms": None if row.latency is None else row.latency.model_dump(mode="json"),
+            }
+            for row in board.rows
+        ]
+        typer.echo(json.dumps({"files": [str(path) for path in files], "rows": rows}, ensure_ascii=False))
+        return
+    print_leaderboard(board)
+    typer.echo(f"leaderboard: {files[0]}")
