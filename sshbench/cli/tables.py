@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
+from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.evaluation import Evaluation, EvaluationRecord
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, milliseconds
@@ -60,15 +60,15 @@ def print_leaderboard(board: Leaderboard) -> None:
     for one in board.boards:
         for metric in one.metrics:
             table.add_column(f"{one.protocol.name} {title_of(metric)}", justify="right")
-        table.add_column(f"{one.protocol.name} training")
+        table.add_column("data")
     table.add_column("ms", justify="right")
     for row in board.rows:
         cells: list[str] = []
         for i, one in enumerate(board.boards):
             domain = row.domain(i)
             cells += [percent(row.value(i, metric)) for metric in one.metrics]
-            cells.append("not evaluated" if domain is None else DOMAIN_MARKS[domain])
-        shown = "not timed" if row.latency is None else milliseconds(row.latency.median)
+            cells.append("-" if domain is None else _SHORT[domain])
+        shown = "-" if row.latency is None else milliseconds(row.latency.median)
         table.add_row(row.identity.detector, *cells, shown if row.stable else f"({shown})")
     console.print(table)
     for one in board.boards:
@@ -78,11 +78,15 @@ def print_leaderboard(board: Leaderboard) -> None:
         machine = board.timing.machine
         console.print(
             f"ms: median an image, {board.timing.image_source}, {SCOPE_TITLES[board.scope]}; {machine['processor']}, "
-            f"{board.timing.threads} threads",
+            f"{board.timing.threads} threads; in brackets where unstable",
             highlight=False,
             markup=False,
         )
-    console.print(DOMAIN_NOTE, style="dim", highlight=False)
+    console.print(f"data: {_SHORT_NOTE}. {DOMAIN_NOTE}", style="dim", highlight=False)
+
+
+_SHORT: dict[Domain, str] = {"in domain": "in", "cross-data": "cross", "unknown": "?"}
+_SHORT_NOTE = "in domain, cross-data, or ? where the training data are not known"
 
 
 def _headline(evaluation: Evaluation, metrics: list[str], whole: bool, width: int) -> Table:

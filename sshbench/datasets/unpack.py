@@ -96,7 +96,7 @@ def _zip_members(file: zipfile.ZipFile, archive: Path) -> list[_Member]:
             raise _refuse(archive, info.filename, "is a link or a device")
         if info.flag_bits & 1:
             raise _refuse(archive, info.filename, "is encrypted")
-        if not info.is_dir():
+        if info.filename and not info.is_dir():  # is_dir() fails on a damaged zip's nameless member
             members.append(_Member(info.orig_filename, info.file_size, info.CRC, partial(file.open, info)))
     return members
 

@@ -55,7 +55,8 @@ class FileTree:
     def _open_zip(self) -> None:
         try:
             with zipfile.ZipFile(self.path) as archive:
-                infos = [info for info in archive.infolist() if not info.is_dir()]
+                # A damaged zip may hold a nameless member, on which zipfile's own is_dir() fails.
+                infos = [info for info in archive.infolist() if info.filename and not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"is not a readable zip ({error})", file=self.path, remedy="Give a folder or a zip of detection files"

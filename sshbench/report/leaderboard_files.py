@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -20,7 +21,7 @@ from sshbench.report.metrics import percent, title_of
 from sshbench.report.page import environment
 from sshbench.runs import write_atomic
 
-_MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "^"}
+_MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "D"}
 
 
 def write_leaderboard(board: Leaderboard, out: Path) -> list[Path]:
@@ -57,13 +58,16 @@ def write_leaderboard(board: Leaderboard, out: Path) -> list[Path]:
 
 
 def speed_accuracy(board: Leaderboard) -> Figure:
-    """A panel for each dataset: its chosen metric against latency; the line joins those that no other beats in both."""
-    figure = Figure(figsize=(7.4 * len(board.boards), 5.4), layout="constrained")
+    """A panel for each dataset: its chosen metric against latency, points numbered as the rows.
+
+    The line joins those that no other beats in both.
+    """
+    figure = Figure(figsize=(10.5, 4.6 * len(board.boards)), layout="constrained")
     for position, one in enumerate(board.boards):
-        axes = figure.add_subplot(1, len(board.boards), position + 1)
+        axes = figure.add_subplot(len(board.boards), 1, position + 1)
         points = [
-            (row.latency.median, 100 * value, row.identity.detector, row.domain(position) or "unknown")
-            for row in board.rows
+            Point(number, row.latency.median, 100 * value, row.identity.detector, row.domain(position) or "unknown")
+            for number, row in enumerate(board.rows, start=1)
             if row.latency is not None and (value := row.value(position, one.chosen)) is not None
         ]
         _draw(axes, points)
@@ -71,26 +75,49 @@ def speed_accuracy(board: Leaderboard) -> Figure:
         axes.set(xscale="log", xlabel=f"milliseconds an image, {board.timing.image_source}")
         axes.set_ylabel(f"{title_of(one.chosen) if '/' in one.chosen else one.chosen}, percent")
         axes.set_title(one.title, fontsize=11, loc="left", fontweight="bold")
-        axes.margins(x=0.18, y=0.08)
+        axes.margins(x=0.06, y=0.08)
         plain_numbers(axes.xaxis)
-        shown = [domain for domain in _MARKERS if any(point[3] == domain for point in points)]
-        handles = [
-            Line2D([], [], linestyle="", marker=_MARKERS[domain], color="#374151", label=DOMAIN_MARKS[domain])
-            for domain in shown
-        ]
-        axes.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)
     return figure
 
 
-def _draw(axes: Axes, points: list[tuple[float, float, str, Domain]]) -> None:
-    best: list[tuple[float, float]] = []
-    for latency, value, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not best or value > best[-1][1]:
-            best.append((latency, value))
-    axes.plot([x for x, _ in best], [y for _, y in best], color="#9ca3af", linewidth=1.2, zorder=1)
-    for i, (latency, value, name, domain) in enumerate(points):
-        axes.scatter([latency], [value], s=48, color=COLOURS[i % len(COLOURS)], marker=_MARKERS[domain], zorder=3)
-        axes.annotate(name, (latency, value), xytext=(6, 4), textcoords="offset points", fontsize=9)
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One detector in a panel: its number in the table, milliseconds, percent, name and domain."""
+
+    number: int
+    latency: float
+    value: float
+    name: str
+    domain: Domain
+
+
+def _draw(axes: Axes, points: list[Point]) -> None:
+    best: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.latency, -point.value)):
+        if not best or point.value > best[-1].value:
+            best.append(point)
+    axes.plot([p.latency for p in best], [p.value for p in best], color="#9ca3af", linewidth=1.2, zorder=1)
+    handles = []
+    for point in points:
+        colour, marker = COLOURS[(point.number - 1) % (len(COLOURS) - 1)], _MARKERS[point.domain]
+        axes.scatter([point.latency], [point.value], s=170, color=colour, marker=marker, zorder=3, edgecolor="white")
+        axes.annotate(
+            str(point.number),
+            (point.latency, point.value),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white",
+            fontweight="bold",
+            zorder=4,
+        )
+        label = f"{point.number}  {point.name}  {point.value:.1f}, {milliseconds(point.latency)} ms"
+        handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=label))
+    for domain in _MARKERS:
+        if any(point.domain == domain for point in points):
+            text = DOMAIN_MARKS[domain]
+            handles.append(Line2D([], [], linestyle="", marker=_MARKERS[domain], color="#d1d5db", label=text))
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9, frameon=False)
     axes.grid(color="#e5e7eb", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -25,8 +25,9 @@ def milliseconds(value: float) -> str:
 def published_text(row: Row, board: Board) -> str:
     """What is published for a board's dataset, and why it is not measured here where only a part is."""
     figures = [figure for figure in row.published if figure.dataset == board.protocol.dataset]
-    shown = " / ".join(percent(figure.value) for figure in figures)
-    text = f"{shown} ({figures[0].conditions})" if figures else "nothing published"
+    if not figures:
+        return "nothing published"
+    text = f"{' / '.join(percent(figure.value) for figure in figures)} ({figures[0].conditions})"
     if board.is_part:
         text += f"; not reproduced here: that takes all {board.total_images} images"
     return text

@@ -210,6 +210,15 @@ def good_zip() -> bytes:
     return buffer.getvalue()
 
 
+def test_a_nameless_member_of_a_damaged_zip_is_passed_over(tmp_path: Path) -> None:
+    content = bytearray(good_zip())
+    at = content.index(b"PK\x01\x02")  # the central directory's first entry; a NUL ends a name
+    content[at + 46] = 0
+    (tmp_path / "p.zip").write_bytes(bytes(content))
+    with suppress(SshbenchError):
+        read_wider(tmp_path / "p.zip", KEYS)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_fuzz_zips(tmp_path: Path, data: st.DataObject) -> None:
