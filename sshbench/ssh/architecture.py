@@ -54,6 +54,7 @@ class Architecture:
     lateral: int
     modules: tuple[int, int, int]
     frozen: int = 0
+    stem: int = 1
 
     def trunk_layers(self) -> Iterator[Layer]:
         """conv1_1 to conv5_x."""
@@ -127,13 +128,17 @@ def from_dict(content: dict[str, Any]) -> Architecture:
             lateral=_width(content["lateral"]),
             modules=tuple(_width(w) for w in content["modules"]),  # type: ignore[arg-type]
             frozen=int(content.get("frozen", 0)),
+            stem=int(content.get("stem", 1)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"is no architecture of SSH ({error!r})", remedy=f"Compare with {_TABLE.name}") from error
-    if len(made.trunk) != 5 or not all(made.trunk) or len(made.modules) != 3 or any(w % 2 for w in made.modules):
+    shapely = (
+        len(made.trunk) == 5 and all(made.trunk) and len(made.modules) == 3 and not any(w % 2 for w in made.modules)
+    )
+    if not shapely or made.stem not in (1, 2) or not 0 <= made.frozen <= 5:
         raise UsageError(
             f"'{made.name}' is no architecture of SSH",
-            remedy="It has five stages of at least one convolution and three modules of even width",
+            remedy="It has five stages of at least one convolution, three modules of even width, and a stem of 1 or 2",
         )
     return made
 

@@ -69,7 +69,8 @@ class SSH(nn.Module):
         self.architecture = architecture
         self.stages: list[list[str]] = [[] for _ in architecture.trunk]
         for layer in architecture.trunk_layers():
-            setattr(self, layer.name, nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, padding=1))
+            stride = architecture.stem if layer.name == "conv1_1" else 1
+            setattr(self, layer.name, nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, stride, padding=1))
             self.stages[int(layer.name[4]) - 1].append(layer.name)
         fourth, fifth, lateral = architecture.trunk[3][-1], architecture.trunk[4][-1], architecture.lateral
         self.conv4_128 = nn.Conv2d(fourth, lateral, 1)
@@ -82,7 +83,8 @@ class SSH(nn.Module):
         """Outputs of the modules at strides 8, 16 and 32."""
         features: list[Tensor] = []
         for stage, names in enumerate(self.stages):
-            x = pool(x) if stage else x
+            if stage > 1 or (stage == 1 and self.architecture.stem == 1):
+                x = pool(x)
             for name in names:
                 x = F.relu(getattr(self, name)(x))
             features.append(x)

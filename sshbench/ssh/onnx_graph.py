@@ -31,9 +31,11 @@ def onnx_model(weights: Weights) -> bytes:
     x = INPUT
     features: list[str] = []
     for stage, widths in enumerate(weights.architecture.trunk, start=1):
-        x = graph.pool(x) if stage > 1 else x
+        stem = weights.architecture.stem
+        x = graph.pool(x) if stage > 2 or (stage == 2 and stem == 1) else x
         for position in range(1, len(widths) + 1):
-            x = graph.relu(graph.convolution(x, f"conv{stage}_{position}"))
+            stride = stem if (stage, position) == (1, 1) else 1
+            x = graph.relu(graph.convolution(x, f"conv{stage}_{position}", stride=stride))
         features.append(x)
     fourth, fifth = features[3], features[4]
     lateral = graph.relu(graph.convolution(fourth, "conv4_128"))
@@ -60,12 +62,14 @@ class _Graph:
         self._nodes.append(b"".join(parts))
         return output
 
-    def convolution(self, x: str, layer: str, output: str = "") -> str:
+    def convolution(self, x: str, layer: str, output: str = "", *, stride: int = 1) -> str:
         weight = self._weights.parameters[f"{layer}.weight"]
         side = weight.shape[2]
         names = [self.constant(f"{layer}.weight", weight)]
         names.append(self.constant(f"{layer}.bias", self._weights.parameters[f"{layer}.bias"]))
-        return self.node("Conv", [x, *names], output, kernel_shape=[side] * 2, pads=[side // 2] * 4)
+        return self.node(
+            "Conv", [x, *names], output, kernel_shape=[side] * 2, pads=[side // 2] * 4, strides=[stride] * 2
+        )
 
     def relu(self, x: str) -> str:
         return self.node("Relu", [x])
