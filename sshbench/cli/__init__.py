@@ -25,6 +25,7 @@ from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.timing import timing_app
+from sshbench.cli.train import train_command
 from sshbench.cli.weights import weights_app
 from sshbench.errors import SshbenchError
 
@@ -48,6 +49,7 @@ app.command("eval")(eval_command)
 app.command("report")(report_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("detect")(detect_command)
+app.command("train")(train_command)
 app.command("archive")(archive_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)

