@@ -36,6 +36,8 @@ class Ssh(WeightsAdapter):
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     pyramid: ClassVar[bool] = False
+    preferred: ClassVar[str] = "auto"
+    """The backend for fp32 on the CPU where the user names none."""
     trained_on: tuple[str, ...] | None = None
     """What the weights file says of the benchmarks that it saw; None where it says nothing."""
 
@@ -55,7 +57,8 @@ class Ssh(WeightsAdapter):
                 "holds a trunk only: a start for training, no detector", file=path, remedy="Train it first"
             )
         extra = self.settings.extra
-        chosen = backends.plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
+        asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
+        chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
         resolved = {"backend": chosen.backend, "precision": chosen.precision, "device": chosen.device}
         self.settings = replace(self.settings, extra={**extra, **resolved, "architecture": weights.architecture.name})
         self._run = backends.build(weights, chosen)
@@ -166,10 +169,10 @@ class SshTiny(Ssh):
         weights="ssh-tiny.safetensors",
         training_data="2 688 web images (people with masks, portraits), boxes on which two detectors agreed",
         trained_on=(),
-        # ONNX Runtime is always there, and for a network this small the fastest.
-        defaults=replace(_RELEASE, resize="original", extra={**_EXECUTION, "backend": "onnxruntime"}),
+        defaults=replace(_RELEASE, resize="original"),
         defaults_source="SSH release (score 0.05, NMS 0.3), images at their original size",
     )
+    preferred = "onnxruntime"  # always there, and for a network this small faster than PyTorch
 
     def _find(self) -> Path:
         return find_weights(str(self.info.weights), self._weights)

@@ -57,7 +57,7 @@ def test_a_trunk_is_no_detector(tmp_path: Path) -> None:
 
 
 def test_settings_say_what_ran(weights: Path) -> None:
-    detector = load_detector("ssh-tiny", weights=weights, backend="onnxruntime")
+    detector = load_detector("ssh-tiny", weights=weights)
     assert detector.settings.extra == {
         "backend": "onnxruntime",
         "precision": "fp32",
