@@ -12,7 +12,7 @@ import typer
 def detect_command(
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns such as 'in/*.jpg'.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
-    detector: Annotated[str, typer.Option(help="Detector by name.")] = "haar",
+    detector: Annotated[str, typer.Option(help="Detector by name.")] = "ssh-tiny",
     threshold: Annotated[
         float | None, typer.Option(help="Least score that is drawn; the JSON holds every detection.")
     ] = None,

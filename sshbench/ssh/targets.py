@@ -32,6 +32,8 @@ class MatchRules:
         ignored_part: Ours: negatives that lie by more than this part of their area in an ignored region are left out.
         sampled: Anchors of a module and image that learn.
         positives: Most positive ones among them.
+        border: Ours: pixels that the anchors of every module may hang over; None for the release's. What never takes
+            part is never told that it is wrong: a network without ImageNet's features then finds faces at borders.
         box_weight: The paper's lambda, of the box loss against the class loss (1 there).
     """
 
@@ -40,6 +42,7 @@ class MatchRules:
     ignored_part: float = 0.5
     sampled: int = 256
     positives: int = 64
+    border: int | None = None
     box_weight: float = 1.0
 
 
@@ -78,7 +81,8 @@ def module_targets(
     boxes = anchors(module, *feature).astype(np.float64)
     labels = np.full(len(boxes), LEFT_OUT, dtype=np.int8)
     deltas = np.zeros((len(boxes), 4), dtype=np.float32)
-    rows = np.flatnonzero(inside(boxes, image, ALLOWED_BORDER[module]))
+    border = ALLOWED_BORDER[module] if rules.border is None else rules.border
+    rows = np.flatnonzero(inside(boxes, image, border))
     if not len(rows):
         rows = np.arange(len(boxes))
     best, overlap = _best_faces(boxes[rows], faces)

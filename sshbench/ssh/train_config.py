@@ -80,6 +80,7 @@ class Match(_Strict):
     ignored_part: float = Field(default=0.5, ge=0, le=1)
     sampled: int = Field(default=256, ge=1)
     positives: int = Field(default=64, ge=1)
+    border: int | None = Field(default=None, ge=0)
     box_weight: float = Field(default=1.0, gt=0)
 
     def rules(self) -> MatchRules:
