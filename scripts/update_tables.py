@@ -50,7 +50,7 @@ def timings() -> str:
     sizes: list[str] = []
     for machine in sorted(MEASURED.glob("*/")):
         every = map(TimingRecord.load, sorted(machine.glob("timing-*.json")))
-        records = [record for record in every if record.sizes[0].size != "original"]
+        records = [record for record in every if record.scope == "paper"]
         if not records:
             continue
         records.sort(key=lambda record: record.sizes[-1].summary["total"].median)
