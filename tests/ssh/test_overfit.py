@@ -4,34 +4,57 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sshbench.detectors.base import read_image
 from sshbench.detectors.registry import load_detector
+from sshbench.records import FloatArray, Image
+from sshbench.ssh.architecture import STRIDES
+from sshbench.ssh.preprocess import pair_scale
+from sshbench.ssh.targets import POSITIVE, module_targets
 from sshbench.ssh.train import Trainer
 from sshbench.ssh.train_config import Data, load_config
 from sshbench.ssh.train_sets import average_precision, training_set, validation_set
+from sshbench.ssh.training_data import boxes_of
 from sshbench.ssh.weights import save_weights
 
 IMAGES = 8
 SIZE = "480x640"
+NONE = np.empty((0, 4))
 
 
 @pytest.fixture
 def few(shared: Path, tmp_path: Path) -> Path:
-    """The first eight images of the shared training set with faces and no ignored region."""
+    """The first eight images of the shared training set that the recipe can learn whole: no ignored region, and for
+    every face an anchor that is positive. The recipe forces no face upon its best anchor, so some have none.
+    """
     source = shared / "data" / "train"
     (tmp_path / "images").symlink_to(source / "images")
-    lines = (source / "train_bbx_gt.txt").read_text().splitlines()
+    whole = training_set(Data(annotation=("train_bbx_gt.txt",), images=("images",)), source)
     kept: list[str] = []
-    at = taken = 0
-    while taken < IMAGES:
-        rows = lines[at + 2 : at + 2 + int(lines[at + 1])]
-        if rows and lines[at].startswith("portraits") and all(row.split()[7] == "0" for row in rows):
-            kept += [lines[at], str(len(rows)), *rows]
-            taken += 1
-        at += 2 + max(len(rows), 1)
+    for i, key in enumerate(whole.keys):
+        path = whole.image(i).path
+        assert path is not None
+        pixels = read_image(path)
+        faces, ignored = boxes_of(whole, i, pixels, 1)
+        if len(faces) and not len(ignored) and all(_learnable(face, pixels) for face in faces):
+            rows = [f"{x1:.0f} {y1:.0f} {x2 - x1:.0f} {y2 - y1:.0f}" for x1, y1, x2, y2 in faces]
+            kept += [f"{key}.jpg", str(len(rows)), *rows]
+        if sum(line.endswith(".jpg") for line in kept) == IMAGES:
+            break
     (tmp_path / "few.txt").write_text("\n".join(kept) + "\n")
     return tmp_path
+
+
+def _learnable(face: FloatArray, pixels: Image) -> bool:
+    height, width = pixels.shape[:2]
+    short, _, long = SIZE.partition("x")
+    scale = pair_scale(height, width, (int(short), int(long)))
+    size = round(height * scale), round(width * scale)
+    features = [(-(-size[0] // stride), -(-size[1] // stride)) for stride in STRIDES]
+    found = (module_targets(m, shape, size, face[None] * scale, NONE).labels for m, shape in enumerate(features))
+    return any((labels == POSITIVE).any() for labels in found)
 
 
 @pytest.mark.slow

@@ -106,9 +106,7 @@ def test_encoding_and_decoding_differ_by_the_release_s_one_pixel() -> None:
     np.testing.assert_allclose(decoded, face + np.array([0, 0, 1, 1]), atol=1e-4)
 
 
-def outputs(
-    seed: int, images: int, height: int, width: int, dtype: torch.dtype
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def outputs(seed: int, images: int, height: int, width: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     generator = torch.Generator().manual_seed(seed)
     made = []
     for stride in (8, 16, 32):
