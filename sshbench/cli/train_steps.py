@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sshbench.cli.progress import progress_bar
+from sshbench.cli.progress import count_text, progress_bar
 from sshbench.datasets import Dataset
 from sshbench.detectors.registry import load_detector
 from sshbench.protocols import Protocol
@@ -19,6 +22,7 @@ from sshbench.ssh.train import Trainer
 from sshbench.ssh.train_config import load_config
 from sshbench.ssh.train_files import WEIGHTS, write_tables
 from sshbench.ssh.train_sets import average_precision, benchmarks_in, training_set, validation_set
+from sshbench.ssh.train_state import Progress
 from sshbench.ssh.weights import load_weights, save_weights
 
 
@@ -55,6 +59,7 @@ def run(request: Request) -> dict[str, Any] | None:
         first = trainer.rank == 0
         last = min(request.stop_after or config.optimiser.iterations, config.optimiser.iterations)
         left = max(last - trainer.progress.iteration, 0)
+        said = _Lines(left, enabled=request.show_progress and first)
         with progress_bar("training", left, "iterations", enabled=request.show_progress and first) as bar:
             while trainer.progress.iteration < last:
                 stops = [last, _next(trainer.progress.iteration, config.checkpoint_every)]
@@ -72,6 +77,7 @@ def run(request: Request) -> dict[str, Any] | None:
                 trainer.save()
                 if first:
                     write_tables(request.out, trainer.progress)
+                    said.say(trainer.progress, last)
         if not first:
             return None
         losses = trainer.progress.losses
@@ -81,6 +87,30 @@ def run(request: Request) -> dict[str, Any] | None:
             "validation": trainer.progress.validation,
             "files": [str(path) for path in [request.out / WEIGHTS, *write_tables(request.out, trainer.progress)]],
         }
+
+
+class _Lines:
+    """A line at every checkpoint where no person watches a bar: a cluster's log should tell how far it is."""
+
+    def __init__(self, left: int, *, enabled: bool) -> None:
+        self._enabled = enabled and not sys.stderr.isatty()
+        self._left, self._began = left, time.monotonic()
+
+    def say(self, progress: Progress, last: int) -> None:
+        if not self._enabled:
+            return
+        left = last - progress.iteration
+        rate = (self._left - left) / max(time.monotonic() - self._began, 1e-9)
+        parts = [
+            count_text(progress.iteration, last, rate, "iterations"),
+            f"{timedelta(seconds=round(left / rate))} left",
+        ]
+        if progress.losses:
+            parts.append(f"loss {progress.losses[-1]['total']:.3f}")
+        if progress.validation:
+            _, metric, value = progress.validation[-1]
+            parts.append(f"{metric} {100 * value:.2f}")
+        print("  ".join(parts), file=sys.stderr, flush=True)
 
 
 def _next(iteration: int, every: int) -> int:

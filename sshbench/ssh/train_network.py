@@ -17,6 +17,8 @@ from sshbench.ssh.weights import Weights
 
 _HEADS = ("cls_score", "bbox_pred")
 _NEW_SPREAD = 0.01
+_CHANNELS = 3
+_INPUT_SPREAD = 64.0  # about the standard deviation of pixels minus their mean
 
 
 class NormalisedConv(nn.Conv2d):
@@ -55,6 +57,8 @@ def network(architecture: Architecture, *, seed: int, start: Weights | None = No
     state: dict[str, Tensor] = {}
     for layer in architecture.layers():
         he = (2 / (layer.inputs * layer.kernel**2)) ** 0.5
+        if layer.inputs == _CHANNELS and not batch_norm:
+            he /= _INPUT_SPREAD  # else every activation is as large as pixels are, and the first steps overflow
         # Normalised layers forget the size of their weights; the heads are not normalised.
         scratch = layer.name in trunk or (batch_norm and not layer.name.endswith(_HEADS))
         drawn = rng.normal(0, he if scratch else _NEW_SPREAD, layer.weight_shape).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The paper's recipe learns: with slim widths it overfits eight images. Minutes on a CPU, so `pytest -m slow`.
+"""The paper's recipe learns: it overfits eight images. Minutes on a CPU, so `pytest -m slow`.
 
-One number is not the paper's: the gradient is clipped, for the trunk is drawn at random here and not ImageNet's, and
-the first steps at the paper's rate would make the loss overflow.
+The recipe is `ssh-vgg16` as shipped but for four things: the widths are ssh-tiny's, the trunk is drawn at random and
+not ImageNet's, the images are smaller, and there are fewer iterations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NONE = np.empty((0, 4))
 
 @pytest.fixture
 def few(shared: Path, tmp_path: Path) -> Path:
-    """The first eight images of the shared training set that the recipe can learn whole: no ignored region, and for
+    """The first eight portraits of the shared training set that the recipe can learn whole: no ignored region, and for
     every face an anchor that is positive. The recipe forces no face upon its best anchor, so some have none.
     """
     source = shared / "data" / "train"
@@ -40,6 +40,8 @@ def few(shared: Path, tmp_path: Path) -> Path:
     for i, key in enumerate(whole.keys):
         path = whole.image(i).path
         assert path is not None
+        if not key.startswith("portraits/"):
+            continue
         pixels = read_image(path)
         faces, ignored = boxes_of(whole, i, pixels, 1)
         if len(faces) and not len(ignored) and all(_learnable(face, pixels) for face in faces):
@@ -70,9 +72,7 @@ def test_the_recipe_overfits_eight_images(few: Path, tmp_path: Path) -> None:
             "architecture": "ssh-tiny",
             "data": data,
             "input": paper.input.model_copy(update={"resize": SIZE}),
-            "optimiser": paper.optimiser.model_copy(
-                update={"iterations": 1200, "steps": (1000,), "gradient_clip": 10.0}
-            ),
+            "optimiser": paper.optimiser.model_copy(update={"iterations": 1200, "steps": (1000,)}),
         }
     )
     trainer = Trainer(config, training_set(data, few), tmp_path / "out")

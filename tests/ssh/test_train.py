@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,9 @@ def test_command(sshbench: Any, faces: Path, tmp_path: Path) -> None:
     code, out, err = sshbench(*given, "--stop-after", 5, "--json")
     assert code == 0, err
     assert json.loads(out)["iterations"] == 5
+    code, out, err = sshbench(*given, "--stop-after", 8)
+    assert code == 0, err
+    assert re.search(r"^8/8 iterations  .* iterations/s  0:00:00 left  AP/all \d", err, re.M), err
     code, out, err = sshbench(*given, "--half", "--json")
     assert code == 0, err
     report = json.loads(out)
@@ -254,6 +258,12 @@ def test_the_first_weights() -> None:
     fresh = network(widths, seed=0).state_dict()
     assert float(fresh["m2.conv3x3.weight"].std()) == pytest.approx(0.01, rel=0.05)
     assert not fresh["m2.conv3x3.bias"].any()
+    pixels = 60 * torch.randn((1, 3, 128, 128), generator=torch.Generator().manual_seed(0))
+    seen: list[float] = []
+    drawn = network(widths, seed=0)
+    drawn.get_submodule("conv5_2").register_forward_hook(lambda _, __, output: seen.append(float(output.detach().std())))
+    drawn(pixels)
+    assert 0.2 < seen[0] < 5, "a drawn trunk keeps activations near one, whatever the size of pixels"
     with pytest.raises(UsageError, match="scaled anew"):
         network(widths, seed=0, start=trunk, batch_norm=True)
     with pytest.raises(UsageError, match="first weights are of"):
