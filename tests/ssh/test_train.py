@@ -261,7 +261,8 @@ def test_the_first_weights() -> None:
     pixels = 60 * torch.randn((1, 3, 128, 128), generator=torch.Generator().manual_seed(0))
     seen: list[float] = []
     drawn = network(widths, seed=0)
-    drawn.get_submodule("conv5_2").register_forward_hook(lambda _, __, output: seen.append(float(output.detach().std())))
+    last = drawn.get_submodule("conv5_2")
+    last.register_forward_hook(lambda _, __, output: seen.append(float(output.detach().std())))
     drawn(pixels)
     assert 0.2 < seen[0] < 5, "a drawn trunk keeps activations near one, whatever the size of pixels"
     with pytest.raises(UsageError, match="scaled anew"):
