@@ -5,7 +5,6 @@ Every sample is a function of the seed and its position, so that a training can 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +19,7 @@ from sshbench.ssh.preprocess import MEAN, network_input, pair_scale
 from sshbench.ssh.train_config import Input
 
 _FILLED = 0.8  # of a crop's side, at least, by the image's longer one
-_CACHED = 4096  # decoded images kept: a small set is read once
+_HELD = 2 * 2**30  # bytes of decoded images kept: a small set is read once, a large one in part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +48,8 @@ class TrainingData:
 
     def __init__(self, dataset: Dataset, rules: Input, seed: int) -> None:
         self._dataset, self._rules, self._seed = dataset, rules, seed
-        self._read: Callable[[int], Image] = lru_cache(maxsize=_CACHED if rules.crop else 1)(self._decode)
+        self._held: dict[int, Image] = {}
+        self._held_bytes = 0
         count = len(dataset.keys)
         if not count:
             raise MissingDataError("there is no image to train on")
@@ -95,10 +95,18 @@ class TrainingData:
         pixels = self._read(entry % count)
         return pixels, *boxes_of(self._dataset, entry % count, pixels, self._rules.least_face), entry >= count
 
-    def _decode(self, image: int) -> Image:
+    def _read(self, image: int) -> Image:
+        """An image's pixels. The order is random, so that which ones are kept does not matter: the first are."""
+        held = self._held.get(image)
+        if held is not None:
+            return held
         path = self._dataset.image(image).path
         assert path is not None
-        return read_image(path)
+        pixels = read_image(path)
+        if self._held_bytes + pixels.nbytes <= _HELD:
+            self._held[image] = pixels
+            self._held_bytes += pixels.nbytes
+        return pixels
 
     def _order(self, epoch: int, together: int) -> IntArray:
         return _order(self._seed, epoch, together, self._entries, self._wide.tobytes())
