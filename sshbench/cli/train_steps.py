@@ -59,6 +59,8 @@ def run(request: Request) -> dict[str, Any] | None:
         first = trainer.rank == 0
         last = min(request.stop_after or config.optimiser.iterations, config.optimiser.iterations)
         left = max(last - trainer.progress.iteration, 0)
+        if first and not left:
+            _write_weights(request, trainer, seen)  # a training that is over may be wanted as --half
         said = _Lines(left, enabled=request.show_progress and first)
         with progress_bar("training", left, "iterations", enabled=request.show_progress and first) as bar:
             while trainer.progress.iteration < last:

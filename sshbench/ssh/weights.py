@@ -56,7 +56,17 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
     arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in sorted(weights.parameters.items())}
     metadata = {**weights.metadata, "format": FORMAT, "architecture": weights.architecture.as_json()}
     metadata["part"] = "trunk" if weights.trunk_only else "whole"
-    write_atomic(path, save(arrays, metadata))
+    write_atomic(path, _in_order(save(arrays, metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The file with its metadata sorted: the library writes them in a random order, and sha256 would change with it."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # parameters begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def load_weights(path: Path) -> Weights:

@@ -175,6 +175,12 @@ def test_command(sshbench: Any, faces: Path, tmp_path: Path) -> None:
     weights = load_weights(tmp_path / "out" / "weights.safetensors")
     assert weights.metadata["iterations"] == "12"
     assert weights.metadata["trained_on"] == "none"
+    written = (tmp_path / "out" / "weights.safetensors").read_bytes()
+    code, _, err = sshbench(*given, "--json")
+    assert code == 0, err
+    assert (tmp_path / "out" / "weights.safetensors").stat().st_size > 1.9 * len(written), "the same, not halved"
+    code, _, err = sshbench(*given, "--half", "--json")
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == written
     evaluate = [
         "eval",
         "--dataset",
