@@ -6,8 +6,8 @@ What is ours says so in `train_config`.
 
 from __future__ import annotations
 
+import hashlib
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sshbench.datasets.base import Dataset
 from sshbench.errors import CheckFailedError
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.loss import Loss, ssh_loss
 from sshbench.ssh.model import SSH
+from sshbench.ssh.processes import Processes
 from sshbench.ssh.train_config import Optimiser, TrainConfig
 from sshbench.ssh.train_network import network, parameter_groups, updated_average, weights_of
 from sshbench.ssh.train_state import Progress, load_checkpoint, save_checkpoint
@@ -42,29 +43,39 @@ class Trainer:
         dataset: Images and faces to learn from.
         out: Folder of the checkpoint.
         start: Weights to start from.
-        device: `cpu`, `cuda` or `cuda:N`.
+        processes: Device and companions of this process; default: alone on the CPU.
 
     Attributes:
         progress: How far it is.
-        rank: Of this process.
-        world: Processes.
 
     Raises:
-        SshbenchError: The folder holds another training, or the recipe does not fit the data.
+        SshbenchError: The folder holds another training, the recipe does not fit the data, or the processes do not see
+            the same folder.
     """
 
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, out: Path, *, start: Weights | None = None, device: str = "cpu"
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        out: Path,
+        *,
+        start: Weights | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.config, self.out = config, out
-        self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-        self._device = torch.device(device)
+        self._processes = processes or Processes()
+        self._device = torch.device(self._processes.device)
         self._data = TrainingData(dataset, config.input, config.seed)
         self._model: SSH = network(
             architecture(config.architecture), seed=config.seed, start=start, batch_norm=config.batch_norm
         )
         stored = load_checkpoint(out, config)
         self.progress = Progress() if stored is None else stored[0]
+        if len(set(reached := self._processes.everyone(self.progress.iteration))) > 1:
+            raise CheckFailedError(
+                f"the processes found checkpoints of iterations {', '.join(map(str, reached))} in {out}",
+                remedy="All machines must share the folder of --out",
+            )
         if stored is not None:
             self._model.load_state_dict(stored[1])
         placed: Any = self._model  # the stubs leave `memory_format` out
@@ -73,12 +84,15 @@ class Trainer:
         self._optimiser = torch.optim.SGD(groups, lr=config.optimiser.lr, momentum=config.optimiser.momentum)
         if stored is not None:
             self._optimiser.load_state_dict(stored[2])
-        if config.ema and not self.progress.average:
-            self.progress.average = {name: value.clone() for name, value in self._model.state_dict().items()}
+        if config.ema:
+            average = self.progress.average or self._model.state_dict()
+            self.progress.average = {name: value.clone().to(self._device) for name, value in average.items()}
         self._network: nn.Module = self._model
-        if self.world > 1:
+        if self._processes.world > 1:
             self._network = nn.parallel.DistributedDataParallel(self._model)
-        self._recent: list[Loss] = []
+        stored_recent = self.progress.recent
+        rank = self._processes.rank
+        self._recent: list[dict[str, float]] = stored_recent[rank] if rank < len(stored_recent) else []
 
     def run(self, until: int | None = None, on_step: Callable[[int, float], None] | None = None) -> None:
         """Train up to an iteration.
@@ -103,11 +117,12 @@ class Trainer:
         Raises:
             CheckFailedError: The processes' weights have come apart.
         """
-        state = self._model.state_dict()
-        if self.world > 1 and not same_everywhere({k: v for k, v in state.items() if ".bn." not in k}):
+        if len(set(self._processes.everyone(digest(self._model)))) > 1:
             raise CheckFailedError("the processes hold different weights", remedy="Report it with the recipe")
-        if self.rank == 0:
-            save_checkpoint(self.out, self.config, self.progress, state, self._optimiser.state_dict())
+        self.progress.recent = self._processes.everyone(self._recent)
+        if self._processes.first:
+            state, optimiser = self._model.state_dict(), self._optimiser.state_dict()
+            save_checkpoint(self.out, self.config, self.progress, state, optimiser)
 
     def weights(self, **metadata: str) -> Weights:
         """What was learnt so far: the moving average where there is one."""
@@ -149,12 +164,11 @@ class Trainer:
         return sum(float(loss.total.detach()) for loss in losses) / len(losses)
 
     def _log(self, iteration: int, rate: float, losses: list[Loss]) -> None:
-        self._recent += losses
+        self._recent += [{"total": float(loss.total.detach()), **loss.parts} for loss in losses]
         if iteration % LOGGED and iteration != self.config.optimiser.iterations:
             return
-        parts = [{"total": float(loss.total.detach()), **loss.parts} for loss in self._recent]
-        row = {name: _mean_over_processes([part[name] for part in parts], self.world) for name in parts[0]}
-        self.progress.losses.append({"iteration": iteration, "lr": rate, **row})
+        rows = self._processes.everyone(_means(self._recent))
+        self.progress.losses.append({"iteration": iteration, "lr": rate, **_means(rows)})
         self._recent = []
 
     def _steps(self, last: int) -> Iterator[tuple[int, list[list[Sample]]]]:
@@ -176,12 +190,13 @@ class Trainer:
 
     def _submit(self, pool: ThreadPoolExecutor, iteration: int) -> list[list[Future[Sample]]]:
         optimiser = self.config.optimiser
-        together = optimiser.iter_size * self.world if not self.config.input.crop else 1
+        rank, world = self._processes.rank, self._processes.world
+        together = optimiser.iter_size * world if not self.config.input.crop else 1
         every = self.config.input.double_every
         larger = 2 if every and iteration % every == every - 1 else 1
         passes = []
         for k in range(optimiser.iter_size):
-            first = ((iteration * optimiser.iter_size + k) * self.world + self.rank) * optimiser.batch
+            first = ((iteration * optimiser.iter_size + k) * world + rank) * optimiser.batch
             positions = range(first, first + optimiser.batch // larger**2)
             passes.append([pool.submit(self._data.sample, position, together, larger) for position in positions])
         return passes
@@ -199,21 +214,16 @@ def learning_rate(optimiser: Optimiser, iteration: int) -> float:
     return rate
 
 
-def _mean_over_processes(values: list[float], world: int) -> float:
-    mean = torch.tensor(sum(values) / len(values), dtype=torch.float64)
-    if world > 1:
-        torch.distributed.all_reduce(mean)
-        mean /= world
-    return float(mean)
+def digest(model: nn.Module) -> str:
+    """The SHA-256 of a network's parameters, by which processes see whether they hold the same, bit by bit.
+
+    Running statistics of batch normalisation are left out: each process has those of its own images.
+    """
+    found = hashlib.sha256()
+    for _, parameter in sorted(model.named_parameters()):
+        found.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
-def same_everywhere(state: dict[str, Tensor]) -> bool:
-    """Whether all processes hold the same weights, bit by bit; all must ask."""
-    different = 0
-    for value in state.values():
-        first = value.clone()
-        torch.distributed.broadcast(first, src=0)
-        different += not torch.equal(first, value)
-    count = torch.tensor(different)
-    torch.distributed.all_reduce(count)
-    return int(count) == 0
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

@@ -27,12 +27,14 @@ class Progress:
     Attributes:
         iteration: Steps done.
         losses: A row for every logged iteration: iteration, learning rate, total, then the parts by name.
+        recent: By process, the losses of the passes since the last row: total, then the parts by name.
         validation: (iteration, metric, value) rows.
         average: The moving average of the weights; empty for none.
     """
 
     iteration: int = 0
     losses: list[dict[str, float]] = field(default_factory=list)
+    recent: list[list[dict[str, float]]] = field(default_factory=list)
     validation: list[tuple[int, str, float]] = field(default_factory=list)
     average: dict[str, Tensor] = field(default_factory=dict)
 
@@ -45,6 +47,7 @@ def save_checkpoint(
         "config": config.hash,
         "iteration": progress.iteration,
         "losses": progress.losses,
+        "recent": progress.recent,
         "validation": progress.validation,
         "average": progress.average,
         "model": model,
@@ -71,6 +74,7 @@ def load_checkpoint(folder: Path, config: TrainConfig) -> tuple[Progress, dict[s
         progress = Progress(
             int(content["iteration"]),
             list(content["losses"]),
+            list(content["recent"]),
             [tuple(row) for row in content["validation"]],
             dict(content["average"]),
         )

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.distributed import HashStore
 
 from sshbench.datasets import Dataset, load_dataset
-from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
+from sshbench.errors import CheckFailedError, IdentityError, InputError, MissingDataError, UsageError
 from sshbench.resources import sample_dir
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.model import SSH
+from sshbench.ssh.processes import Processes
 from sshbench.ssh.torch_weights import model_of
 from sshbench.ssh.train import Trainer, learning_rate
 from sshbench.ssh.train_config import Data, Input, Optimiser, TrainConfig, load_config
@@ -96,9 +98,10 @@ OURS = "batch_norm = true\nema = 0.9"
 def test_a_training_goes_on_exactly(faces: Path, tmp_path: Path, top: str, input_: str, optimiser: str) -> None:
     config = load_config(str(recipe(tmp_path / "r.toml", top=top, input_=input_, optimiser=optimiser)))
     through = trained(config, faces, tmp_path / "a")
-    stopped = trained(config, faces, tmp_path / "b", until=10)
-    assert stopped.progress.iteration == 10
-    stopped.save()
+    for until in (4, 10):  # amid a row of losses and after one
+        stopped = trained(config, faces, tmp_path / "b", until)
+        assert stopped.progress.iteration == until
+        stopped.save()
     again = trained(config, faces, tmp_path / "b")
     assert again.progress.losses == through.progress.losses
     assert [row["iteration"] for row in again.progress.losses] == [10, 20]
@@ -114,11 +117,12 @@ def test_the_same_seed_gives_the_same_weights(faces: Path, tmp_path: Path) -> No
 
 
 def test_two_processes_learn_what_one_with_twice_the_batch_learns(faces: Path, tmp_path: Path) -> None:
-    reports = []
-    for processes, batch in ((1, 4), (2, 2)):
-        path = recipe(tmp_path / f"{processes}.toml", optimiser=f"batch = {batch}\niterations = 5")
+    """And they go on after a stop as if there had been none: the one process is not stopped."""
+
+    def train(processes: int, *options: str) -> dict[str, Any]:
+        path = recipe(tmp_path / f"{processes}.toml", optimiser=f"batch = {4 // processes}\niterations = 5")
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--standalone"]
-        command += ["-m", "sshbench", "train", "--config", str(path), "--data", str(faces)]
+        command += ["-m", "sshbench", "train", "--config", str(path), "--data", str(faces), *options]
         done = subprocess.run(
             [*command, "-o", str(tmp_path / f"out{processes}"), "--json"],
             capture_output=True,
@@ -128,11 +132,38 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(faces: Path, t
         )
         assert done.returncode == 0, done.stderr
         # One line: the other process says nothing. That both hold the same weights is checked at every checkpoint.
-        reports.append(json.loads(done.stdout.splitlines()[-1]))
+        (line,) = done.stdout.splitlines()
+        report: dict[str, Any] = json.loads(line)
+        return report
+
+    alone = train(1)
+    assert train(2, "--stop-after", "3")["iterations"] == 3
+    together = train(2)
+    assert together["loss"] == pytest.approx(alone["loss"], rel=1e-5)
     one, two = (load_weights(tmp_path / f"out{processes}" / "weights.safetensors") for processes in (1, 2))
-    assert reports[1]["loss"] == pytest.approx(reports[0]["loss"], rel=1e-5)
     for name, array in one.parameters.items():
         np.testing.assert_allclose(two.parameters[name], array, atol=1e-6, rtol=1e-4)
+
+
+class Disagreeing(Processes):
+    """Beside a process that holds other weights."""
+
+    def everyone(self, value: Any) -> list[Any]:
+        return [value, "other weights"] if isinstance(value, str) else [value]
+
+
+def test_processes_that_come_apart_are_stopped(faces: Path, tmp_path: Path) -> None:
+    config = load_config(str(recipe(tmp_path / "r.toml")))
+    dataset = training_set(config.data, faces)
+    store = HashStore()
+    store.set("sshbench/0/1", "7")
+    with pytest.raises(CheckFailedError, match="checkpoints of iterations 0, 7"):
+        Trainer(config, dataset, tmp_path / "a", processes=Processes("cpu", 0, 2, store))
+    trainer = Trainer(config, dataset, tmp_path / "a", processes=Disagreeing())
+    trainer.run(1)
+    with pytest.raises(CheckFailedError, match="different weights"):
+        trainer.save()
+    assert not (tmp_path / "a").exists()
 
 
 def test_another_recipe_does_not_go_on_with_a_training(faces: Path, tmp_path: Path) -> None:
@@ -198,6 +229,25 @@ def test_command(sshbench: Any, faces: Path, tmp_path: Path) -> None:
     assert json.loads(out)["domain"] == "cross-data"
     code, _, err = sshbench(*given[:2], "ssh-tny", *given[3:])
     assert (code, "Did you mean 'ssh-tiny'" in err) == (2, True)
+
+
+def test_a_validation_that_fails_loses_no_step_and_is_made_up_for(
+    sshbench: Any, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path / "r.toml", top="validate_every = 2", optimiser="batch = 4\niterations = 3")
+    given = ["train", "--config", path, "--data", faces, "-o", tmp_path / "out", "--json"]
+
+    def fails(*_: object) -> None:
+        raise CheckFailedError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sshbench.cli.train_steps._validate", fails)
+        code, _, err = sshbench(*given)
+        assert (code, "the disk is gone" in err) == (1, True), err
+    assert trained(load_config(str(path)), faces, tmp_path / "out", until=0).progress.iteration == 2
+    code, out, err = sshbench(*given)
+    assert code == 0, err
+    assert [row[0] for row in json.loads(out)["validation"]] == [2, 3]
 
 
 @pytest.mark.parametrize(
