@@ -231,6 +231,43 @@ def test_command(sshbench: Any, faces: Path, tmp_path: Path) -> None:
     assert (code, "Did you mean 'ssh-tiny'" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "folder", "file"),
+    [("coco", "", "a.json"), ("pascal", "", "a.csv"), ("fddb", "2002/01/01/big", "a.txt")],
+)
+def test_every_dataset_of_the_suite_can_be_learnt(
+    sshbench: Any, faces: Path, tmp_path: Path, kind: str, folder: str, file: str
+) -> None:
+    images = tmp_path / "images" / folder
+    images.mkdir(parents=True)
+    text = (faces / "train_bbx_gt.txt").read_text()
+    for image in re.findall(r".*\.jpg", text):
+        shutil.copy(faces / "images" / image, images)
+    listed = tmp_path / "wider.txt"
+    listed.write_text(re.sub(r".*/(.*\.jpg)", f"{folder}/\\1".lstrip("/"), text))
+    convert = ["data", "convert", listed, tmp_path / file, "--from", "wider", "--to", kind]
+    code, _, err = sshbench(*convert, "--images", tmp_path / "images")
+    assert code == 0, err
+    path = recipe(tmp_path / "r.toml", optimiser="batch = 4\niterations = 2")
+    path.write_text(
+        path.read_text()
+        .replace("train_bbx_gt.txt", file)
+        .replace("val_bbx_gt.txt", file)
+        .replace("[data]", f"[data]\ndataset = '{kind}'")
+    )
+    code, out, err = sshbench("train", "--config", path, "--data", tmp_path, "-o", tmp_path / "out", "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert (report["iterations"], len(report["validation"])) == (2, 1)
+    config = load_config(str(path))
+    wider = training_set(Data(annotation=("wider.txt",), images=("images",)), tmp_path)
+    learnt = training_set(config.data, tmp_path)
+    assert learnt.keys == wider.keys
+    # FDDB's ellipses are inscribed in the boxes: their own boxes are these again.
+    for ours, theirs in zip(learnt.faces, wider.faces, strict=True):
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1)
+
+
 def test_a_validation_that_fails_loses_no_step_and_is_made_up_for(
     sshbench: Any, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
