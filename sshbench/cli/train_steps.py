@@ -57,13 +57,12 @@ def _train(request: Request, config: TrainConfig, processes: Processes) -> dict[
     start = None if request.start is None else load_weights(request.start)
     trainer = Trainer(config, dataset, request.out, start=start, processes=processes)
     first, progress = processes.first, trainer.progress
-    began, last = (
-        progress.iteration,
-        min(request.stop_after or config.optimiser.iterations, config.optimiser.iterations),
-    )
+    began, whole = progress.iteration, config.optimiser.iterations
+    last = min(request.stop_after or whole, whole)
     left = max(last - began, 0)
     if first and not left:
         _write_weights(request, trainer, seen)  # a training that is over may be wanted as --half
+    tables: list[Path] = []
     said = _Lines(left, enabled=request.show_progress and first)
     with progress_bar("training", left, "iterations", enabled=request.show_progress and first) as bar:
         while True:
@@ -74,9 +73,10 @@ def _train(request: Request, config: TrainConfig, processes: Processes) -> dict[
                 progress.validation.append((progress.iteration, metric, value))
                 trainer.save()
                 bar.update(0, f"{metric} {100 * value:.1f}")
-            if first and progress.iteration > began:
-                write_tables(request.out, progress)
-                said.say(progress, last)
+            if first:
+                tables = write_tables(request.out, progress)
+                if progress.iteration > began:
+                    said.say(progress, last)
             if progress.iteration >= last:
                 break
             stops = [last, _next(progress.iteration, config.checkpoint_every)]
@@ -92,7 +92,7 @@ def _train(request: Request, config: TrainConfig, processes: Processes) -> dict[
         "iterations": progress.iteration,
         "loss": progress.losses[-1]["total"] if progress.losses else float("nan"),
         "validation": progress.validation,
-        "files": [str(path) for path in [request.out / WEIGHTS, *write_tables(request.out, progress)]],
+        "files": [str(path) for path in [request.out / WEIGHTS, *tables]],
     }
 
 

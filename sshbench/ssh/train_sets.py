@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.contamination import BENCHMARKS
@@ -42,20 +42,13 @@ def benchmarks_in(data: Data) -> tuple[str, ...]:
     return () if data.annotation or data.dataset not in BENCHMARKS else (data.dataset,)
 
 
-def average_precision(
-    detector: Detector,
-    dataset: Dataset,
-    protocol: Protocol,
-    on_image: Callable[[], None] | None = None,
-) -> tuple[str, float, EvaluationRecord]:
+def average_precision(detector: Detector, dataset: Dataset, protocol: Protocol) -> tuple[str, float, EvaluationRecord]:
     """The first metric that people quote, by name, its value, and the whole record."""
     found: list[tuple[str, Detections]] = []
     for i, key in enumerate(dataset.keys):
         path = dataset.image(i).path
         assert path is not None
         found.append((key, detect(detector, read_image(path))))
-        if on_image is not None:
-            on_image()
     record = evaluate(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
     metric = headline(record.metrics, protocol.evaluation.kind)[0]
     return metric, record.metrics[metric] or 0.0, record

@@ -265,7 +265,7 @@ def test_every_dataset_of_the_suite_can_be_learnt(
     assert learnt.keys == wider.keys
     # FDDB's ellipses are inscribed in the boxes: their own boxes are these again.
     for ours, theirs in zip(learnt.faces, wider.faces, strict=True):
-        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1)
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1e-6)
 
 
 def test_a_validation_that_fails_loses_no_step_and_is_made_up_for(
