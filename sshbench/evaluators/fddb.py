@@ -23,6 +23,7 @@ from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray
 
 Matching = Literal["official", "optimal"]
 _NO_THRESHOLD = 1.7976931348623157e308  # what the tool prints for an image without detections
+_TIE = 1e-9  # sums of overlaps that are closer than this may come out equal in the tool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,8 @@ def evaluate_fddb(
 
     Args:
         detections: One entry per image of `faces`, in the same order; rectangles, or ellipses where it has them.
+            Keep the detections of each image in the order of their file: the result of the official solver depends
+            on it, because it does not always find the best assignment.
         faces: Ground truth with ellipses and image sizes.
         matching: `official` follows the tool's solver, `optimal` takes the best assignment.
         discrete_iou: A match counts as one face at IoU strictly over this.
@@ -77,14 +80,13 @@ def evaluate_fddb(
         if first == last:
             steps.append(None)
             continue
-        order = first + np.argsort(-detections.scores[first:last], kind="stable")
         width, height = faces.sizes[i].tolist()
         if detections.ellipses is None:
-            overlaps = rectangle_overlaps(detections.boxes[order], list(drawn[i]), width, height)
+            overlaps = rectangle_overlaps(detections.boxes[first:last], list(drawn[i]), width, height)
         else:
-            found = [ellipse_region(detections.ellipses[row], width, height) for row in order]
+            found = [ellipse_region(ellipse, width, height) for ellipse in detections.ellipses[first:last]]
             overlaps = region_overlaps(found, list(drawn[i]))
-        steps.append(_image_steps(overlaps, detections.scores[order], matching, discrete_iou))
+        steps.append(_image_steps(overlaps, detections.scores[first:last], matching, discrete_iou))
     parts = tuple(_curves(steps[first:last], int(faces.offsets[last] - faces.offsets[first])) for first, last in folds)
     return replace(_curves(steps, faces.total), folds=parts)
 
@@ -110,35 +112,50 @@ class _Steps:
     continuous: FloatArray
 
 
-def _image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, least: float) -> _Steps:
+def _image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, min_iou: float) -> _Steps:
     """Match at every distinct score.
 
     Args:
-        overlaps: float64 (d, f), IoU of the detections by falling score with the faces.
-        scores: float64 (d,), falling.
+        overlaps: float64 (d, f), IoU of the detections, in file order, with the faces.
+        scores: float64 (d,), of the same detections.
         matching: As for `evaluate_fddb`.
-        least: A match counts as one face over this IoU.
+        min_iou: A match counts as one face over this IoU.
     """
-    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))  # the last detection of each distinct score
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    last = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))  # the last detection of each distinct score
     faces = overlaps.shape[1]
     if faces == 0:
         none = np.zeros(len(last))
-        return _Steps(scores[last], last + 1, none.astype(np.int64), none)
-    best = np.maximum.accumulate(overlaps, axis=0)[last]
+        return _Steps(falling[last], last + 1, none.astype(np.int64), none)
+    ranked = overlaps[order]
+    best = np.maximum.accumulate(ranked, axis=0)[last]
     summed = best.sum(axis=1)
-    discrete = np.count_nonzero(best > least, axis=1)
-    for step in _contested(overlaps, last, best, matching):
-        pairs = _match(overlaps[: last[step] + 1], matching)
-        summed[step] = sum(pairs)
-        discrete[step] = sum(value > least for value in pairs)
-    return _Steps(scores[last], last + 1, discrete, summed)
+    discrete = np.count_nonzero(best > min_iou, axis=1)
+    touching = np.cumsum(ranked.any(axis=1))[last]
+    seen, matched = -1, (0.0, 0)
+    for step in _contested(ranked, last, best, matching):
+        if touching[step] != seen:  # detections that touch no face change nothing
+            seen = touching[step]
+            kept = np.sort(order[: last[step] + 1])  # back in file order, as the official solver gets them
+            pairs = _match(overlaps[kept], matching, min_iou)
+            matched = sum(pairs), sum(value > min_iou for value in pairs)
+        summed[step], discrete[step] = matched
+    return _Steps(falling[last], last + 1, discrete, summed)
 
 
 def _contested(overlaps: FloatArray, last: IntArray, best: FloatArray, matching: Matching) -> list[int]:
-    """The steps at which each face's best overlap is not simply the answer.
+    """Return the steps at which each face's best overlap is not simply the answer.
 
-    It is where no two faces have the same best detection - the sum is then as large as it can be - and the official
-    solver finds the optimum. It may miss it only where one side is smaller and the other's sum of maxima is smaller.
+    It is the answer where no two faces have the same best detection (no larger sum is possible) and the official solver
+    finds the optimum. The solver may miss it only where the matrix is not square and the maxima of the shorter side
+    add up to more than those of the longer side. Neither condition depends on the order of the rows.
+
+    Args:
+        overlaps: float64 (d, f), the detections by falling score.
+        last: The last detection of each step.
+        best: float64 (steps, f), each face's best overlap at each step.
+        matching: As for `evaluate_fddb`.
     """
     rows, faces = overlaps.shape
     touching = overlaps.max(axis=1)
@@ -152,27 +169,43 @@ def _contested(overlaps: FloatArray, last: IntArray, best: FloatArray, matching:
         face_count = np.count_nonzero(best > 0, axis=1)
         detection_count = np.cumsum(touching > 0)[last]
         face_sum, detection_sum = best.sum(axis=1), np.cumsum(touching)[last]
-        # Sums added in another order than the tool's may differ in the last bits: look at near ties too.
-        slack = 1e-9
-        contested |= (face_count < detection_count) & (face_sum > detection_sum - slack) & (face_count > 1)
-        contested |= (detection_count < face_count) & (detection_sum > face_sum - slack) & (detection_count > 1)
+        # The tool adds in file order, this by falling score: the last bits may differ, so near ties count as well.
+        contested |= (face_count < detection_count) & (face_sum > detection_sum - _TIE) & (face_count > 1)
+        contested |= (detection_count < face_count) & (detection_sum > face_sum - _TIE) & (detection_count > 1)
     return np.flatnonzero(contested).tolist()
 
 
-def _match(overlaps: FloatArray, matching: Matching) -> list[float]:
-    """Overlaps of the matched pairs."""
+def _match(overlaps: FloatArray, matching: Matching, min_iou: float) -> list[float]:
+    """Return the overlaps of the matched pairs.
+
+    Args:
+        overlaps: float64 (d, f), the kept detections in file order.
+        matching: As for `evaluate_fddb`.
+        min_iou: A match counts as one face over this IoU.
+    """
     used = overlaps[np.ix_(overlaps.any(axis=1), overlaps.any(axis=0))]
     if used.size == 0:
         return []
     if used.shape[0] > used.shape[1]:
         used = used.T
-    if matching == "official" and used.shape[0] < used.shape[1] and _may_stop_early(used):
-        pairs = official_assignment(used)
-        return [float(used[i, j]) for i, j in pairs if used[i, j] > 0]
+    if matching == "optimal":
+        return _optimum(used, used)
+    if used.shape[0] == used.shape[1] or not _may_stop_early(used):
+        # The official solver finds the optimum here. Where several assignments share it (or nearly), one of them with
+        # the most faces and one with the fewest are found, and if they differ, the solver itself must choose.
+        bonus = _TIE * (used > min_iou)
+        most, fewest = _optimum(used + bonus, used), _optimum(used - bonus, used)
+        if sum(value > min_iou for value in most) == sum(value > min_iou for value in fewest):
+            return most
+    return [value for i, j in official_assignment(used) if (value := float(used[i, j])) > 0]
+
+
+def _optimum(profit: FloatArray, used: FloatArray) -> list[float]:
+    """Return the overlaps of the pairs whose profits add up to the most."""
     from scipy.optimize import linear_sum_assignment
 
-    rows, columns = linear_sum_assignment(used, maximize=True)
-    return [value for value in map(float, used[rows, columns]) if value > 0]
+    rows, columns = linear_sum_assignment(profit, maximize=True)
+    return [value for value in used[rows, columns].tolist() if value > 0]
 
 
 def _may_stop_early(used: FloatArray) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from sshbench.evaluators.kuhn import official_assignment
 from sshbench.records import DetectionSet, FaceSet, FloatArray
 
 Mask = npt.NDArray[np.uint8]
@@ -37,8 +38,18 @@ def iou(a: Mask, b: Mask) -> float:
     return shared / union if shared else 0.0
 
 
+def official(table: FloatArray) -> FloatArray:
+    """Return the overlaps of the official solver's assignment; rows are detections in file order."""
+    used = table[np.ix_(table.any(axis=1), table.any(axis=0))]
+    if used.size == 0:
+        return np.empty(0)
+    if used.shape[0] > used.shape[1]:
+        used = used.T
+    return np.array([used[i, j] for i, j in official_assignment(used)])
+
+
 def evaluate(detections: DetectionSet, faces: FaceSet) -> FloatArray:
-    """Rows of threshold, false positives, discrete and continuous true positives, by rising threshold."""
+    """Return rows of threshold, false positives, discrete and continuous true positives, by rising threshold."""
     assert faces.ellipses is not None
     assert faces.sizes is not None
     images: list[dict[float, tuple[float, float, float]]] = []

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
 from sshbench.errors import SshbenchError
-from sshbench.evaluators.fddb import evaluate_fddb
+from sshbench.evaluators.fddb import _image_steps, evaluate_fddb
 from sshbench.evaluators.fddb_regions import ellipse_region, rectangle_overlaps, region_overlaps
 from sshbench.evaluators.kuhn import official_assignment
 from sshbench.predictions.fddb import bounding_boxes
@@ -128,6 +128,43 @@ def test_optimal_matching_equals_a_plain_evaluation_with_scipys_optimum(
     np.testing.assert_allclose(result.discrete.true_positive_rate[:count], expected[:, 2] / faces.total, atol=1e-15)
     np.testing.assert_allclose(result.continuous.true_positive_rate[:count], expected[:, 3] / faces.total, atol=1e-12)
     assert len(result.discrete.thresholds) - count == any(not found for found, _ in images)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=200, deadline=None)
+def test_the_official_solver_gets_the_detections_in_file_order(reference: ModuleType, seed: int) -> None:
+    """Crowds: eight detections with distinct scores in any order, five faces, about half of the pairs overlap."""
+    rng = np.random.default_rng(seed)
+    table = rng.choice([0.0, 0.2, 0.5, 0.7, 0.9], (8, 5)) + rng.uniform(0, 0.05, (8, 5))
+    table[rng.random((8, 5)) < 0.5] = 0
+    check_steps(reference, table, rng.permutation(8) / 10)
+
+
+@given(overlap_tables, st.lists(st.sampled_from([0.1, 0.5, 0.9]), min_size=5, max_size=5))
+@settings(max_examples=400, deadline=None)
+def test_steps_count_what_the_official_solver_matches_where_many_assignments_tie(
+    reference: ModuleType, table: FloatArray, levels: list[float]
+) -> None:
+    """Overlaps of few different values: equal sums with other numbers of faces over one half."""
+    check_steps(reference, table, np.array(levels[: len(table)]))
+
+
+def check_steps(reference: ModuleType, table: FloatArray, scores: FloatArray) -> None:
+    steps = _image_steps(table, scores, "official", 0.5)
+    expected = [reference.official(table[scores >= score]) for score in steps.scores]
+    assert steps.scores.tolist() == sorted(set(scores.tolist()), reverse=True)
+    assert steps.kept.tolist() == [int((scores >= score).sum()) for score in steps.scores]
+    assert steps.discrete.tolist() == [int((pairs > 0.5).sum()) for pairs in expected]
+    np.testing.assert_allclose(steps.continuous, [pairs.sum() for pairs in expected], atol=1e-12)
+
+
+def test_trap_equal_sums_with_other_numbers_of_faces() -> None:
+    """Both assignments overlap by 1.1 in all; one has two faces over one half, the other has one."""
+    table = np.array([[0.6, 0.75], [0.35, 0.5]])
+    for rows in ([0, 1], [1, 0]):
+        steps = _image_steps(table[rows], np.array([0.5, 0.5]), "official", 0.45)
+        pairs = [table[rows][i, j] for i, j in official_assignment(table[rows].copy())]
+        assert steps.discrete.tolist() == [sum(value > 0.45 for value in pairs)]
 
 
 def face_set(faces: list[list[FloatArray]]) -> FaceSet:
