@@ -2,14 +2,14 @@
 
 ```
 <run>/identity.json        what the detections depend on, and what they were made with
-<run>/detections.sqlite    one row an image: boxes, scores, stage times; a transaction each
+<run>/detections.sqlite    one row per image (boxes, scores, stage times), each committed in its own transaction
 <run>/metrics.json         the evaluation's record
 <run>/protocol.json        the protocol it was made by, overrides included
 <run>/curves/<subset>.csv  recall, precision, threshold
 ```
 
-An image is stored in one transaction: a process killed at any moment loses the image in hand and nothing else. Other
-files are written beside and renamed, so that a reader never sees half of one.
+A process killed at any moment loses only the image that it was working on. Other files are written under a temporary
+name and then renamed, so that a reader never sees half a file.
 """
 
 from __future__ import annotations
@@ -30,34 +30,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
+from sshbench.run_database import (
+    COLUMNS,
+    REMEDY,
+    State,
+    missing_columns,
+    open_to_read,
+    open_to_write,
+    state,
+    unreadable,
+)
 
 IDENTITY = "identity.json"
 DATABASE = "detections.sqlite"
 METRICS = "metrics.json"
 PROTOCOL = "protocol.json"
 _FORMAT = 1
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS images (
-    key TEXT PRIMARY KEY,
-    boxes BLOB NOT NULL,      -- float64 little-endian (n, 4), x1 y1 x2 y2
-    scores BLOB NOT NULL,     -- float64 little-endian (n,)
-    ellipses BLOB,            -- float64 little-endian (n, 5), where the detections are ellipses
-    positions BLOB,           -- int64 little-endian (n,), where the order of an imported file matters
-    width INTEGER,
-    height INTEGER,
-    stages TEXT NOT NULL,     -- JSON: seconds by stage
-    error TEXT                -- why there are no detections, where the image could not be used
-);
-CREATE TABLE IF NOT EXISTS sessions (
-    started TEXT NOT NULL,    -- UTC
-    versions TEXT NOT NULL,   -- JSON
-    machine TEXT NOT NULL     -- JSON
-);
-"""
-
-
-_COLUMNS = "key, boxes, scores, ellipses, positions, width, height, stages, error"
 
 
 class Identity(BaseModel):
@@ -134,15 +122,22 @@ class StoredImage:
 class Run:
     """An open run folder. Use `create_or_resume` or `open_run`.
 
+    Methods that read raise an `InputError` where the database is damaged.
+
     Attributes:
         folder: The run's folder.
         identity: Who made it.
     """
 
-    def __init__(self, folder: Path, identity: Identity, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, folder: Path, identity: Identity, connection: sqlite3.Connection, read_in_place: State = None
+    ) -> None:
         self.folder = folder
         self.identity = identity
         self._db = connection
+        self._read_in_place = read_in_place
+        lacking = missing_columns(connection)
+        self._columns = ", ".join("NULL" if name in lacking else name for name in COLUMNS)
 
     def add(self, image: StoredImage) -> None:
         """Store one image in a transaction of its own; an image stored before is replaced."""
@@ -164,38 +159,35 @@ class Run:
             )
             for image in images
         ]
-        with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        places = ", ".join("?" * len(COLUMNS))
+        self._write(f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows)
 
     def add_session(self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str) -> None:
         """Note that a process began to work on the run."""
-        with self._db:
-            self._db.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?)",
-                (started, json.dumps(dict(versions)), json.dumps(dict(machine))),
-            )
+        row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)))
+        self._write("INSERT INTO sessions VALUES (?, ?, ?)", [row])
 
     def done(self) -> set[str]:
         """Keys of the images that need no more work; images that failed are tried again."""
-        return {row[0] for row in self._db.execute("SELECT key FROM images WHERE error IS NULL")}
+        return {row[0] for row in self._read("SELECT key FROM images WHERE error IS NULL")}
 
     def stored_keys(self) -> set[str]:
         """Keys of all images stored, failed ones included."""
-        return {row[0] for row in self._db.execute("SELECT key FROM images")}
+        return {row[0] for row in self._read("SELECT key FROM images")}
 
     def failures(self) -> dict[str, str]:
         """Why images could not be used, by key."""
-        return dict(self._db.execute("SELECT key, error FROM images WHERE error IS NOT NULL ORDER BY key"))
+        return dict(self._read("SELECT key, error FROM images WHERE error IS NOT NULL ORDER BY key"))
 
     def images(self) -> Iterator[StoredImage]:
         """All images stored so far, by key."""
-        for row in self._db.execute(f"SELECT {_COLUMNS} FROM images ORDER BY key"):
+        for row in self._read(f"SELECT {self._columns} FROM images ORDER BY key"):
             yield _stored_image(row)
 
     def image(self, key: str) -> StoredImage | None:
         """One image, or None where it is not stored."""
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM images WHERE key = ?", (key,)).fetchone()
-        return None if row is None else _stored_image(row)
+        rows = list(self._read(f"SELECT {self._columns} FROM images WHERE key = ?", (key,)))
+        return _stored_image(rows[0]) if rows else None
 
     def detections(self) -> DetectionSet:
         """The detections of all images stored so far, by key."""
@@ -203,7 +195,8 @@ class Run:
 
     def stored(self) -> int:
         """Number of images stored, failed ones included."""
-        return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])
+        ((count,),) = self._read("SELECT COUNT(*) FROM images")
+        return int(count)
 
     @property
     def finished(self) -> bool:
@@ -218,7 +211,7 @@ class Run:
             first = next(iter(failures.values()))
             text = f"{len(failures)} images could not be used and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
-        versions = {row[0] for row in self._db.execute("SELECT DISTINCT versions FROM sessions")}
+        versions = {row[0] for row in self._read("SELECT DISTINCT versions FROM sessions")}
         if len(versions) > 1:
             found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))
         return found
@@ -226,6 +219,27 @@ class Run:
     def write_json(self, name: str, content: object) -> Path:
         """Write a JSON file of the run, atomically."""
         return write_atomic(self.folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def _read(self, query: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(query, values)
+        except sqlite3.Error as error:
+            self._check_unchanged()
+            raise unreadable(self.folder / DATABASE, error) from error
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        if self._read_in_place is not None and state(self.folder / DATABASE) != self._read_in_place:
+            text = f"another process changed the run in {self.folder} while it was read"
+            raise UsageError(text, remedy="Run the command again")
+
+    def _write(self, query: str, rows: list[tuple[Any, ...]]) -> None:
+        try:
+            with self._db:
+                self._db.executemany(query, rows)
+        except sqlite3.Error as error:
+            remedy = "Check that the disk has space and that no other program uses the run; then run the command again"
+            raise InputError(f"cannot be written ({error})", file=self.folder / DATABASE, remedy=remedy) from error
 
     def close(self) -> None:
         """Close the database, so that it is one file."""
@@ -240,7 +254,7 @@ class Run:
 
 @contextmanager
 def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = False) -> Iterator[Run]:
-    """Open a run for writing: a new one, or one to go on with; one process at a time.
+    """Open a run for writing, a new one or one to resume; one process at a time.
 
     Args:
         folder: The run's folder, made where it is not there.
@@ -249,7 +263,8 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
 
     Raises:
         IdentityError: The folder holds a run with other settings; the text names each that differs.
-        UsageError: Another process is working on it, or the folder holds other things.
+        UsageError: Another process is working on it, or the folder holds other things or cannot be written.
+        InputError: The identity or the database is damaged.
     """
     from filelock import FileLock, Timeout
 
@@ -257,30 +272,33 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
         raise UsageError(f"{folder} is a file", remedy="Name a folder for the run")
     ours = (folder / IDENTITY).exists() or _lock(folder).exists()
     if folder.is_dir() and any(folder.iterdir()) and not ours:
-        raise UsageError(f"{folder} is not empty and holds no run", remedy="Name another folder by --out")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise UsageError(f"{folder} is not empty and holds no run", remedy="Name another folder with --out")
+    lock = FileLock(_lock(folder))
     try:
-        with FileLock(_lock(folder), timeout=0):
-            if overwrite:
-                _clear(folder)
-            stored = _read_identity(folder) if (folder / IDENTITY).exists() else None
-            if stored is not None:
-                _check_same(stored, identity, folder)
-            else:
-                write_atomic(folder / IDENTITY, identity.model_dump_json(indent=2) + "\n")
-            run = Run(folder, stored or identity, _connect(folder / DATABASE))
-            try:
-                yield run
-            finally:
-                run.close()
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout as error:
-        raise UsageError(
-            f"another process is working on the run in {folder}", remedy="Wait for it, or name another --out"
-        ) from error
+        text = f"another process is working on the run in {folder}"
+        raise UsageError(text, remedy="Wait for it, or name another folder with --out") from error
+    except OSError as error:
+        text = f"the run in {folder} cannot be written ({error.strerror})"
+        raise UsageError(text, remedy="Name another folder with --out") from error
+    try:
+        if overwrite:
+            _clear(folder)
+        stored = _read_identity(folder) if (folder / IDENTITY).exists() else None
+        if stored is not None:
+            _check_same(stored, identity, folder)
+        else:
+            write_atomic(folder / IDENTITY, identity.model_dump_json(indent=2) + "\n")
+        with Run(folder, stored or identity, open_to_write(folder / DATABASE)) as run:
+            yield run
+    finally:
+        lock.release()
 
 
 def open_run(folder: Path) -> Run:
-    """Open a run for reading.
+    """Open a run for reading; nothing in its folder is created or changed, and another process may write to it.
 
     Raises:
         MissingDataError: There is no run in the folder.
@@ -288,8 +306,7 @@ def open_run(folder: Path) -> Run:
     """
     if not is_run(folder):
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
-    identity = _read_identity(folder)
-    return Run(folder, identity, _connect(folder / DATABASE))
+    return Run(folder, _read_identity(folder), *open_to_read(folder / DATABASE))
 
 
 def is_run(path: Path) -> bool:
@@ -314,24 +331,17 @@ def write_atomic(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path)
-        # A write-ahead log makes a commit per image cheap and survives a kill at any moment.
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_TABLES)
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"is no database of a run ({error})", file=path, remedy="Use --overwrite") from error
-    return connection
-
-
 def _read_identity(folder: Path) -> Identity:
     path = folder / IDENTITY
     try:
         return Identity.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise InputError(f"is no identity of a run ({error})", file=path, remedy="Use --overwrite") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        text = f"invalid identity of a run ({where + ': ' if where else ''}{first['msg']})"
+        raise InputError(text, file=path, remedy=REMEDY) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the identity of the run cannot be read ({error})", file=path, remedy=REMEDY) from error
 
 
 def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:
@@ -341,7 +351,7 @@ def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:
     differing = "; ".join(f"{name}: {old[name]!r} there, {new[name]!r} now" for name in old if old[name] != new[name])
     raise IdentityError(
         f"the run in {folder} was made with other settings ({differing})",
-        remedy="Name another folder by --out, or throw it away by --overwrite",
+        remedy="Name another folder with --out, or use the settings that it was made with",
     )
 
 

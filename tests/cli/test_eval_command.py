@@ -73,7 +73,7 @@ def test_other_settings_in_the_same_folder_are_refused(sshbench: Any, tmp_path: 
     code, _, err = sshbench(*base, "--limit", 3)
     assert code == 1
     assert "images: 2 there, 3 now" in err
-    assert "--overwrite" in err
+    assert "with --out" in err
     assert sshbench(*base, "--limit", 3, "--overwrite")[0] == 0
 
 
