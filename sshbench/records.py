@@ -6,24 +6,41 @@ Box convention, everywhere in the package: float64 corners `x1, y1, x2, y2` in p
 
 A whole dataset is held flat (`DetectionSet`, `FaceSet`): one array for all boxes and `offsets` that cut it by image,
 because evaluating flat arrays is what makes exactness fast. `set[i]` gives one image's record, without a copy.
+
+The order of the detections of an image is that of the file or detector they come from, and every step keeps it: the
+official matching of FDDB depends on it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import SshbenchError
+from sshbench.flat import BoolArray as BoolArray
+from sshbench.flat import FloatArray as FloatArray
+from sshbench.flat import (
+    ImageSet,
+    Rows,
+    as_columns,
+    as_integers,
+    as_offsets,
+    as_table,
+    as_vector,
+    counted,
+    positions_of,
+)
+from sshbench.flat import IntArray as IntArray
+from sshbench.flat import offsets_of as offsets_of
+from sshbench.flat import ranges as ranges
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 Image = npt.NDArray[np.uint8]
 """An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
 
@@ -67,7 +84,7 @@ class ImageRecord:
     height: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Detections:
     """The detections of one image.
 
@@ -76,6 +93,9 @@ class Detections:
         scores: float64 (n,), larger is surer; any range.
         ellipses: float64 (n, 5), as in `DetectionSet`, where the detections are ellipses.
         positions: int64 (n,), as in `DetectionSet`.
+
+    Raises:
+        SshbenchError: An array has another shape, or does not hold numbers.
 
     >>> Detections.from_xywh([[10, 20, 30, 40]], [0.5]).boxes
     array([[10., 20., 40., 60.]])
@@ -87,15 +107,12 @@ class Detections:
     positions: IntArray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "boxes", _as_boxes(self.boxes))
-        object.__setattr__(self, "scores", _as_vector(self.scores))
-        if len(self.boxes) != len(self.scores):
-            raise SshbenchError(f"{len(self.boxes)} boxes but {len(self.scores)} scores in one image's detections")
+        _set_detections(self)
 
     @classmethod
     def from_xywh(cls, xywh: npt.ArrayLike, scores: npt.ArrayLike) -> Detections:
         """Make detections from `x, y, w, h` rows, with `x2 = x + w` and `y2 = y + h`."""
-        boxes = _as_boxes(xywh).copy()
+        boxes = as_table(xywh, 4, "boxes").copy()
         boxes[:, 2:] += boxes[:, :2]
         return cls(boxes, np.asarray(scores, dtype=np.float64))
 
@@ -107,8 +124,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __repr__(self) -> str:
+        return f"Detections({counted(len(self), 'detection')}{_score_range(self.scores)})"
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Faces:
     """The ground truth of one image.
 
@@ -122,16 +142,22 @@ class Faces:
     ignore: Mapping[str, BoolArray] = field(default_factory=dict)
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _set_faces(self)
+
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __repr__(self) -> str:
+        return f"Faces({counted(len(self), 'face')})"
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DetectionSet(Sequence[Detections]):
-    """The detections of a whole dataset, flat.
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DetectionSet(ImageSet[Detections]):
+    """The detections of a whole dataset, flat; see `ImageSet` for how to get at its images.
 
     Attributes:
-        keys: Image keys, one an image, in the dataset's order.
+        keys: Image keys, each once, in the dataset's order.
         offsets: int64 (images + 1,); image i owns rows `offsets[i]:offsets[i + 1]`.
         boxes: float64 (n, 4), corners as in `Detections`.
         scores: float64 (n,).
@@ -139,6 +165,13 @@ class DetectionSet(Sequence[Detections]):
             detections are ellipses (FDDB); then `boxes` holds their bounding boxes.
         positions: int64 (n,), position of each detection in the file that it was read from, where a protocol breaks
             ties between images by it (PASCAL Faces).
+
+    Raises:
+        SshbenchError: A key comes twice, the offsets do not rise from 0 to n, or an array has another shape.
+
+    >>> found = DetectionSet.from_images([("e/a", Detections([[1, 2, 3, 4]], [0.5])), ("e/b", Detections.empty())])
+    >>> found, len(found[-1]), found["e/a"].scores, found[1:].keys
+    (DetectionSet(2 images, 1 detection), 0, array([0.5]), ('e/b',))
     """
 
     keys: tuple[str, ...]
@@ -147,15 +180,20 @@ class DetectionSet(Sequence[Detections]):
     scores: FloatArray
     ellipses: FloatArray | None = None
     positions: IntArray | None = None
+    _where: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        _check_offsets(self.keys, self.offsets, len(self.boxes), "detections")
-        if len(self.boxes) != len(self.scores):
-            raise SshbenchError(f"{len(self.boxes)} boxes but {len(self.scores)} scores in the detections")
+        _set_detections(self)
+        _set_keys(self, len(self.boxes), "detections")
 
     @classmethod
     def from_images(cls, images: Iterable[tuple[str, Detections]]) -> DetectionSet:
-        """Join per-image detections, kept in the order given."""
+        """Join the detections of images, and keep the order given.
+
+        Raises:
+            SshbenchError: A key comes twice, or some images have ellipses (or positions) and others have none; images
+                without detections do not matter.
+        """
         pairs = list(images)
         boxes = [d.boxes for _, d in pairs]
         scores = [d.scores for _, d in pairs]
@@ -164,14 +202,14 @@ class DetectionSet(Sequence[Detections]):
             offsets=offsets_of([len(d) for _, d in pairs]),
             boxes=np.concatenate(boxes) if boxes else np.empty((0, 4)),
             scores=np.concatenate(scores) if scores else np.empty(0),
-            ellipses=_joined([d.ellipses for _, d in pairs if len(d)]),
-            positions=_joined([d.positions for _, d in pairs if len(d)]),
+            ellipses=_joined([(key, d.ellipses) for key, d in pairs if len(d)], "ellipses"),
+            positions=_joined([(key, d.positions) for key, d in pairs if len(d)], "positions"),
         )
 
-    def __len__(self) -> int:
-        return len(self.keys)
+    def __repr__(self) -> str:
+        return f"DetectionSet({counted(len(self), 'image')}, {counted(self.total, 'detection')})"
 
-    def __getitem__(self, index: Any) -> Any:
+    def _image(self, index: int) -> Detections:
         rows = slice(self.offsets[index], self.offsets[index + 1])
         return Detections(
             self.boxes[rows],
@@ -180,8 +218,15 @@ class DetectionSet(Sequence[Detections]):
             None if self.positions is None else self.positions[rows],
         )
 
-    def __iter__(self) -> Iterator[Detections]:
-        return (self[i] for i in range(len(self.keys)))
+    def _part(self, keys: tuple[str, ...], offsets: IntArray, rows: Rows, images: Rows) -> DetectionSet:
+        return DetectionSet(
+            keys=keys,
+            offsets=offsets,
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            ellipses=None if self.ellipses is None else self.ellipses[rows],
+            positions=None if self.positions is None else self.positions[rows],
+        )
 
     @property
     def total(self) -> int:
@@ -199,28 +244,23 @@ class DetectionSet(Sequence[Detections]):
         return digest.hexdigest()
 
     def aligned(self, keys: Sequence[str]) -> DetectionSet:
-        """Return the detections of `keys`, in that order; images without an entry get none."""
+        """Return the detections of `keys`, in that order; images without an entry get none.
+
+        Raises:
+            SshbenchError: A key comes twice.
+        """
         if tuple(keys) == self.keys:
             return self
-        where = {key: i for i, key in enumerate(self.keys)}
-        images = np.array([where.get(key, -1) for key in keys], dtype=np.int64)
+        images = np.array([self._where.get(key, -1) for key in keys], dtype=np.int64)
         # One image more, without detections, stands for those that have no entry: index -1 finds it.
-        starts = np.append(self.offsets[:-1], 0)
-        counts = np.append(np.diff(self.offsets), 0)
-        rows = ranges(starts[images], counts[images])
-        return DetectionSet(
-            keys=tuple(keys),
-            offsets=offsets_of(counts[images]),
-            boxes=self.boxes[rows],
-            scores=self.scores[rows],
-            ellipses=None if self.ellipses is None else self.ellipses[rows],
-            positions=None if self.positions is None else self.positions[rows],
-        )
+        starts = np.append(self.offsets[:-1], 0)[images]
+        counts = np.append(np.diff(self.offsets), 0)[images]
+        return self._part(tuple(keys), offsets_of(counts), ranges(starts, counts), images)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceSet(Sequence[Faces]):
-    """The ground truth of a whole dataset, flat.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FaceSet(ImageSet[Faces]):
+    """The ground truth of a whole dataset, flat; see `ImageSet` for how to get at its images.
 
     Attributes:
         keys: Image keys in the dataset's order.
@@ -231,6 +271,9 @@ class FaceSet(Sequence[Faces]):
         ellipses: float64 (m, 5), as in `DetectionSet`, where faces are annotated so (FDDB).
         sizes: int64 (images, 2), width and height in pixels, where they are known.
         areas: float64 (m,), square pixels, where the annotation gives them (COCO); they need not be those of the boxes.
+
+    Raises:
+        SshbenchError: A key comes twice, the offsets do not rise from 0 to m, or an array has another shape.
     """
 
     keys: tuple[str, ...]
@@ -242,13 +285,22 @@ class FaceSet(Sequence[Faces]):
     sizes: IntArray | None = None
     areas: FloatArray | None = None
 
+    _where: Mapping[str, int] = field(init=False)
+
     def __post_init__(self) -> None:
-        _check_offsets(self.keys, self.offsets, len(self.boxes), "ground truth")
+        _set_faces(self)
+        _set_keys(self, len(self.boxes), "ground truth")
+        if self.ellipses is not None:
+            object.__setattr__(self, "ellipses", as_table(self.ellipses, 5, "ellipses", len(self.boxes)))
+        if self.sizes is not None:
+            object.__setattr__(self, "sizes", as_integers(self.sizes, "sizes", len(self.keys), 2))
+        if self.areas is not None:
+            object.__setattr__(self, "areas", as_vector(self.areas, "areas", len(self.boxes)))
 
-    def __len__(self) -> int:
-        return len(self.keys)
+    def __repr__(self) -> str:
+        return f"FaceSet({counted(len(self), 'image')}, {counted(self.total, 'face')})"
 
-    def __getitem__(self, index: Any) -> Any:
+    def _image(self, index: int) -> Faces:
         rows = slice(self.offsets[index], self.offsets[index + 1])
         return Faces(
             self.boxes[rows],
@@ -256,8 +308,17 @@ class FaceSet(Sequence[Faces]):
             {name: values[rows] for name, values in self.attributes.items()},
         )
 
-    def __iter__(self) -> Iterator[Faces]:
-        return (self[i] for i in range(len(self.keys)))
+    def _part(self, keys: tuple[str, ...], offsets: IntArray, rows: Rows, images: Rows) -> FaceSet:
+        return FaceSet(
+            keys=keys,
+            offsets=offsets,
+            boxes=self.boxes[rows],
+            ignore={name: flags[rows] for name, flags in self.ignore.items()},
+            attributes={name: values[rows] for name, values in self.attributes.items()},
+            ellipses=None if self.ellipses is None else self.ellipses[rows],
+            sizes=None if self.sizes is None else self.sizes[images],
+            areas=None if self.areas is None else self.areas[rows],
+        )
 
     @property
     def total(self) -> int:
@@ -268,69 +329,42 @@ class FaceSet(Sequence[Faces]):
         """Number of faces that count in `subset`."""
         return int(np.count_nonzero(~self.ignore[subset]))
 
-    def select(self, images: Sequence[int]) -> FaceSet:
-        """Return the ground truth of the images at these positions, in that order."""
-        counts = np.diff(self.offsets)
-        picked = np.asarray(images, dtype=np.int64)
-        rows = ranges(self.offsets[picked], counts[picked])
-        return FaceSet(
-            keys=tuple(self.keys[i] for i in images),
-            offsets=offsets_of(counts[picked]),
-            boxes=self.boxes[rows],
-            ignore={name: flags[rows] for name, flags in self.ignore.items()},
-            attributes={name: values[rows] for name, values in self.attributes.items()},
-            ellipses=None if self.ellipses is None else self.ellipses[rows],
-            sizes=None if self.sizes is None else self.sizes[picked],
-            areas=None if self.areas is None else self.areas[rows],
-        )
+
+def _joined(parts: Sequence[tuple[str, npt.NDArray[_Scalar] | None]], what: str) -> npt.NDArray[_Scalar] | None:
+    """Arrays of all images in one; None where no image has any."""
+    present = [part for _, part in parts if part is not None]
+    if present and len(present) < len(parts):
+        having = next(key for key, part in parts if part is not None)
+        lacking = next(key for key, part in parts if part is None)
+        text = f"image {having!r} has {what} and image {lacking!r} has none"
+        raise SshbenchError(text, remedy=f"Give {what} for all images with detections, or for none")
+    return np.concatenate(present) if present else None
 
 
-def offsets_of(counts: npt.ArrayLike) -> IntArray:
-    """Cumulative offsets of per-image counts: int64 (images + 1,).
-
-    >>> offsets_of([2, 0, 3])
-    array([0, 2, 2, 5])
-    """
-    sizes = np.asarray(counts, dtype=np.int64)
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return offsets
-
-
-def ranges(starts: IntArray, counts: IntArray) -> IntArray:
-    """Concatenate `arange(start, start + count)` for each pair.
-
-    >>> ranges(np.array([5, 0]), np.array([2, 3]))
-    array([5, 6, 0, 1, 2])
-    """
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    joined: IntArray = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
-    return joined
+def _set_detections(record: Detections | DetectionSet) -> None:
+    """Check the arrays of detections, and keep them as the types that the records promise."""
+    boxes = as_table(record.boxes, 4, "boxes")
+    object.__setattr__(record, "boxes", boxes)
+    object.__setattr__(record, "scores", as_vector(record.scores, "scores", len(boxes)))
+    if record.ellipses is not None:
+        object.__setattr__(record, "ellipses", as_table(record.ellipses, 5, "ellipses", len(boxes)))
+    if record.positions is not None:
+        object.__setattr__(record, "positions", as_integers(record.positions, "positions", len(boxes)))
 
 
-def _joined(parts: Sequence[npt.NDArray[Any] | None]) -> npt.NDArray[Any] | None:
-    """Arrays of all images in one; None where they do not have any."""
-    present = [part for part in parts if part is not None]
-    return np.concatenate(present) if present and len(present) == len(parts) else None
+def _set_faces(record: Faces | FaceSet) -> None:
+    """Check the arrays that faces have in one image as in a dataset, and keep them as the promised types."""
+    boxes = as_table(record.boxes, 4, "boxes")
+    object.__setattr__(record, "boxes", boxes)
+    object.__setattr__(record, "ignore", as_columns(record.ignore, "ignore flags of subset", len(boxes), np.bool_))
+    object.__setattr__(record, "attributes", as_columns(record.attributes, "attribute", len(boxes), np.int8))
 
 
-def _as_boxes(values: npt.ArrayLike) -> FloatArray:
-    boxes = np.asarray(values, dtype=np.float64)
-    if boxes.size == 0:
-        return boxes.reshape(0, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise SshbenchError(f"boxes must have shape (n, 4), not {boxes.shape}")
-    return boxes
+def _set_keys(record: DetectionSet | FaceSet, rows: int, what: str) -> None:
+    """Check keys and offsets, and keep the position of each key."""
+    object.__setattr__(record, "_where", positions_of(record.keys, what))
+    object.__setattr__(record, "offsets", as_offsets(record.offsets, len(record.keys), rows, what))
 
 
-def _as_vector(values: npt.ArrayLike) -> FloatArray:
-    vector = np.asarray(values, dtype=np.float64)
-    if vector.ndim != 1:
-        raise SshbenchError(f"scores must have shape (n,), not {vector.shape}")
-    return vector
-
-
-def _check_offsets(keys: tuple[str, ...], offsets: IntArray, rows: int, what: str) -> None:
-    if len(offsets) != len(keys) + 1 or int(offsets[-1]) != rows:
-        raise SshbenchError(f"offsets of the {what} do not fit {len(keys)} images and {rows} rows")
+def _score_range(scores: FloatArray) -> str:
+    return f", scores {scores.min():g} to {scores.max():g}" if len(scores) else ""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sshbench.errors import SshbenchError
 from sshbench.records import FaceSet
 
 
@@ -57,5 +58,5 @@ def load_faces(path: Path) -> FaceSet | None:
                 ellipses=arrays["ellipses"] if "ellipses" in names else None,
                 sizes=arrays["sizes"] if "sizes" in names else None,
             )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, SshbenchError):
         return None

@@ -1,6 +1,6 @@
 """FDDB's text files: detections (rectangles or ellipses), annotations and lists of sizes.
 
-A block an image: its name, a count, then a row a region: `x y w h score`, or `major minor angle x y score`.
+One block per image: its name, a count, then one row per region, `x y w h score` or `major minor angle x y score`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
         keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
 
     Returns:
-        Detections aligned with `keys`; and what was found on the way.
+        Detections aligned with `keys`, those of each image in the order of the file; and what was found on the way.
 
     Raises:
         MissingDataError: There is no such file.
@@ -50,15 +50,14 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
 
 
 def read_fddb_file(path: Path) -> DetectionSet:
-    """Read a detection file as it is: images in its own order.
+    """Read a detection file as it is: images, and the detections of each, in the order of the file.
 
     Raises:
         MissingDataError: There is no such file.
         InputError: A line is wrong; the text names it.
     """
     names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
-    if len(set(names)) < len(names):
-        raise InputError("names an image twice", file=path, value=_first_repeat(names), remedy=_REMEDY)
+    _check_names(path, names)
     _check_numbers(path, names, counts, table)
     if table.shape[1] == _RECTANGLE:
         boxes, ellipses = table[:, :4].copy(), None
@@ -81,6 +80,7 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
     for path in paths:
         more, sizes, table = read_blocks(path, (_ELLIPSE,))
         names += more
+        _check_names(path, names)
         counts += sizes.tolist()
         tables.append(table)
         _check_numbers(path, more, sizes, table)
@@ -197,7 +197,7 @@ def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatA
             f"a region of {names[image]} is not finite or has a negative radius",
             file=path,
             value=table[row].tolist(),
-            remedy="Mend or remove it",
+            remedy="Fix or remove it",
         )
 
 
@@ -209,9 +209,10 @@ def bounding_boxes(ellipses: FloatArray) -> FloatArray:
     return np.column_stack((x - half_width, y - half_height, x + half_width, y + half_height))
 
 
-def _first_repeat(names: list[str]) -> str:
-    seen: set[str] = set()
-    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+def _check_names(path: Path, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
 
 
 def _text(path: Path) -> str:
