@@ -168,33 +168,33 @@ class Run:
         self._write("INSERT INTO sessions VALUES (?, ?, ?)", [row])
 
     def done(self) -> set[str]:
-        """Keys of the images that need no more work; images that failed are tried again."""
+        """Return the keys of the images that need no more work; images that failed are tried again."""
         return {row[0] for row in self._read("SELECT key FROM images WHERE error IS NULL")}
 
     def stored_keys(self) -> set[str]:
-        """Keys of all images stored, failed ones included."""
+        """Return the keys of all images stored, failed ones included."""
         return {row[0] for row in self._read("SELECT key FROM images")}
 
     def failures(self) -> dict[str, str]:
-        """Why images could not be used, by key."""
+        """Return why images could not be used, by key."""
         return dict(self._read("SELECT key, error FROM images WHERE error IS NOT NULL ORDER BY key"))
 
     def images(self) -> Iterator[StoredImage]:
-        """All images stored so far, by key."""
+        """Iterate over all images stored so far, sorted by key."""
         for row in self._read(f"SELECT {self._columns} FROM images ORDER BY key"):
             yield _stored_image(row)
 
     def image(self, key: str) -> StoredImage | None:
-        """One image, or None where it is not stored."""
+        """Return one image, or None where it is not stored."""
         rows = list(self._read(f"SELECT {self._columns} FROM images WHERE key = ?", (key,)))
         return _stored_image(rows[0]) if rows else None
 
     def detections(self) -> DetectionSet:
-        """The detections of all images stored so far, by key."""
+        """Return the detections of all images stored so far, sorted by key; each image's keep their order."""
         return DetectionSet.from_images((image.key, image.detections) for image in self.images())
 
     def stored(self) -> int:
-        """Number of images stored, failed ones included."""
+        """Return the number of images stored, failed ones included."""
         ((count,),) = self._read("SELECT COUNT(*) FROM images")
         return int(count)
 
@@ -204,7 +204,7 @@ class Run:
         return self.stored() >= self.identity.images
 
     def findings(self) -> list[Finding]:
-        """What a user should know of the run: images that failed, sessions under other versions."""
+        """Return what a user should know of the run: images that failed, sessions under other versions."""
         found: list[Finding] = []
         failures = self.failures()
         if failures:
@@ -310,12 +310,12 @@ def open_run(folder: Path) -> Run:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a run lies in this folder."""
+    """Return whether there is a run in this folder."""
     return (path / IDENTITY).is_file() and (path / DATABASE).is_file()
 
 
 def image_size(image: Image) -> tuple[int, int]:
-    """Width and height in pixels."""
+    """Return width and height in pixels."""
     return int(image.shape[1]), int(image.shape[0])
 
 

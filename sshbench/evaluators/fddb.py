@@ -92,7 +92,7 @@ def evaluate_fddb(
 
 
 def face_regions(faces: FaceSet) -> list[list[Region]]:
-    """The pixels of every face, by image."""
+    """Draw every face, and return the pixels by image."""
     assert faces.ellipses is not None
     assert faces.sizes is not None
     drawn = []
@@ -213,7 +213,7 @@ def _may_stop_early(used: FloatArray) -> bool:
 
 
 def _curves(images: Sequence[_Steps | None], faces: int) -> FddbResult:
-    """Add images (None for one without detections) up at every distinct score of theirs, ascending."""
+    """Add up the images (None for one without detections) at every distinct score, ascending."""
     steps = [step for step in images if step is not None]
     without = len(images) - len(steps)
     if steps:
@@ -247,7 +247,7 @@ def _changes(step: _Steps) -> FloatArray:
 
 
 def roc_text(curve: ROCCurve, *, with_thresholds: bool) -> str:
-    """A curve as the official tool writes it: `TPR FP threshold` (DiscROC) or `TPR FP` (ContROC), ascending."""
+    """Return a curve as the official tool writes it: `TPR FP threshold` (DiscROC) or `TPR FP` (ContROC), ascending."""
     columns = [curve.true_positive_rate.tolist(), curve.false_positives.tolist()]
     if with_thresholds:
         columns.append(curve.thresholds.tolist())

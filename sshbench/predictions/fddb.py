@@ -92,7 +92,7 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
 
 
 def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
-    """Read a list of image sizes, `name width height` a line: int64 (images, 2) in the order of `keys`.
+    """Read a list of image sizes, one line `name width height` per image: int64 (images, 2) in the order of `keys`.
 
     Raises:
         InputError: A line is wrong, or an image is not in the list.
@@ -106,7 +106,7 @@ def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
             name, width, height = parts[0], int(parts[1]), int(parts[2])
         except (IndexError, ValueError) as error:
             remedy = "Write 'name width height'"
-            raise InputError("is no size", file=path, line=number, value=line, remedy=remedy) from error
+            raise InputError("invalid size", file=path, line=number, value=line, remedy=remedy) from error
         sizes[name] = (width, height)
     missing = [key for key in keys if key not in sizes]
     if missing:
@@ -115,7 +115,7 @@ def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
 
 
 def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArray, FloatArray]:
-    """Names, counts and rows of all blocks of a file.
+    """Read the names, counts and rows of all blocks of a file.
 
     Args:
         path: The file, plain or .gz.
@@ -159,7 +159,7 @@ def _table(rows: list[str], widths: tuple[int, ...], lines: list[str], path: Pat
 
 
 def _wrong_row(split: list[list[str]], widths: tuple[int, ...], lines: list[str], path: Path) -> InputError:
-    """The first row that is not like the others, by its line in the file."""
+    """Return the error for the first row that is not like the others, with its line in the file."""
     width = len(split[0]) if len(split[0]) in widths else widths[0]
     wrong = (
         number
@@ -202,7 +202,7 @@ def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatA
 
 
 def bounding_boxes(ellipses: FloatArray) -> FloatArray:
-    """Tight boxes of ellipses: float64 (n, 4) corners."""
+    """Compute the tight boxes of ellipses: float64 (n, 4) corners."""
     major, minor, angle, x, y = ellipses.T
     half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
     half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))

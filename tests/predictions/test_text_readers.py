@@ -201,6 +201,15 @@ def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path_factory: pytest.Te
             assert np.isfinite(result[0].boxes).all()
 
 
+def test_an_annotation_that_names_an_image_twice_is_refused_with_its_file(tmp_path: Path) -> None:
+    folds = [tmp_path / "fold1.txt", tmp_path / "fold2.txt"]
+    for fold in folds:
+        fold.write_text("a/b\n1\n3 2 0 5 5 1\n")
+    assert read_annotation(folds[:1]).keys == ("a/b",)
+    with pytest.raises(InputError, match=r"fold2.txt: an image comes twice: 'a/b'"):
+        read_annotation(folds)
+
+
 def test_formats_by_name(tmp_path: Path) -> None:
     assert format_of(tmp_path, "fddb") == "wider"
     assert format_of(Path("x.zip"), "coco") == "wider"
