@@ -1,4 +1,4 @@
-"""What this machine has, and a self-test of every way to run the reference network."""
+"""What this machine has, and self-tests: every way to run the reference network, and the evaluators."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sshbench.errors import SshbenchError
 from sshbench.provenance import cpu_flags, machine, versions
+from sshbench.selftest import GoldenCheck, check_golden
 
 # Of the largest output: rounding to 8 or 11 bits in some thirty layers adds up to this much with random weights.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01}
@@ -31,16 +32,29 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Facts, self-tests, and what `auto` comes down to here."""
+    """Facts about the machine and the results of the self-tests.
+
+    Attributes:
+        facts: By name, for people.
+        checks: One per backend, precision and device.
+        auto: What `--backend auto --precision auto` runs here.
+        golden: One per golden set: the evaluators against the official tools.
+    """
 
     facts: dict[str, str]
     checks: tuple[Check, ...]
     auto: str
+    golden: tuple[GoldenCheck, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that is installed failed."""
-        return all(check.ok is not False for check in self.checks)
+        """Whether nothing that is installed failed and the evaluators equal the official tools."""
+        return self.evaluators_equal and all(check.ok is not False for check in self.checks)
+
+    @property
+    def evaluators_equal(self) -> bool:
+        """Whether the evaluators equal the official tools on every golden set."""
+        return all(check.ok for check in self.golden)
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -48,12 +62,14 @@ class Report:
             "facts": self.facts,
             "checks": [asdict(check) for check in self.checks],
             "auto": self.auto,
+            "golden": [{**asdict(check), "ok": check.ok} for check in self.golden],
+            "evaluators_equal": self.evaluators_equal,
             "ok": self.ok,
         }
 
 
 def examine() -> Report:
-    """Look at the machine and try every backend on a small network with random weights."""
+    """Look at the machine, try every backend on a small random network, and evaluate the golden sets."""
     from sshbench.ssh.backends import plan
 
     facts = {name: str(value) for name, value in machine().items()}
@@ -65,7 +81,10 @@ def examine() -> Report:
     tried += [("onnxruntime", "fp32", "cpu"), ("openvino", "fp32", "cpu"), ("openvino", "bf16", "cpu")]
     chosen = plan("auto", "auto", devices[-1])
     return Report(
-        facts, tuple(_try(*each) for each in tried), f"{chosen.backend} in {chosen.precision} on {chosen.device}"
+        facts,
+        tuple(_try(*each) for each in tried),
+        f"{chosen.backend} in {chosen.precision} on {chosen.device}",
+        check_golden(),
     )
 
 

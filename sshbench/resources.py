@@ -1,6 +1,6 @@
 """Where the files that are data and not code lie: shipped data, caches, the sample.
 
-In a checkout `protocols/` and `results/published/` sit at the top level; in a wheel they are inside the package.
+In a checkout `protocols/`, `results/published/` and `tests/golden/` lie outside the package, in a wheel inside it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ def protocols_dir() -> Path:
 def published_dir() -> Path:
     """Folder of the shipped tables of published results (`*.csv`)."""
     return _shipped("published", _PACKAGE.parent / "results" / "published")
+
+
+def golden_dir() -> Path:
+    """Return the folder of the small golden sets: inputs and the official tools' outputs."""
+    return _shipped("golden", _PACKAGE.parent / "tests" / "golden")
 
 
 def sample_dir() -> Path:

@@ -1,4 +1,4 @@
-"""`sshbench doctor`: what this machine has, and whether it works."""
+"""`sshbench doctor`: describe this machine and test what runs on it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import typer
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what this machine has, which backends run SSH, and test each against fp32 on the CPU.
+    """Describe this machine and test backends and evaluators.
 
-    Exit code 1 where a backend that is installed fails its test.
+    Each backend that runs SSH is compared with fp32 on the CPU, and each evaluator with outputs of the official tool on
+    small golden sets. Exit code 1 if an installed backend fails its test or an evaluator differs.
 
     Example:
 
@@ -31,5 +32,10 @@ def doctor_command(
             mark = {True: "ok    ", False: "FAILED", None: "absent"}[check.ok]
             typer.echo(f"{mark}  {check.what}: {check.detail}")
         typer.echo(f"precision auto and backend auto run: {report.auto}")
+        for golden in report.golden:
+            for difference in golden.differences:
+                typer.echo(f"DIFFERS  {golden.name}: {difference}")
+        if report.evaluators_equal:
+            typer.echo("evaluators equal the official tools to the bit on this machine")
     if not report.ok:
         raise typer.Exit(1)

@@ -14,18 +14,30 @@ from sshbench.records import BoolArray, FaceSet
 
 
 def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
-    """Add ignore flags for subsets that have a rule, or that no file lists.
+    """Set the ignore flags of subsets that have a rule, or that no file lists.
+
+    A rule on a subset that a file lists narrows it: a face counts if the file lists it and the rule lets it through.
+
+    Args:
+        dataset: Ground truth with the flags of the subsets that files list; not changed.
+        subsets: The protocol's subsets.
 
     Raises:
-        UsageError: A rule names an attribute that the dataset does not have.
+        UsageError: A rule names an attribute that the dataset does not have, or a subset names a file that the dataset
+            does not read.
     """
     ignore = dict(dataset.faces.ignore)
+    changed = False
     for subset in subsets:
+        if subset.ground_truth is not None and subset.name not in ignore:
+            raise UsageError(
+                f"subset '{subset.name}': dataset '{dataset.name}' has no list of faces '{subset.ground_truth}'",
+                remedy="Choose the faces by min_height, max_height or attributes",
+            )
         if subset.has_rule or subset.name not in ignore:
             ignore[subset.name] = _ignored(dataset.faces, subset)
-    if ignore.keys() == dataset.faces.ignore.keys():
-        return dataset
-    return replace(dataset, faces=replace(dataset.faces, ignore=ignore))
+            changed = True
+    return replace(dataset, faces=replace(dataset.faces, ignore=ignore)) if changed else dataset
 
 
 def with_all(dataset: Dataset) -> Dataset:

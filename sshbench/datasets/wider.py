@@ -76,7 +76,9 @@ def load_wider(
         digest.update(f"{file.name} {len(content)}\n".encode())
         digest.update(content)
     source_hash = digest.hexdigest()
-    cached = cache_dir("ground_truth") / f"{name}-{split}-{source_hash[:24]}.npz"
+    # The flags are cached under the names of the subsets: the same files under other names are another entry.
+    names = hashlib.sha256("\n".join(subsets or {}).encode()).hexdigest()
+    cached = cache_dir("ground_truth") / f"{name}-{split}-{source_hash[:24]}-{names[:8]}.npz"
     faces = load_faces(cached)
     if faces is None:
         faces = _parse(files, list(subsets or {}))

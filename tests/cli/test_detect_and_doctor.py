@@ -78,7 +78,10 @@ def test_doctor(sshbench: Any) -> None:
     assert checks["onnxruntime fp32 cpu"]["ok"]
     assert checks["torch bf16 cpu"]["ok"]
     assert int(report["facts"]["cores"]) >= 1
-    assert "run:" in sshbench("doctor")[1]
+    assert report["evaluators_equal"]
+    out = sshbench("doctor")[1]
+    assert "run:" in out
+    assert out.endswith("evaluators equal the official tools to the bit on this machine\n")
 
 
 def test_doctor_finds_what_does_not_work(sshbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,3 +129,66 @@ def test_expected_counts_that_are_not_there_fail_validation(sshbench: Any, own: 
     assert code == 1
     assert "3 images expected, 2 found" in out
     assert "7 faces of subset 'tall' expected, 2 found" in out
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "wider"
+TALL = 'ground_truth = "wider_{}_val.mat"\nmin_height = 100'
+
+
+@pytest.fixture
+def tall(sshbench: Any, tmp_path: Path) -> Path:
+    """The protocol `wider` with a rule of the user's own in all three official subsets."""
+    text = sshbench("protocols", "show", "wider")[1]
+    for name in ("easy", "medium", "hard"):
+        text = text.replace(TALL.format(name).splitlines()[0], TALL.format(name))
+    (tmp_path / "tall.toml").write_text(text)
+    return tmp_path / "tall.toml"
+
+
+def test_a_rule_narrows_an_official_subset(tall: Path) -> None:
+    plain, ruled = (load_for_protocol(load_protocol(name), GOLDEN).faces for name in ("wider", tall))
+    heights = plain.boxes[:, 3] - plain.boxes[:, 1]
+    for name in ("easy", "medium", "hard"):
+        np.testing.assert_array_equal(ruled.ignore[name], plain.ignore[name] | (heights < 100))
+        assert 0 < ruled.counted(name) < plain.counted(name)
+
+
+def test_a_rule_on_official_subsets_changes_figures_and_counts(sshbench: Any, tall: Path) -> None:
+    arguments = ["--data", GOLDEN, "--predictions", GOLDEN / "predictions" / "ordinary.zip", "--json"]
+    records = []
+    for protocol in ("wider", tall):
+        code, out, err = sshbench("eval", "--protocol", protocol, *arguments)
+        assert code == 0, err
+        records.append(json.loads(out))
+    plain, ruled = records
+    assert plain["protocol_hash"] != ruled["protocol_hash"]
+    for name in ("easy", "medium", "hard"):
+        assert 0 < ruled["counted"][name] < plain["counted"][name]
+        assert ruled["metrics"][f"AP/{name}"] != plain["metrics"][f"AP/{name}"]
+    code, out, _ = sshbench("protocols", "validate", tall, "--data", GOLDEN)
+    assert code == 1
+    assert f"7211 faces of subset 'easy' expected, {ruled['counted']['easy']} found" in out
+    # With the counts that the rule leaves the protocol is valid again.
+    text = tall.read_text().replace("images = 3226", "images = 183").replace("faces = 39708", "faces = 1445")
+    for name, official in (("easy", 7211), ("medium", 13319), ("hard", 31958)):
+        text = text.replace(f"counted = {official}", f"counted = {ruled['counted'][name]}")
+    tall.write_text(text)
+    assert sshbench("protocols", "validate", tall, "--data", GOLDEN)[0] == 0
+
+
+def test_official_subsets_under_names_of_the_users_own() -> None:
+    """The cache of the annotation holds flags by name: another name must not count every face."""
+    protocol = load_protocol("wider")
+    subsets = tuple(s.model_copy(update={"name": f"my-{s.name}"}) for s in protocol.subsets)
+    plain = load_for_protocol(protocol, GOLDEN).faces
+    renamed = load_for_protocol(protocol.model_copy(update={"subsets": subsets}), GOLDEN).faces
+    assert set(renamed.ignore) == {"my-easy", "my-medium", "my-hard"}
+    for name in ("easy", "medium", "hard"):
+        np.testing.assert_array_equal(renamed.ignore[f"my-{name}"], plain.ignore[name])
+
+
+def test_a_list_of_faces_that_the_dataset_does_not_read_is_refused(own: Path) -> None:
+    text = (own / "json.toml").read_text().replace('name = "tall"', 'name = "tall"\nground_truth = "tall.mat"')
+    (own / "json.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"subset 'tall': dataset 'coco' has no list of faces 'tall.mat'"):
+        load_for_protocol(load_protocol(own / "json.toml"))
