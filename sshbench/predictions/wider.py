@@ -30,7 +30,7 @@ from sshbench.predictions.wider_rows import parse_batch
 from sshbench.records import Detections, DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
 BoxFormat = Literal["xywh", "xyxy"]
-_BATCH_BYTES = 1 << 19  # the working arrays of a batch stay in the processor's cache
+_BATCH_BYTES = 1 << 18  # the working arrays of a batch stay in the processor's cache
 _SHOWN_FILES = 10
 
 
