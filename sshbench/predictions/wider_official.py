@@ -140,11 +140,11 @@ class _Matrix:
     """A recursive-descent reader of the text between the brackets of an Octave matrix."""
 
     def __init__(self, text: str) -> None:
-        self.tokens: list[tuple[str, str]] = []  # kind and text; a sign is its own kind
-        self.values: list[_Number] = []  # of each token that is a number, 0 for the others
+        self.kinds: list[str] = []  # of each token: value, blank, newline, or the sign itself
+        self.values: list[_Number] = []  # of each token that is a value, 0 for the others
+        self.unsigned_limit: int | None = None  # where a hexadecimal number makes the row one of unsigned integers
         self.at = 0
         position = 0
-        self.unsigned_limit: int | None = None  # where a hexadecimal number makes the row one of unsigned integers
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
@@ -168,7 +168,7 @@ class _Matrix:
             if text not in _NAMES:
                 raise _UnreadableError
             value = np.float64(_NAMES[text])
-        self.tokens.append((text if kind == "sign" else "value" if kind not in ("blank", "newline") else kind, text))
+        self.kinds.append(text if kind == "sign" else kind if kind in ("blank", "newline") else "value")
         self.values.append(value)
 
     def read(self) -> _Table:
@@ -180,7 +180,7 @@ class _Matrix:
         return matrix
 
     def _kind(self, ahead: int = 0) -> str:
-        return self.tokens[self.at + ahead][0] if self.at + ahead < len(self.tokens) else ""
+        return self.kinds[self.at + ahead] if self.at + ahead < len(self.kinds) else ""
 
     def _rows(self, until: str) -> _Table:
         rows = [self._row(until)]

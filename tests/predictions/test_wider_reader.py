@@ -193,6 +193,24 @@ def test_written_zips_are_the_same_bytes(tmp_path: Path) -> None:
 # Whatever the bytes are: an SshbenchError or a result, never another exception.
 
 WORDS = "1 0 12 - . + e E nan inf -inf x 999999999999999999999999 0.1234567890123456789 1_0 1e400 -0 ٣ é".split()  # noqa: SIM905 - a list of 19 strings would be harder to read
+WORDS += [
+    "[",
+    "]",
+    ";",
+    "^",
+    "/",
+    "*",
+    "2i",
+    "0x10",
+    "0xFFFFFFFFFFFFFFFFF",
+    "1d1",
+    "NA",
+    "%",
+    "'",
+    "(1)",
+    "0/0",
+    "-2^0.5",
+]
 BREAKS = [" ", "  ", "\t", ",", "\r", "\n", "\n\n", "\v", "\f", "\0", "\x1a"]
 PIECES = st.lists(st.sampled_from([*WORDS, *BREAKS, "5" * 400]), max_size=60).map("".join)
 
