@@ -44,7 +44,7 @@ class WiderMatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WiderResult:
-    """Outcome of a WIDER FACE evaluation.
+    """The outcome of a WIDER FACE evaluation.
 
     Attributes:
         curves: By subset, the PR curve of 1 000 points and its AP.
@@ -121,7 +121,7 @@ def _rules(protocol: Protocol) -> WiderEvaluation:
 
 
 def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
-    """Scores mapped to [0, 1] over the whole set.
+    """Map scores to [0, 1] over the whole set.
 
     Args:
         scores: (n,) raw scores of all images; NaN is skipped when the range is taken.
@@ -158,7 +158,7 @@ def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) ->
 
 
 def score_order(detections: DetectionSet) -> IntArray:
-    """Rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
+    """Return the rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
     scores = detections.scores
     # NaN sorts first where it is taken for +inf, but it must also come before a real +inf.
     is_nan = np.isnan(scores)
@@ -175,7 +175,7 @@ def score_order(detections: DetectionSet) -> IntArray:
 def threshold_steps(
     detections: DetectionSet, normalised: FloatArray, order: IntArray, thresholds: int = 1000
 ) -> IntArray:
-    """The first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
+    """Return the first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
 
     An image keeps its rows, in order, up to the **last** one whose score reaches the threshold. A row thus counts from
     the highest score at or after it; that differs from its own score only for NaN rows, which are sorted first.

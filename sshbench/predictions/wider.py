@@ -55,7 +55,7 @@ _MESSAGES = {
     "missing-file": "images have no prediction file: their faces count as missed, as in the official tool. "
     "Write a file with count 0 for an image without detections",
     "unknown-file": "files belong to no image of the dataset and were not read. Check their names",
-    "duplicate-file": "files are there twice for one image: only the first was read. Remove the others",
+    "duplicate-file": "files are the second or third of one image: only the first was read. Remove the others",
     "renamed-file": "files were matched although they are named '<image>.jpg.txt'. Name them '<image>.txt'",
     "empty-file": "files hold no count and were dropped, as by the official tool. Write line 1 (name), line 2 (count)",
     "bad-count": "files have a count that is no whole number >= 0 and were dropped, as by the official tool",
@@ -147,7 +147,7 @@ def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
 
 
 def format_wider(key: str, detections: Detections) -> str:
-    """One image's detections as the text of its prediction file."""
+    """Return one image's detections as the text of its prediction file."""
     order = np.argsort(-detections.scores, kind="stable")
     corners = detections.boxes[order]
     table = np.column_stack((xywh_of(corners), detections.scores[order]))
@@ -156,7 +156,7 @@ def format_wider(key: str, detections: Detections) -> str:
 
 
 def shortest(value: float) -> str:
-    """A number in the shortest form that reads back as the same bits.
+    """Return a number in the shortest form that reads back as the same bits.
 
     >>> shortest(3.0), shortest(0.1)
     ('3', '0.1')
