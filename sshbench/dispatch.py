@@ -67,7 +67,7 @@ def evaluate_by(
 
 def _wider(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:
     result = evaluate_wider(detections.aligned(dataset.keys), dataset.faces, protocol)
-    return Outcome(result.metrics, dict(result.curves), result.faces, result)
+    return Outcome(result.metrics, dict(result.curves), result.faces, result, result.findings)
 
 
 def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:

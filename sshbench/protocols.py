@@ -66,7 +66,13 @@ class Layout(_Strict):
 
 
 class WiderEvaluation(_Strict):
-    """Numbers of the WIDER FACE evaluation; see `sshbench.evaluators.wider` for what each one does."""
+    """Numbers of the WIDER FACE evaluation; see `sshbench.evaluators.wider` for what each one does.
+
+    Attributes:
+        images_without_faces: What becomes of the detections in an image without any ground-truth box: `skip` passes
+            over them, as the official tool does; `count` makes them false positives, which suits data with such
+            images on purpose. An image whose boxes are all ignored in a subset is not such an image.
+    """
 
     kind: Literal["wider"]
     iou_threshold: float = Field(gt=0, le=1)
@@ -75,6 +81,7 @@ class WiderEvaluation(_Strict):
     score_precision: Literal["float32", "float64"]
     thresholds: int = Field(ge=1, le=1_000_000)
     ap_rule: Literal["wider"]
+    images_without_faces: Literal["skip", "count"] = "count"
 
     @model_validator(mode="after")
     def _int32_is_inclusive(self) -> WiderEvaluation:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sshbench.errors import InputError, UsageError
-from sshbench.protocols import load_protocol, protocol_names
+from sshbench.protocols import WiderEvaluation, load_protocol, protocol_names
 from sshbench.resources import protocols_dir
 
 WIDER = (protocols_dir() / "wider.toml").read_text()
@@ -41,6 +41,7 @@ def test_hash_is_of_the_content_not_of_the_file(tmp_path: Path) -> None:
         ('resize = "detector"', 'resize = "original"'),
         ('score_threshold = "detector"', "score_threshold = 0.1"),
         ("version = 1", "version = 2"),
+        ('images_without_faces = "skip"', 'images_without_faces = "count"'),
     ],
 )
 def test_every_number_changes_the_hash(tmp_path: Path, old: str, new: str) -> None:
@@ -48,6 +49,15 @@ def test_every_number_changes_the_hash(tmp_path: Path, old: str, new: str) -> No
     changed = tmp_path / "changed.toml"
     changed.write_text(WIDER.replace(old, new, 1))
     assert load_protocol(changed).hash != load_protocol("wider").hash
+
+
+def test_own_protocols_count_images_without_faces_and_keep_their_hash(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(WIDER.replace('images_without_faces = "skip"\n', ""))
+    protocol = load_protocol(own)
+    assert isinstance(protocol.evaluation, WiderEvaluation)
+    assert protocol.evaluation.images_without_faces == "count"
+    assert protocol.hash == "68091a41ef8b4d0f"  # as it was before the key existed
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ _INT32_MIN = float(-(2**31))
 def best_boxes(
     detections: DetectionSet, faces: FaceSet, *, threshold: float, inclusive: bool = True, int32: bool = False
 ) -> IntArray:
-    """Row of the ground truth box with the largest IoU, where that reaches the threshold.
+    """Return the row of the ground truth box with the largest IoU, where that reaches the threshold.
 
     Args:
         detections: One entry per image of `faces`, in the same order.
         faces: The ground truth.
-        threshold: Least IoU of a hit.
+        threshold: Smallest IoU of a hit.
         inclusive: Whether sides are `+ 1`.
         int32: Compute as MATLAB does when the ground truth has an integer class (see `int32_iou`).
 
@@ -57,7 +57,7 @@ def _best_boxes(detections: DetectionSet, faces: FaceSet, threshold: float, incl
 
 
 def int32_iou(faces: FloatArray, detections: FloatArray) -> FloatArray:
-    """IoU as MATLAB computes it when the ground truth is int32 and the detection double.
+    """Compute IoU as MATLAB does when the ground truth is int32 and the detection double.
 
     Every operation with an integer-class operand is rounded half away from zero and saturated, NaN becomes 0. The
     detection's own area stays double. The result is a whole number.
@@ -97,7 +97,7 @@ def _int32(values: FloatArray) -> FloatArray:
 def _candidates(
     detections: DetectionSet, faces: FaceSet, threshold: float, inclusive: bool, slack: float, loose: bool
 ) -> Iterator[tuple[int, int, IntArray, IntArray]]:
-    """Chunks of (first detection, last, detection row of each pair, face row of each pair)."""
+    """Yield chunks of (first detection, last, detection row of each pair, face row of each pair)."""
     face_image = np.repeat(np.arange(len(faces), dtype=np.float64), np.diff(faces.offsets))
     position = face_image * _LANE + np.clip(faces.boxes[:, 0], -_EDGE, _EDGE)
     by_position = np.argsort(position, kind="stable")
@@ -131,7 +131,7 @@ def _candidates(
 
 
 def _widest(faces: FaceSet, one: float) -> FloatArray:
-    """Width of the widest box of each image, at least 0."""
+    """Return the width of the widest box of each image, at least 0."""
     widest = np.zeros(len(faces))
     image = np.repeat(np.arange(len(faces)), np.diff(faces.offsets))
     np.maximum.at(widest, image, faces.boxes[:, 2] - faces.boxes[:, 0] + one)
@@ -139,7 +139,7 @@ def _widest(faces: FaceSet, one: float) -> FloatArray:
 
 
 def _chunks(detections: DetectionSet, faces: FaceSet) -> Iterator[tuple[int, int]]:
-    """Runs of detections that make at most about `_CHUNK_PAIRS` pairs, were every pair a candidate."""
+    """Yield runs of detections that make at most about `_CHUNK_PAIRS` pairs, were every pair a candidate."""
     pairs = np.diff(detections.offsets) * np.diff(faces.offsets)
     faces_per_row = np.repeat(np.diff(faces.offsets), np.diff(detections.offsets))
     if int(pairs.sum()) == 0:

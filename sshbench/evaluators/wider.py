@@ -4,6 +4,9 @@ Four steps, each a function of its own: scores are normalised over the whole set
 the best box of its image, detections and recalls are counted at 1 000 thresholds per subset, and AP is the area under
 the curve. Matching does not depend on the subset; counting does not depend on the boxes.
 
+The official tool passes over images without any ground-truth box, so their detections count nowhere
+(`images_without_faces = "skip"`); the range of the scores is still taken over all images.
+
 Source: norm_score.m, evaluation.m, boxoverlap.m, VOCap.m of the WIDER FACE evaluation tool.
 """
 
@@ -19,11 +22,11 @@ from sshbench.curves import PRCurve, wider_ap
 from sshbench.errors import SshbenchError, UsageError
 from sshbench.evaluators.matching import best_boxes
 from sshbench.protocols import Protocol, WiderEvaluation
-from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
+from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
-# norm_score.m starts its search for the range from these two single-precision numbers.
-_MAX_START = np.float32(1.18e-38)
-_MIN_START = np.float32(3.4e38)
+# norm_score.m starts its search for the range from realmin('single') and realmax('single').
+_MAX_START = np.finfo(np.float32).tiny
+_MIN_START = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +44,7 @@ class WiderMatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WiderResult:
-    """Outcome of a WIDER FACE evaluation.
+    """The outcome of a WIDER FACE evaluation.
 
     Attributes:
         curves: By subset, the PR curve of 1 000 points and its AP.
@@ -49,6 +52,9 @@ class WiderResult:
         match: The matching, for reports.
         normalised: float64 (n,), the scores after normalisation.
         faces: By subset, how many faces count.
+        passed_over: bool (n,), the detections that count nowhere because their image has no ground-truth box; all
+            False where the protocol counts them.
+        findings: `images-without-faces` where detections were passed over.
     """
 
     curves: Mapping[str, PRCurve]
@@ -56,6 +62,8 @@ class WiderResult:
     match: WiderMatch
     normalised: FloatArray
     faces: Mapping[str, int]
+    passed_over: BoolArray
+    findings: tuple[Finding, ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -83,6 +91,7 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
     normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
     match = match_wider(detections, faces, protocol)
     step = threshold_steps(detections, normalised, match.order, rules.thresholds)
+    passed_over, findings = _pass_over(detections, faces, rules)
 
     curves: dict[str, PRCurve] = {}
     counts: dict[str, IntArray] = {}
@@ -92,9 +101,17 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
             raise SshbenchError(f"the ground truth has no ignore flags for subset '{subset.name}'")
         ignore = faces.ignore[subset.name]
         counted[subset.name] = faces.counted(subset.name)
-        counts[subset.name] = _count(match, step, ignore, rules.thresholds)
+        counts[subset.name] = _count(match, step, ignore, passed_over, rules.thresholds)
         curves[subset.name] = _curve(counts[subset.name], counted[subset.name])
-    return WiderResult(curves=curves, counts=counts, match=match, normalised=normalised, faces=counted)
+    return WiderResult(
+        curves=curves,
+        counts=counts,
+        match=match,
+        normalised=normalised,
+        faces=counted,
+        passed_over=passed_over,
+        findings=findings,
+    )
 
 
 def _rules(protocol: Protocol) -> WiderEvaluation:
@@ -104,7 +121,7 @@ def _rules(protocol: Protocol) -> WiderEvaluation:
 
 
 def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
-    """Scores mapped to [0, 1] over the whole set.
+    """Map scores to [0, 1] over the whole set.
 
     Args:
         scores: (n,) raw scores of all images; NaN is skipped when the range is taken.
@@ -141,7 +158,7 @@ def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) ->
 
 
 def score_order(detections: DetectionSet) -> IntArray:
-    """Rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
+    """Return the rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
     scores = detections.scores
     # NaN sorts first where it is taken for +inf, but it must also come before a real +inf.
     is_nan = np.isnan(scores)
@@ -158,7 +175,7 @@ def score_order(detections: DetectionSet) -> IntArray:
 def threshold_steps(
     detections: DetectionSet, normalised: FloatArray, order: IntArray, thresholds: int = 1000
 ) -> IntArray:
-    """The first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
+    """Return the first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
 
     An image keeps its rows, in order, up to the **last** one whose score reaches the threshold. A row thus counts from
     the highest score at or after it; that differs from its own score only for NaN rows, which are sorted first.
@@ -182,12 +199,30 @@ def threshold_steps(
     return step
 
 
-def _count(match: WiderMatch, step: IntArray, ignore: BoolArray, thresholds: int) -> IntArray:
+def _pass_over(
+    detections: DetectionSet, faces: FaceSet, rules: WiderEvaluation
+) -> tuple[BoolArray, tuple[Finding, ...]]:
+    """Return which detections count nowhere because of `images_without_faces`, and the finding that says so."""
+    counts = np.diff(detections.offsets)
+    without = (np.diff(faces.offsets) == 0) & (rules.images_without_faces == "skip")
+    passed_over: BoolArray = np.repeat(without, counts)
+    images = np.flatnonzero(without & (counts > 0))
+    if not len(images):
+        return passed_over, ()
+    text = (
+        f"{np.count_nonzero(passed_over)} detections in {len(images)} images without any ground-truth box were passed "
+        'over, as by the official tool. Set images_without_faces = "count" in a protocol of your own to count them as '
+        "false positives"
+    )
+    return passed_over, (Finding("images-without-faces", text, tuple(faces.keys[i] for i in images)),)
+
+
+def _count(match: WiderMatch, step: IntArray, ignore: BoolArray, passed_over: BoolArray, thresholds: int) -> IntArray:
     hit = match.box >= 0
-    dropped = np.zeros(len(hit), dtype=np.bool_)
+    dropped = passed_over.copy()
     dropped[hit] = ignore[match.box[hit]]
     kept = np.bincount(step[~dropped], minlength=thresholds + 1)[:thresholds]
-    # The first hit of a face, in order of score, recalls it; steps never fall in that order, so it has the least step.
+    # The first hit of a face in order of score recalls it. Steps never fall in that order: it has the smallest step.
     first = np.full(len(ignore), thresholds, dtype=np.int64)
     np.minimum.at(first, match.box[hit], step[hit])
     recalled = np.bincount(first[~ignore], minlength=thresholds + 1)[:thresholds]

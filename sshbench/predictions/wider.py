@@ -1,8 +1,14 @@
-"""Detections in the WIDER FACE submission format: one text file an image, in a folder or a zip.
+"""Detections in the WIDER FACE submission format: one text file per image, in a folder or a zip.
 
-`<event>/<image>.txt`: line 1 is ignored, line 2 is the count n, then n rows `x y w h score`. The reader takes what the
-official tool takes and drops what it drops, so that the numbers stay the official ones; it reports every such file by
-name. In strict mode any report is an error.
+`<event>/<image>.txt`: line 1 is ignored, line 2 is the count n, then n rows `x y w h score`.
+
+- Rows are those of the official tool (`wider_official.read_official`): what it takes is taken, also where another
+  reader would see other numbers (finding `odd-text`), and what it drops is dropped, with a finding.
+- One repair is made by default, in files that the tool drops: where the count and the first five fields of every row
+  are numbers all the same, the file is read (finding `repaired-file`). This concerns words or comments after the
+  numbers, several commas in a row, form feeds, and the spellings NAN, INF and infinity. The figure then differs
+  from the official one, and the finding says so. `repair=False` gives the tool's own rows.
+- In strict mode there is no repair, and any finding is an error.
 
 Source: read_pred.m of the WIDER FACE evaluation tool.
 """
@@ -19,20 +25,18 @@ import numpy as np
 
 from sshbench.boxes import xywh_of
 from sshbench.errors import CheckFailedError, MissingDataError
-from sshbench.predictions.digits import parse_counted_tables
 from sshbench.predictions.files import FileTree
+from sshbench.predictions.wider_rows import parse_batch
 from sshbench.records import Detections, DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
-_Report = Callable[[str, str], None]
 BoxFormat = Literal["xywh", "xyxy"]
-_BATCH_BYTES = 1 << 19  # the working arrays of a batch stay in the processor's cache
-_COLUMNS = 5
+_BATCH_BYTES = 1 << 18  # the working arrays of a batch stay in the processor's cache
 _SHOWN_FILES = 10
 
 
 @dataclass(slots=True)
 class _Repairs:
-    """Files by the code of what was mended or dropped in them."""
+    """Files by the code of what was repaired, dropped or unusual in them."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
 
@@ -51,14 +55,19 @@ _MESSAGES = {
     "missing-file": "images have no prediction file: their faces count as missed, as in the official tool. "
     "Write a file with count 0 for an image without detections",
     "unknown-file": "files belong to no image of the dataset and were not read. Check their names",
-    "duplicate-file": "files are there twice for one image: only the first was read. Remove the others",
+    "duplicate-file": "files are the second or third of one image: only the first was read. Remove the others",
     "renamed-file": "files were matched although they are named '<image>.jpg.txt'. Name them '<image>.txt'",
     "empty-file": "files hold no count and were dropped, as by the official tool. Write line 1 (name), line 2 (count)",
     "bad-count": "files have a count that is no whole number >= 0 and were dropped, as by the official tool",
     "too-few-rows": "files hold fewer rows than their count says and were dropped, as by the official tool. "
-    "Mend the count in line 2",
-    "bad-row": "files have a row with fewer than five numbers and were dropped, as by the official tool. "
+    "Fix the count in line 2",
+    "bad-row": "files have a row that is not five or more numbers and were dropped, as by the official tool. "
     "Rows are 'x y w h score'",
+    "repaired-file": "files were read although the official tool drops them, so these figures are not the official "
+    "ones: each has a comment, a word, an empty field or a spelling of a number that the tool cannot read. Write plain "
+    "decimal numbers; --strict refuses such files",
+    "odd-text": "files hold text that the official tool evaluates as an expression (for example 1/2, 0x10 or 9d-1); "
+    "its numbers were taken, another reader would see other ones. Write plain decimal numbers",
     "extra-rows": "files hold more rows than their count says; the rows after it were ignored, as by the official tool",
     "unsorted-rows": "files are not sorted by falling score; they were sorted, as the official tool does",
     "not-finite": "files hold NaN or infinite numbers. One infinite score squashes all others to 0",
@@ -72,6 +81,7 @@ def read_wider(
     known_keys: Iterable[str] | None = None,
     box_format: BoxFormat = "xywh",
     strict: bool = False,
+    repair: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
     """Read a folder or zip of WIDER FACE prediction files.
@@ -82,7 +92,9 @@ def read_wider(
         known_keys: All keys of the dataset where `keys` is a part of it, so that files of the other images are passed
             over in silence; default `keys`.
         box_format: `xyxy` reads columns 3 and 4 as x2 and y2 instead of w and h.
-        strict: Raise instead of reporting when anything had to be mended, dropped or looked wrong.
+        strict: Raise instead of reporting when anything was dropped, is unusual or looks wrong; nothing is repaired.
+        repair: Read files that the official tool drops where that is possible (see the module's docstring); False
+            gives the official tool's own rows.
         progress: Called with the number of files of each batch that was read.
 
     Returns:
@@ -101,13 +113,14 @@ def read_wider(
             f"no file in {path} belongs to an image of the dataset",
             remedy=f"Files are named <event>/<image>.txt, for example {keys[0]}.txt" if keys else "",
         )
-    detections = _read_files(tree, names, images, keys, box_format, repairs, progress)
+    batches = _parsed_batches(tree, names, repairs, repair=repair and not strict)
+    detections = _join(batches, images, keys, box_format, progress)
     _find_unsorted(detections, repairs)
     findings = repairs.findings() + _suspicions(detections, box_format)
     if strict and findings:
         listed = "\n".join(f"  {finding.code}: {_with_files(finding)}" for finding in findings)
         raise CheckFailedError(
-            f"strict mode: {path} is not a clean submission:\n{listed}\n", remedy="Mend the files or use --lenient"
+            f"strict mode: {path} is not a clean submission:\n{listed}\n", remedy="Fix the files or use --lenient"
         )
     return detections, findings
 
@@ -134,7 +147,7 @@ def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
 
 
 def format_wider(key: str, detections: Detections) -> str:
-    """One image's detections as the text of its prediction file."""
+    """Return one image's detections as the text of its prediction file."""
     order = np.argsort(-detections.scores, kind="stable")
     corners = detections.boxes[order]
     table = np.column_stack((xywh_of(corners), detections.scores[order]))
@@ -143,7 +156,7 @@ def format_wider(key: str, detections: Detections) -> str:
 
 
 def shortest(value: float) -> str:
-    """A number in the shortest form that reads back as the same bits.
+    """Return a number in the shortest form that reads back as the same bits.
 
     >>> shortest(3.0), shortest(0.1)
     ('3', '0.1')
@@ -188,26 +201,25 @@ def _key_of(name: str, depth: int) -> str:
     return "/".join(name[: -len(".txt")].rsplit("/", depth)[-depth:])
 
 
-def _read_files(
-    tree: FileTree,
-    names: list[str],
+def _join(
+    batches: Iterable[tuple[FloatArray, IntArray]],
     images: IntArray,
     keys: Sequence[str],
     box_format: BoxFormat,
-    repairs: _Repairs,
     progress: Callable[[int], None] | None,
 ) -> DetectionSet:
+    """Join the tables of all batches; `images` says which image each file belongs to."""
     tables: list[FloatArray] = []
     counts = np.zeros(len(keys), dtype=np.int64)
-    for first, contents in _batches(tree, names):
-        batch_names = names[first : first + len(contents)]
-        rows, batch_counts = _parse_batch(batch_names, contents, repairs)
-        counts[images[first : first + len(contents)]] = batch_counts
+    first = 0
+    for rows, batch_counts in batches:
+        counts[images[first : first + len(batch_counts)]] = batch_counts
+        first += len(batch_counts)
         if box_format == "xywh":
             rows[:, 2:4] += rows[:, 0:2]
         tables.append(rows)
         if progress is not None:
-            progress(len(contents))
+            progress(len(batch_counts))
     offsets = offsets_of(counts)
     boxes = np.empty((int(offsets[-1]), 4))
     scores = np.empty(int(offsets[-1]))
@@ -222,6 +234,14 @@ def _read_files(
     return DetectionSet(keys=tuple(keys), offsets=offsets, boxes=boxes, scores=scores)
 
 
+def _parsed_batches(
+    tree: FileTree, names: list[str], repairs: _Repairs, *, repair: bool
+) -> Iterator[tuple[FloatArray, IntArray]]:
+    """Rows and counts of the files, batch by batch."""
+    for first, contents in _batches(tree, names):
+        yield parse_batch(names[first : first + len(contents)], contents, repairs.add, repair=repair)
+
+
 def _batches(tree: FileTree, names: list[str]) -> Iterator[tuple[int, list[bytes]]]:
     read = tree.read_all(names)
     first, size, contents = 0, 0, list[bytes]()
@@ -234,81 +254,6 @@ def _batches(tree: FileTree, names: list[str]) -> Iterator[tuple[int, list[bytes
             first, size, contents = i + 1, 0, []
     if contents:
         yield first, contents
-
-
-def _parse_batch(names: list[str], contents: list[bytes], repairs: _Repairs) -> tuple[FloatArray, IntArray]:
-    parsed = parse_counted_tables(contents, _COLUMNS)
-    for i in np.flatnonzero(parsed.extra_rows):
-        repairs.add("extra-rows", names[i])
-    if parsed.plain.all():
-        return parsed.rows, parsed.counts
-    pieces: list[FloatArray] = []
-    counts = parsed.counts.copy()
-    ends = np.cumsum(parsed.counts)
-    done = 0
-    for i in np.flatnonzero(~parsed.plain):
-        pieces.append(parsed.rows[done : ends[i]])
-        done = int(ends[i])
-        table = parse_file(contents[i], names[i], repairs.add)
-        counts[i] = len(table)
-        pieces.append(table)
-    pieces.append(parsed.rows[done:])
-    return np.concatenate(pieces), counts
-
-
-def parse_file(content: bytes, name: str, report: _Report) -> FloatArray:
-    """Parse one prediction file as the official tool does, number by number.
-
-    Args:
-        content: The file's bytes.
-        name: Its name, for reports.
-        report: Called with a finding's code and `name` for everything mended or dropped.
-
-    Returns:
-        float64 (n, 5): x, y, w, h (or x2, y2), score; no rows where the tool drops the file.
-    """
-    lines = content.split(b"\n")
-    if len(lines) < 2 or not _fields(lines[1]):
-        report("empty-file", name)
-        return np.empty((0, _COLUMNS))
-    count = _number(_fields(lines[1])[0])
-    if count is None or not count.is_integer() or count < 0:
-        report("bad-count", name)
-        return np.empty((0, _COLUMNS))
-    body = lines[2:]
-    while body and not _fields(body[-1]):
-        body.pop()
-    if len(body) < count:
-        report("too-few-rows", name)
-        return np.empty((0, _COLUMNS))
-    wanted = int(count)
-    rows: list[list[float]] = []
-    for line in body[:wanted]:
-        row = [number for number in map(_number, _fields(line)[:_COLUMNS]) if number is not None]
-        if len(row) < _COLUMNS:
-            report("bad-row", name)
-            return np.empty((0, _COLUMNS))
-        rows.append(row)
-    if len(body) > wanted:
-        report("extra-rows", name)
-    table = np.asarray(rows, dtype=np.float64).reshape(-1, _COLUMNS)
-    if not np.isfinite(table).all():
-        report("not-finite", name)
-    return table
-
-
-def _fields(line: bytes) -> list[bytes]:
-    return line.replace(b",", b" ").split()
-
-
-def _number(text: bytes) -> float | None:
-    # Python's float() takes 1_000; no tool of the field does.
-    if b"_" in text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _find_unsorted(detections: DetectionSet, repairs: _Repairs) -> None:

@@ -45,20 +45,23 @@ def iou_int32(face: list[float], det: list[float]) -> float:
 
 
 def evaluate(
-    images: list[tuple[list[list[float]], list[bool], list[list[float]], list[float]]], iou: str
+    images: list[tuple[list[list[float]], list[bool], list[list[float]], list[float]]], iou: str, without_faces: str
 ) -> tuple[list[int], list[int], int]:
     """Kept and recalled at each of 1 000 thresholds, and the number of faces that count.
 
     Args:
         images: For each: faces (corners), whether each is ignored, detections (corners), raw scores.
         iou: `double` or `int32`.
+        without_faces: Whether images without faces `count` or are to `skip`.
     """
     overlap = iou_double if iou == "double" else iou_int32
     raw = [np.float32(s) for *_, scores in images for s in scores if not math.isnan(s)]
-    highest = max([np.float32(1.18e-38), *raw])
-    lowest = min([np.float32(3.4e38), *raw])
+    highest = max([np.finfo(np.float32).tiny, *raw])
+    lowest = min([np.finfo(np.float32).max, *raw])
     kept, recalled = [0] * 1000, [0] * 1000
     for faces, ignored, detections, scores in images:
+        if not faces and without_faces == "skip":
+            continue
         order = sorted(range(len(scores)), key=lambda i: (not math.isnan(scores[i]), -scores[i]))
         with np.errstate(all="ignore"):
             normal = [float((np.float32(scores[i]) - lowest) / (highest - lowest)) for i in order]

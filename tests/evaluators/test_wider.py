@@ -78,13 +78,16 @@ def as_sets(
 
 @pytest.mark.parametrize("iou", ["double", "int32"])
 @settings(max_examples=120, deadline=None)
-@given(images=st.lists(one_image(), max_size=4))
+@given(images=st.lists(one_image(), max_size=4), without_faces=st.sampled_from(["count", "skip"]))
 def test_equals_plain_loops(
-    iou: str, images: list[tuple[list[list[float]], list[bool], list[list[float]], list[float]]]
+    iou: str,
+    images: list[tuple[list[list[float]], list[bool], list[list[float]], list[float]]],
+    without_faces: str,
 ) -> None:
-    kept, recalled, counted = REFERENCE.evaluate(images, iou)
+    kept, recalled, counted = REFERENCE.evaluate(images, iou, without_faces)
     detections, faces = as_sets(images)
-    result = evaluate_wider(detections, faces, EASY.with_evaluation(iou_arithmetic=iou))
+    rules = EASY.with_evaluation(iou_arithmetic=iou, images_without_faces=without_faces)
+    result = evaluate_wider(detections, faces, rules)
     np.testing.assert_array_equal(result.counts["easy"], np.column_stack((kept, recalled)))
     assert result.faces["easy"] == counted
 
@@ -105,7 +108,7 @@ def test_perfect_detections_reach_one() -> None:
 
 def test_an_image_without_counted_faces_still_yields_false_positives() -> None:
     face = [[0.0, 0.0, 9.0, 9.0]]
-    noise = [(face, [False], face, [0.5]), ([], [], [[50.0, 50.0, 60.0, 60.0], [0.0, 0.0, 1.0, 1.0]], [1.0, 0.1])]
+    noise = [(face, [False], face, [0.5]), (face, [True], [[50.0, 50.0, 60.0, 60.0], [0.0, 0.0, 1.0, 1.0]], [1.0, 0.1])]
     result = evaluate_wider(*as_sets(noise), EASY)
     assert result.curves["easy"].ap == 0.5
     assert result.counts["easy"][-1].tolist() == [3, 1]
@@ -131,12 +134,47 @@ def test_a_second_hit_counts_as_false() -> None:
         ([3.0, 3.0], [np.nan, np.nan]),
         ([np.nan, 0.0, 1.0], [np.nan, 0.0, 1.0]),
         ([np.inf, 1.0, 2.0], [np.nan, 0.0, 0.0]),
-        ([-1.0, -3.0], [2 / 3, 0.0]),  # the search for the largest starts at 1.18e-38, not at the first score
+        ([-1.0, -3.0], [2 / 3, 0.0]),  # the search for the largest starts at realmin, not at the first score
         ([], []),
     ],
 )
 def test_normalising(scores: list[float], expected: list[float]) -> None:
     np.testing.assert_array_equal(normalise_scores(scores), np.array(expected, dtype=np.float32).astype(float))
+
+
+REALMIN = 2.0**-126
+REALMAX = 2.0**128 - 2.0**104
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        # All scores below realmin: it is the largest. 1.18e-38 would give 0.4998 and 0.
+        ([REALMIN / 2, 0.0], [0.5, 0.0]),
+        ([-REALMIN, 0.0], [0.0, 0.5]),
+        # A largest score between realmin and 1.18e-38 would not be found.
+        ([REALMIN * 1.003, 0.0], [1.0, 0.0]),
+        # All scores above 3.4e38: the smallest of them counts, not a rounded start below it.
+        ([REALMAX, 3.401e38], [1.0, 0.0]),
+        ([REALMAX, REALMAX], [np.nan, np.nan]),
+    ],
+)
+def test_the_range_starts_at_realmin_and_realmax(scores: list[float], expected: list[float]) -> None:
+    np.testing.assert_array_equal(normalise_scores(scores), expected)
+
+
+def test_images_without_boxes_are_skipped_or_counted() -> None:
+    """An image whose boxes are all ignored is not one without boxes: its detections stay false positives."""
+    face, away = [[0.0, 0.0, 9.0, 9.0]], [[50.0, 50.0, 60.0, 60.0]]
+    images = [(face, [False], face, [0.9]), ([], [], away * 2, [1.0, 0.1]), (face, [True], away, [0.5])]
+    skipped = evaluate_wider(*as_sets(images), EASY.with_evaluation(images_without_faces="skip"))
+    assert skipped.counts["easy"][-1].tolist() == [2, 1]
+    assert skipped.passed_over.tolist() == [False, True, True, False]
+    assert [(finding.code, finding.files) for finding in skipped.findings] == [("images-without-faces", ("e/1",))]
+    counted = evaluate_wider(*as_sets(images), EASY.with_evaluation(images_without_faces="count"))
+    assert counted.counts["easy"][-1].tolist() == [4, 1]
+    assert counted.findings == ()
+    np.testing.assert_array_equal(counted.normalised, skipped.normalised)
 
 
 def test_other_images_are_refused() -> None:

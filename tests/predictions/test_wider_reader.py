@@ -54,7 +54,16 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
         ("a\n1\n\n1 2 3 4 0.5\n", [], ["bad-row"]),
         ("a\n1\n1 2 3 4\n", [], ["bad-row"]),
         ("a\n1\n1 2 3 four 0.5\n", [], ["bad-row"]),
-        ("a\n1\n1 2 3_0 4 0.5\n", [], ["bad-row"]),
+        ("a\n1\n1 2 3_0 4 0.5\n", [[1.0, 2.0, 30.0, 4.0, 0.5]], ["odd-text"]),
+        ("a\n1\n1 2 3 4 0.5 face\n", ONE, ["repaired-file"]),
+        ("a\n1 face\n1,,2,3,4,0.5 # c\n", ONE, ["repaired-file"]),
+        ("a\n1\n1 2 3 4 INF\n", [[1.0, 2.0, 3.0, 4.0, np.inf]], ["repaired-file", "not-finite"]),
+        ("a\n1\n1 2 3 4 NA\n", [[1.0, 2.0, 3.0, 4.0, np.nan]], ["odd-text", "not-finite"]),
+        ("a\r1\r1 2 3 4 0.5\r", ONE, ["odd-text"]),
+        ("a\n1\n1/2 2 3 4 0.5\n", [[0.5, 2.0, 3.0, 4.0, 0.5]], ["odd-text"]),
+        ("a\n1\n1 2 3 4 1e400\n", [[1.0, 2.0, 3.0, 4.0, np.inf]], ["not-finite"]),
+        ("a\n1\n" + "[" * 5000, [], ["bad-row"]),
+        ("a\n1\n0x" + "F" * 17 + " 2 3 4 5", [], ["bad-row"]),
         ("a\nmany\n1 2 3 4 0.5\n", [], ["bad-count"]),
         ("a\n-1\n1 2 3 4 0.5\n", [], ["bad-count"]),
         ("a\n1.5\n1 2 3 4 0.5\n", [], ["bad-count"]),
@@ -184,6 +193,24 @@ def test_written_zips_are_the_same_bytes(tmp_path: Path) -> None:
 # Whatever the bytes are: an SshbenchError or a result, never another exception.
 
 WORDS = "1 0 12 - . + e E nan inf -inf x 999999999999999999999999 0.1234567890123456789 1_0 1e400 -0 ٣ é".split()  # noqa: SIM905 - a list of 19 strings would be harder to read
+WORDS += [
+    "[",
+    "]",
+    ";",
+    "^",
+    "/",
+    "*",
+    "2i",
+    "0x10",
+    "0xFFFFFFFFFFFFFFFFF",
+    "1d1",
+    "NA",
+    "%",
+    "'",
+    "(1)",
+    "0/0",
+    "-2^0.5",
+]
 BREAKS = [" ", "  ", "\t", ",", "\r", "\n", "\n\n", "\v", "\f", "\0", "\x1a"]
 PIECES = st.lists(st.sampled_from([*WORDS, *BREAKS, "5" * 400]), max_size=60).map("".join)
 
