@@ -1,4 +1,4 @@
-"""What a training leaves behind beside its checkpoint: weights, tables and curves."""
+"""The files of a training besides its checkpoint: weights, tables and curves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from sshbench.report.figures import COLOURS, save_png
 from sshbench.runs import write_atomic
-from sshbench.ssh.train_state import Progress
+from sshbench.training.state import Progress
 
 WEIGHTS = "weights.safetensors"
 
 
 def write_tables(folder: Path, progress: Progress) -> list[Path]:
-    """`loss.csv`, `validation.csv` and `training.png`, as far as the training is."""
+    """Write `loss.csv`, `validation.csv` and `training.png` from the rows so far; return the paths of those written."""
     files = []
     if progress.losses:
         text = io.StringIO()
