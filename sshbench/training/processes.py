@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import torch
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from sshbench.ssh.backends import plan
@@ -99,6 +100,10 @@ def joined(device: str) -> Iterator[Processes]:
     if on_gpu:
         torch.cuda.set_device(device)
     store, rank, world = next(rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        # After a restart by `torchrun --max-restarts`, the store still has the values and addresses of the first
+        # attempt. (On several machines the restart count differs between them and cannot be used.)
+        store = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
     backend = "nccl" if on_gpu else "gloo"
     torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=world)
     yield Processes(device, rank, world, store)
