@@ -37,8 +37,7 @@ def train_command(
 
       sshbench train --config ssh-tiny --data faces/ -o runs/train-tiny
 
-      torchrun --nproc-per-node 4 -m sshbench train --config ssh-vgg16 --data ~/WIDER --start vgg16.safetensors
-      --device cuda -o runs/train-vgg16
+      torchrun --nproc-per-node 4 -m sshbench train --config ssh-vgg16 --data ~/WIDER --device cuda -o runs/train-vgg16
     """
     from sshbench.training import train
 

@@ -33,7 +33,9 @@ def write_tables(folder: Path, progress: Progress) -> list[Path]:
 
 
 def _figure(progress: Progress) -> Figure:
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(9.6, 3.8))
+    # Fixed margins: a layout engine would draw everything twice, at every checkpoint.
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.13, top=0.92, wspace=0.2)
     left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
     iterations = [row["iteration"] for row in progress.losses]
     names = [name for name in progress.losses[0] if name not in ("iteration", "lr")]
