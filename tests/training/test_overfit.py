@@ -88,7 +88,7 @@ def test_the_recipe_overfits_eight_images(few: Path, tmp_path: Path, border: int
     save_weights(tmp_path / "w.safetensors", trainer.weights())
     made = SshTiny if border is not None else AwayFromTheBorder
     settings = replace(made.info.defaults, resize=SIZE)
-    detector = made(settings=settings, weights=tmp_path / "w.safetensors")
+    detector: Any = made(settings=settings, weights=tmp_path / "w.safetensors")
     detector.load()
     validation = validation_set(data, few)
     assert validation is not None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.distributed import HashStore
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from sshbench.errors import CheckFailedError, UsageError
 from sshbench.ssh.weights import load_weights
@@ -48,7 +48,7 @@ def test_everyone_gets_the_same_values_by_rank_and_to_the_bit(sent: list[tuple[f
 
 @pytest.mark.parametrize("device", ["cuda:99", "tpu"])
 def test_a_missing_device(device: str) -> None:
-    with pytest.raises(UsageError, match=f"there is no device '{device}'"), joined(device):
+    with pytest.raises(UsageError, match=device), joined(device):
         pass
 
 

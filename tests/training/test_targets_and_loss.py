@@ -157,7 +157,7 @@ def test_gradients_equal_finite_differences() -> None:
     faces = np.array([[30.0, 30, 61, 61], [10, 60, 90, 127]])
     made = outputs(5, 1, 128, 128)
     rules = MatchRules(sampled=10_000, positives=10_000)  # without mining, which makes the loss discontinuous
-    ssh_loss(made, [(128, 128)], [faces], [NONE], rules).total.backward()
+    torch.autograd.backward(ssh_loss(made, [(128, 128)], [faces], [NONE], rules).total)
     rng = np.random.default_rng(0)
     for pair in made:
         for tensor in pair:
@@ -175,7 +175,7 @@ def test_gradients_equal_finite_differences() -> None:
 
 def test_only_sampled_anchors_have_a_gradient() -> None:
     made = outputs(7, 1, 64, 64)
-    ssh_loss(made, [(64, 64)], [NONE], [NONE]).total.backward()
+    torch.autograd.backward(ssh_loss(made, [(64, 64)], [NONE], [NONE]).total)
     cls, bbox = made[0]
     assert cls.grad is not None
     assert bbox.grad is not None
