@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from sshbench.datasets import load_dataset
 
@@ -26,6 +27,15 @@ validation = ["val_bbx_gt.txt"]
 {optimiser}
 """
 SCALE = 0.4  # of the sample's images: small ones are decoded and validated quickly
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Use one thread: with such small inputs, further threads only wait for each other, at full load."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
