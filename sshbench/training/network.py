@@ -1,9 +1,12 @@
-"""A network to train: how it starts, what learns at which rate, and how it becomes a weights file."""
+"""Networks in training: initial weights, learning rates per layer, moving average, conversion to a weights file.
+
+Source: SSH release, SSH/models/train_ssh.prototxt (initial values, rates per layer).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -22,35 +25,41 @@ _INPUT_SPREAD = 64.0  # about the standard deviation of pixels minus their mean
 
 
 class NormalisedConv(nn.Conv2d):
-    """Ours: a convolution followed by batch normalisation, which `weights_of` folds into it."""
+    """Extension: a convolution followed by batch normalisation, which `weights_of` folds into it."""
 
     bn: nn.BatchNorm2d
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the name of the class it extends
-        """The normalised output."""
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the parent class uses this name
+        """Return the normalised output."""
         normalised: Tensor = self.bn(super().forward(input))
         return normalised
 
 
 def network(architecture: Architecture, *, seed: int, start: Weights | None = None, batch_norm: bool = False) -> SSH:
-    """A network at the beginning of its training.
+    """Create a network with its initial weights.
 
-    The trunk is `start`'s, else drawn so that it keeps the size of activations (He); the layers that SSH adds are drawn
-    with standard deviation 0.01 and bias 0, as in the release.
+    The trunk comes from `start`, or is drawn at random so that activations keep their scale (He initialisation). The
+    layers that SSH adds are drawn with standard deviation 0.01 and bias 0, as in the release.
 
     Args:
-        architecture: The widths.
-        seed: Of what is drawn.
-        start: A trunk, or a whole network to go on from.
-        batch_norm: Ours: normalise after every convolution but the heads.
+        architecture: Widths of the network.
+        seed: Seed of the random weights.
+        start: Weights of a trunk or of a whole network.
+        batch_norm: Extension: add batch normalisation after every convolution except the heads.
 
     Raises:
-        UsageError: `start` is of another architecture, or batch normalisation is asked for beside it.
+        UsageError: `start` has another architecture, or is combined with batch normalisation.
     """
     if start is not None and start.architecture != architecture:
-        raise UsageError(f"the first weights are of '{start.architecture.name}', not '{architecture.name}'")
+        raise UsageError(
+            f"the initial weights have architecture '{start.architecture.name}', the recipe has '{architecture.name}'",
+            remedy="Pass weights of the recipe's architecture with --start",
+        )
     if start is not None and batch_norm:
-        raise UsageError("batch_norm is for training from scratch: given weights would be scaled anew")
+        raise UsageError(
+            "batch_norm cannot be combined with initial weights, because it would rescale them",
+            remedy="Set batch_norm = false in the recipe, or train without --start",
+        )
     model = SSH(architecture)
     rng = np.random.default_rng(seed)
     trunk = {layer.name for layer in architecture.trunk_layers()}
@@ -58,8 +67,8 @@ def network(architecture: Architecture, *, seed: int, start: Weights | None = No
     for layer in architecture.layers():
         he = (2 / (layer.inputs * layer.kernel**2)) ** 0.5
         if layer.inputs == _CHANNELS and not batch_norm:
-            he /= _INPUT_SPREAD  # else every activation is as large as pixels are, and the first steps overflow
-        # Normalised layers forget the size of their weights; the heads are not normalised.
+            he /= _INPUT_SPREAD  # otherwise activations are as large as pixel values, and the first steps overflow
+        # The scale of weights has no effect in normalised layers; the heads are not normalised.
         scratch = layer.name in trunk or (batch_norm and not layer.name.endswith(_HEADS))
         drawn = rng.normal(0, he if scratch else _NEW_SPREAD, layer.weight_shape).astype(np.float32)
         state[f"{layer.name}.weight"] = torch.from_numpy(drawn)
@@ -78,10 +87,24 @@ def network(architecture: Architecture, *, seed: int, start: Weights | None = No
     return model
 
 
-def parameter_groups(model: SSH, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """What the optimiser gets: biases learn twice as fast, and those of the layers that SSH adds do not decay.
+class ParameterGroup(TypedDict):
+    """Parameters that share a learning rate and a weight decay; `factor` is relative to the base learning rate."""
 
-    Each group keeps its factor under `factor`, so that a schedule can set `lr` for all.
+    params: list[nn.Parameter]
+    lr: float
+    factor: float
+    weight_decay: float
+
+
+def parameter_groups(model: SSH, lr: float, weight_decay: float) -> list[ParameterGroup]:
+    """Group the trainable parameters for the optimiser.
+
+    Biases learn twice as fast; biases of the layers that SSH adds, and batch normalisation, have no weight decay.
+
+    Args:
+        model: Network whose frozen stages do not require gradients.
+        lr: Base learning rate.
+        weight_decay: Base weight decay.
     """
     trunk = {layer.name for layer in model.architecture.trunk_layers()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -103,12 +126,12 @@ def parameter_groups(model: SSH, lr: float, weight_decay: float) -> list[dict[st
 
 
 def weights_of(model: SSH, state: dict[str, Tensor], metadata: dict[str, str]) -> Weights:
-    """A weights file's content, with batch normalisation folded into the convolutions.
+    """Return the content of a weights file, with batch normalisation folded into the convolutions.
 
     Args:
-        model: Says which layers are normalised.
-        state: Its parameters, or their moving average, by the names of its state dict.
-        metadata: Free text.
+        model: The network in training.
+        state: Its state dict, or a moving average of it.
+        metadata: Text fields of the weights file.
     """
     parameters: dict[str, Float32Array] = {}
     for layer in model.architecture.layers():
@@ -125,7 +148,7 @@ def weights_of(model: SSH, state: dict[str, Tensor], metadata: dict[str, str]) -
 
 
 def updated_average(average: dict[str, Tensor], state: dict[str, Tensor], decay: float) -> dict[str, Tensor]:
-    """The moving average one step on; counters are taken as they are."""
+    """Return the moving average after one more step; integer counters are copied from `state`."""
     return dict(_averaged(average, state, decay))
 
 

@@ -1,7 +1,7 @@
-"""The paper's recipe learns: it overfits eight images. Minutes on a CPU, so `pytest -m slow`.
+"""The paper's recipe learns: it overfits eight images. This takes minutes on a CPU, so run it with `pytest -m slow`.
 
-The recipe is `ssh-vgg16` as shipped but for four things: the widths are ssh-tiny's, the trunk is drawn at random and
-not ImageNet's, the images are smaller, and there are fewer iterations. A second time with a fifth: see `border`.
+The recipe is `ssh-vgg16` as shipped with four changes: the widths of ssh-tiny, a random trunk instead of ImageNet's,
+smaller images and fewer iterations. A second run also changes `border`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sshbench.detectors.ssh import SshTiny
 from sshbench.records import BoolArray, Detections, FloatArray, Image
 from sshbench.ssh.architecture import STRIDES
 from sshbench.ssh.preprocess import pair_scale
-from sshbench.ssh.targets import POSITIVE, module_targets
-from sshbench.ssh.train import Trainer
-from sshbench.ssh.train_config import Data, load_config
-from sshbench.ssh.train_sets import average_precision, training_set, validation_set
-from sshbench.ssh.training_data import boxes_of
 from sshbench.ssh.weights import save_weights
+from sshbench.training import Trainer, load_recipe
+from sshbench.training.data import boxes_of
+from sshbench.training.recipe import Data
+from sshbench.training.sets import average_precision, training_set, validation_set
+from sshbench.training.targets import POSITIVE, module_targets
 
 IMAGES = 8
 SIZE = "480x640"
@@ -32,8 +32,8 @@ NONE = np.empty((0, 4))
 
 @pytest.fixture
 def few(shared: Path, tmp_path: Path) -> Path:
-    """The first eight portraits of the shared training set that the recipe can learn whole: no ignored region, and for
-    every face an anchor that is positive. The recipe forces no face upon its best anchor, so some have none.
+    """The first eight portraits of the shared training set that the recipe can learn completely: without ignored
+    regions, and with a positive anchor for every face (the recipe gives some faces no positive anchor).
     """
     source = shared / "data" / "train"
     (tmp_path / "images").symlink_to(source / "images")
@@ -47,7 +47,7 @@ def few(shared: Path, tmp_path: Path) -> Path:
         pixels = read_image(path)
         faces, ignored = boxes_of(whole, i, pixels, 1)
         if len(faces) and not len(ignored) and all(_learnable(face, pixels) for face in faces):
-            assert _away(faces, pixels.shape[:2]).all(), "no face is counted out"
+            assert _away(faces, pixels.shape[:2]).all(), "no face may touch the border"
             rows = [f"{x1:.0f} {y1:.0f} {x2 - x1:.0f} {y2 - y1:.0f}" for x1, y1, x2, y2 in faces]
             kept += [f"{key}.jpg", str(len(rows)), *rows]
         if sum(line.endswith(".jpg") for line in kept) == IMAGES:
@@ -69,10 +69,10 @@ def _learnable(face: FloatArray, pixels: Image) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("border", [None, 512])
 def test_the_recipe_overfits_eight_images(few: Path, tmp_path: Path, border: int | None) -> None:
-    """By the release's rule, anchors that hang over the border never learn: what they say then is counted out. With
-    `border`, ours, they learn like all others, and every detection counts.
+    """With the release's rule, anchors beyond the border never learn, so detections there are ignored. With `border`,
+    an extension, they learn like all others, and every detection counts.
     """
-    paper = load_config("ssh-vgg16")
+    paper = load_recipe("ssh-vgg16")
     data = Data(annotation=("few.txt",), images=("images",), validation=("few.txt",))
     config = paper.model_copy(
         update={
@@ -88,7 +88,7 @@ def test_the_recipe_overfits_eight_images(few: Path, tmp_path: Path, border: int
     save_weights(tmp_path / "w.safetensors", trainer.weights())
     made = SshTiny if border is not None else AwayFromTheBorder
     settings = replace(made.info.defaults, resize=SIZE)
-    detector = made(settings=settings, weights=tmp_path / "w.safetensors")
+    detector: Any = made(settings=settings, weights=tmp_path / "w.safetensors")
     detector.load()
     validation = validation_set(data, few)
     assert validation is not None
@@ -99,7 +99,7 @@ def test_the_recipe_overfits_eight_images(few: Path, tmp_path: Path, border: int
 
 
 class AwayFromTheBorder(SshTiny):
-    """Counts out detections that touch the image's border."""
+    """A detector without detections that touch the image's border."""
 
     def preprocess(self, image: Image) -> Prepared:
         self._shape = image.shape[:2]

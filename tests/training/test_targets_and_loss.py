@@ -1,4 +1,4 @@
-"""Targets, sampling and loss against loops written from the specification, and gradients against differences."""
+"""Targets, sampling and loss equal loops written from the specification; gradients equal finite differences."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sshbench.records import FloatArray
 from sshbench.ssh.decode import decode
-from sshbench.ssh.loss import by_anchor, smooth_l1, ssh_loss
-from sshbench.ssh.targets import LEFT_OUT, NEGATIVE, POSITIVE, MatchRules, encode, module_targets, sample
+from sshbench.training.loss import by_anchor, smooth_l1, ssh_loss
+from sshbench.training.targets import LEFT_OUT, NEGATIVE, POSITIVE, MatchRules, encode, module_targets, sample_anchors
 
 NONE = np.empty((0, 4))
 
@@ -26,7 +26,7 @@ def reference(module_at: Callable[[Path], ModuleType]) -> ModuleType:
 
 
 def boxes(count: int, size: int) -> st.SearchStrategy[FloatArray]:
-    """Boxes in whole pixels, square or not, of all sizes that a module may match."""
+    """Boxes in whole pixels, of any shape and of all sizes that a module may match."""
     side = st.integers(4, size)
     box = st.tuples(st.integers(-10, size), st.integers(-10, size), side, side)
     return st.lists(box, max_size=count).map(
@@ -60,12 +60,12 @@ def test_a_face_that_fits_an_anchor_is_positive_and_its_delta_zero() -> None:
     assert found.deltas[at].tolist() == [0, 0, 0, 0]
 
 
-def test_no_face_is_forced_upon_an_anchor() -> None:
+def test_a_face_without_a_good_anchor_has_no_positive_one() -> None:
     found = module_targets(0, (8, 8), (64, 64), np.array([[20.0, 20, 25, 25]]), NONE)
     assert (found.labels != POSITIVE).all()
 
 
-def test_crowds_are_matched_a_part_at_a_time() -> None:
+def test_crowds_are_matched_in_blocks() -> None:
     rng = np.random.default_rng(0)
     corner = rng.integers(0, 180, (150, 2)).astype(float)
     faces = np.hstack((corner, corner + rng.integers(8, 30, (150, 2))))
@@ -74,7 +74,7 @@ def test_crowds_are_matched_a_part_at_a_time() -> None:
     assert ((whole.labels == POSITIVE) == (np.array(parts) == POSITIVE).any(axis=0)).all()
 
 
-def test_ignored_regions_have_no_negatives_but_positives() -> None:
+def test_ignored_regions_have_positives_but_no_negatives() -> None:
     region = np.array([[0.0, 0, 63, 63]])
     face = np.array([[16.0, 16, 31, 31]])
     found = module_targets(0, (8, 8), (64, 64), face, region)
@@ -83,7 +83,7 @@ def test_ignored_regions_have_no_negatives_but_positives() -> None:
     assert (module_targets(0, (8, 8), (64, 64), NONE, NONE).labels != LEFT_OUT).any()
 
 
-def test_rules_of_ones_own() -> None:
+def test_own_rules() -> None:
     face = np.array([[19.0, 19, 28, 28]])  # IoU 0.39 with the anchor around it
     assert (module_targets(0, (8, 8), (64, 64), face, NONE).labels == POSITIVE).sum() == 0
     rules = MatchRules(positive_iou=0.35)
@@ -97,7 +97,7 @@ def test_sampling(reference: ModuleType, data: st.DataObject, count: int) -> Non
     rng = np.random.default_rng(seed)
     labels = rng.choice(np.array([-1, 0, 1], dtype=np.int8), count, p=[0.2, 0.5, 0.3])
     scores = rng.integers(0, 20, count).astype(np.float32) / np.float32(20)  # ties
-    assert sample(labels, scores).tolist() == reference.sample(labels.tolist(), scores.tolist())
+    assert sample_anchors(labels, scores).tolist() == reference.sample(labels.tolist(), scores.tolist())
 
 
 def test_encoding_and_decoding_differ_by_the_release_s_one_pixel() -> None:
@@ -127,7 +127,7 @@ def test_loss(reference: ModuleType, seed: int, faces: FloatArray, ignored: Floa
     for module, (cls, bbox) in enumerate(made):
         shape = tuple(cls.shape[2:])
         labels, deltas = reference.targets(module, shape, (height, width), faces.tolist(), ignored.tolist())
-        # Anchor by anchor out of the channels: background of both anchors, then face of both.
+        # Channels: background of both anchors, then face of both.
         rows, moves = [], []
         for y in range(shape[0]):
             for x in range(shape[1]):
@@ -153,11 +153,11 @@ def test_a_batch_is_the_mean_of_its_images() -> None:
     assert both.positives == sum(one.positives for one in alone)
 
 
-def test_gradients_are_those_of_differences() -> None:
+def test_gradients_equal_finite_differences() -> None:
     faces = np.array([[30.0, 30, 61, 61], [10, 60, 90, 127]])
     made = outputs(5, 1, 128, 128)
-    rules = MatchRules(sampled=10_000, positives=10_000)  # mining would make the loss jump
-    ssh_loss(made, [(128, 128)], [faces], [NONE], rules).total.backward()
+    rules = MatchRules(sampled=10_000, positives=10_000)  # without mining, which makes the loss discontinuous
+    torch.autograd.backward(ssh_loss(made, [(128, 128)], [faces], [NONE], rules).total)
     rng = np.random.default_rng(0)
     for pair in made:
         for tensor in pair:
@@ -173,9 +173,9 @@ def test_gradients_are_those_of_differences() -> None:
                 assert float(tensor.grad.view(-1)[at]) == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-7)
 
 
-def test_mining_has_no_gradient_of_its_own() -> None:
+def test_only_sampled_anchors_have_a_gradient() -> None:
     made = outputs(7, 1, 64, 64)
-    ssh_loss(made, [(64, 64)], [NONE], [NONE]).total.backward()
+    torch.autograd.backward(ssh_loss(made, [(64, 64)], [NONE], [NONE]).total)
     cls, bbox = made[0]
     assert cls.grad is not None
     assert bbox.grad is not None

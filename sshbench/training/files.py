@@ -1,4 +1,4 @@
-"""What a training leaves behind beside its checkpoint: weights, tables and curves."""
+"""The files of a training besides its checkpoint: weights, tables and curves."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from sshbench.report.figures import COLOURS, save_png
 from sshbench.runs import write_atomic
-from sshbench.ssh.train_state import Progress
+from sshbench.training.state import Progress
 
 WEIGHTS = "weights.safetensors"
 
 
 def write_tables(folder: Path, progress: Progress) -> list[Path]:
-    """`loss.csv`, `validation.csv` and `training.png`, as far as the training is."""
+    """Write `loss.csv`, `validation.csv` and `training.png` from the rows so far; return the paths of those written."""
     files = []
     if progress.losses:
         text = io.StringIO()
@@ -33,7 +33,9 @@ def write_tables(folder: Path, progress: Progress) -> list[Path]:
 
 
 def _figure(progress: Progress) -> Figure:
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = Figure(figsize=(9.6, 3.8))
+    # Fixed margins: a layout engine would draw everything twice, at every checkpoint.
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.13, top=0.92, wspace=0.2)
     left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
     iterations = [row["iteration"] for row in progress.losses]
     names = [name for name in progress.losses[0] if name not in ("iteration", "lr")]

@@ -1,6 +1,6 @@
 """SSH's multi-task loss: cross entropy and smooth L1 over the sampled anchors of each module.
 
-Source: Najibi et al., SSH, ICCV 2017, equation 1; release, SSH/models/train_ssh.prototxt.
+Source: Najibi et al., SSH, ICCV 2017, equation 1; SSH release, SSH/models/train_ssh.prototxt.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from sshbench.records import FloatArray
 from sshbench.ssh.architecture import MODULES
 from sshbench.ssh.decode import face_scores
 from sshbench.ssh.model import Outputs
-from sshbench.ssh.targets import POSITIVE, MatchRules, module_targets, sample
+from sshbench.training.targets import POSITIVE, MatchRules, module_targets, sample_anchors
 
 SIGMA = 3.0
-"""Smooth L1 turns from a parabola into a line at 1 / SIGMA**2."""
+"""Smooth L1 changes from a parabola to a line at 1 / SIGMA**2."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loss:
-    """The loss of a batch and its parts.
+    """Loss of a batch and its parts.
 
     Attributes:
-        total: The mean over images of the sum over modules; what is differentiated.
-        parts: By `m1/cls`, `m1/box` and so on, plain numbers, means over the batch.
-        positives: Positive anchors that were sampled, over the batch.
+        total: Scalar tensor with gradient: the mean over images of the sum over modules.
+        parts: Means over the batch as plain numbers, by `m1/cls`, `m1/box` and so on.
+        positives: Number of positive anchors sampled in the batch.
     """
 
     total: Tensor
@@ -45,18 +45,18 @@ def ssh_loss(
     ignored: Sequence[FloatArray],
     rules: MatchRules | None = None,
 ) -> Loss:
-    """The loss of a batch.
+    """Compute the loss of a batch.
+
+    Per module and image, the loss is the mean cross entropy of the sampled anchors plus `box_weight` times the smooth
+    L1 of the positive ones, summed over their four deltas and divided by the number of sampled anchors. Modules are
+    added up, images are averaged: two processes with half of a batch each have the same mean gradient.
 
     Args:
-        outputs: Of the network, see `model.Outputs`.
-        images: By image, height and width of the input: inputs may be padded to a common size.
-        faces: By image, float64 (m, 4) corners in inclusive pixels of the input.
-        ignored: By image, regions in which nothing is known.
-        rules: Of the assignment.
-
-    Every module's cross entropy is the mean over its sampled anchors, and its smooth L1 the sum over the positive ones
-    and the four deltas by the number of sampled anchors; modules count alike. A batch's loss is the mean
-    of its images', so that two processes with half of it each have the same gradient.
+        outputs: Network outputs, see `sshbench.ssh.model.Outputs`.
+        images: Per image, height and width of its input in pixels; inputs may be padded to a common size.
+        faces: Per image, float64 (m, 4): x1 y1 x2 y2 in inclusive pixels of the input.
+        ignored: Per image, float64 (k, 4): regions that may contain unlabelled faces.
+        rules: Assignment and sampling; None for the release's.
     """
     weight = (rules or MatchRules()).box_weight
     parts: dict[str, float] = {}
@@ -66,7 +66,7 @@ def ssh_loss(
         for i, image in enumerate(images):
             targets = module_targets(module, _shape(cls), image, faces[i], ignored[i], rules)
             scores = face_scores(cls[i].detach().float().numpy(force=True))
-            chosen = sample(targets.labels, scores, rules)
+            chosen = sample_anchors(targets.labels, scores, rules)
             labels = torch.from_numpy(targets.labels[chosen].astype(np.int64)).to(cls.device)
             rows = torch.from_numpy(chosen).to(cls.device)
             logits, moves = _precise(by_anchor(cls[i], 2)[rows]), _precise(by_anchor(bbox[i], 4)[rows])
@@ -83,10 +83,15 @@ def ssh_loss(
 
 
 def by_anchor(output: Tensor, width: int) -> Tensor:
-    """A module's output for one image (c, h, w) as rows by row, column and anchor: (h * w * 2, width).
+    """Reorder the output of a module so that each anchor has one row.
 
-    Class scores keep background of both anchors in the first two channels, then the face of both; deltas keep the four
-    of the first anchor before those of the second.
+    Args:
+        output: (2 * width, h, w), for one image. Channels of class scores: background of both anchors, then face of
+            both. Channels of deltas: four of the first anchor, then four of the second.
+        width: 2 for class scores, 4 for deltas.
+
+    Returns:
+        (h * w * 2, width), ordered by row, column and anchor.
     """
     height, columns = output.shape[1:]
     if width == 2:
@@ -95,14 +100,14 @@ def by_anchor(output: Tensor, width: int) -> Tensor:
 
 
 def smooth_l1(difference: Tensor, sigma: float = SIGMA) -> Tensor:
-    """0.5 (sigma x)^2 where |x| < 1 / sigma^2, else |x| - 0.5 / sigma^2, element by element."""
+    """Return 0.5 (sigma x)^2 where |x| < 1 / sigma^2, else |x| - 0.5 / sigma^2, per element."""
     size = difference.abs()
     square = sigma**2
     return torch.where(size < 1 / square, 0.5 * square * difference**2, size - 0.5 / square)
 
 
 def _precise(x: Tensor) -> Tensor:
-    """At least single precision: sums of half precision are too coarse for a loss."""
+    """Return at least single precision, because sums in half precision are too coarse for a loss."""
     return x if x.dtype == torch.float64 else x.float()
 
 

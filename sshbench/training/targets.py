@@ -1,8 +1,10 @@
-"""Which anchors a module learns from, and what they should say.
+"""Training targets: which anchors of a module learn, and what they learn.
 
-Source: SSH release, SSH/layers/anchor_target_layer.py and the modules' parameters; spec numbers: anchors inside the
-image only (the third module's may hang over by 512 pixels), positive from IoU 0.5, negative below 0.3, 256 anchors a
-module and image, at most 64 of them positive, the hardest of both kinds. No face is forced upon its best anchor.
+Only anchors inside the image take part (those of the third module may extend beyond it by 512 pixels). An anchor is
+positive from IoU 0.5 with a face, negative below 0.3 with every face. Per module and image, 256 anchors are sampled, at
+most 64 of them positive, the hardest of both kinds. A face whose best anchor has a smaller IoU has no positive anchor.
+
+Source: SSH release, SSH/layers/anchor_target_layer.py and the modules' parameters.
 """
 
 from __future__ import annotations
@@ -17,24 +19,26 @@ from sshbench.records import BoolArray, FloatArray, IntArray
 from sshbench.ssh.anchors import Float32Array, anchors
 
 ALLOWED_BORDER = (0, 0, 512)
-"""Pixels that the anchors of each module may hang over the image's border."""
+"""Pixels by which the anchors of each module may extend beyond the image."""
 POSITIVE, NEGATIVE, LEFT_OUT = 1, 0, -1
-_FACES_AT_A_TIME = 64  # the matrix of overlaps of a crowd at 1200 x 1600 would not fit into memory
+_FACES_PER_BLOCK = 64  # the IoU matrix of a crowd at 1200 x 1600 would not fit into memory
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRules:
-    """Numbers of the assignment.
+    """Numbers of the assignment; the defaults are the release's.
 
     Attributes:
-        positive_iou: Anchors with at least this IoU with a face are positive.
-        negative_iou: Anchors below it with every face are negative.
-        ignored_part: Ours: negatives that lie by more than this part of their area in an ignored region are left out.
-        sampled: Anchors of a module and image that learn.
-        positives: Most positive ones among them.
-        border: Ours: pixels that the anchors of every module may hang over; None for the release's. What never takes
-            part is never told that it is wrong: a network without ImageNet's features then finds faces at borders.
-        box_weight: The paper's lambda, of the box loss against the class loss (1 there).
+        positive_iou: Minimum IoU with a face for a positive anchor.
+        negative_iou: An anchor is negative if its IoU with every face is below this.
+        ignored_part: Extension: a negative anchor with more than this share of its area in an ignored region is left
+            out.
+        sampled: Anchors per module and image that learn.
+        positives: Maximum number of positive anchors among them.
+        border: Extension: pixels by which the anchors of every module may extend beyond the image; None for
+            `ALLOWED_BORDER`. Anchors that never take part never learn that they are wrong: a network that does not
+            start from ImageNet's features then detects faces at image borders.
+        box_weight: Weight of the box loss relative to the class loss, the paper's lambda.
     """
 
     positive_iou: float = 0.5
@@ -48,11 +52,11 @@ class MatchRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """Of one module on one image.
+    """Targets of one module on one image, ordered by row, column and anchor.
 
     Attributes:
-        labels: int8 (n,), `POSITIVE`, `NEGATIVE` or `LEFT_OUT`, by row, column and anchor.
-        deltas: float32 (n, 4), towards the face with the largest IoU; zeros where the anchor is not positive.
+        labels: int8 (n,): `POSITIVE`, `NEGATIVE` or `LEFT_OUT`.
+        deltas: float32 (n, 4), see `encode`; from positive anchors to the face with the largest IoU, zeros elsewhere.
     """
 
     labels: npt.NDArray[np.int8]
@@ -67,15 +71,15 @@ def module_targets(
     ignored: FloatArray,
     rules: MatchRules | None = None,
 ) -> Targets:
-    """Label a module's anchors and encode what they should be moved by.
+    """Label the anchors of a module and encode their boxes.
 
     Args:
         module: 0 to 2.
-        feature: Height and width of its feature map.
-        image: Height and width of the network's input in pixels.
-        faces: float64 (m, 4), corners in inclusive pixels of the input.
-        ignored: float64 (k, 4), regions in which nothing is known.
-        rules: Default: the release's.
+        feature: Height and width of the module's feature map.
+        image: Height and width of the network input in pixels.
+        faces: float64 (m, 4): x1 y1 x2 y2 in inclusive pixels of the input.
+        ignored: float64 (k, 4): regions that may contain unlabelled faces, in the same coordinates.
+        rules: Numbers of the assignment; None for the release's.
     """
     rules = rules or MatchRules()
     boxes = anchors(module, *feature).astype(np.float64)
@@ -96,7 +100,7 @@ def module_targets(
 
 
 def inside(boxes: FloatArray, image: tuple[int, int], border: int) -> BoolArray:
-    """Whether anchors lie in the image of (height, width), or hang over by at most `border` pixels."""
+    """Return, per anchor, whether it extends beyond the image of (height, width) by at most `border` pixels."""
     height, width = image
     starts = (boxes[:, :2] >= -border).all(axis=1)
     found: BoolArray = starts & (boxes[:, 2] < width + border) & (boxes[:, 3] < height + border)
@@ -104,25 +108,33 @@ def inside(boxes: FloatArray, image: tuple[int, int], border: int) -> BoolArray:
 
 
 def encode(boxes: FloatArray, faces: FloatArray) -> Float32Array:
-    """Deltas from anchors to faces, row by row: shift of the centre in sides, logarithm of the growth; float32 (n, 4).
+    """Encode faces relative to anchors, row by row.
 
-    Sides are inclusive (x2 - x1 + 1), and a centre is x1 + side / 2, as in the release.
+    Args:
+        boxes: float64 (n, 4) anchors, inclusive corners.
+        faces: float64 (n, 4) faces, inclusive corners.
+
+    Returns:
+        float32 (n, 4): shift of the centre in x and y, in anchor sides; logarithm of the ratio of widths and heights.
+        A side is x2 - x1 + 1 and a centre is x1 + side / 2, as in the release.
     """
     sides, wanted = boxes[:, 2:] - boxes[:, :2] + 1, faces[:, 2:] - faces[:, :2] + 1
     shift = (faces[:, :2] + 0.5 * wanted) - (boxes[:, :2] + 0.5 * sides)
     return np.hstack((shift / sides, np.log(wanted / sides))).astype(np.float32)
 
 
-def sample(labels: npt.NDArray[np.int8], face_scores: Float32Array, rules: MatchRules | None = None) -> IntArray:
-    """The anchors that learn, the hardest: positives with the lowest face scores, negatives with the highest.
+def sample_anchors(
+    labels: npt.NDArray[np.int8], face_scores: Float32Array, rules: MatchRules | None = None
+) -> IntArray:
+    """Choose the anchors that learn: the positives with the lowest face scores, the negatives with the highest.
 
     Args:
         labels: int8 (n,).
-        face_scores: float32 (n,), of the same weights, without gradient.
-        rules: Default: the release's.
+        face_scores: float32 (n,), from the current weights, without gradient.
+        rules: Numbers of the sampling; None for the release's.
 
     Returns:
-        int64 (k,), positives first; of equal scores the earlier anchor goes first.
+        int64 (k,) indices, positives first; of equal scores the earlier anchor comes first.
     """
     rules = rules or MatchRules()
     positive, negative = np.flatnonzero(labels == POSITIVE), np.flatnonzero(labels == NEGATIVE)
@@ -133,10 +145,10 @@ def sample(labels: npt.NDArray[np.int8], face_scores: Float32Array, rules: Match
 
 
 def _best_faces(boxes: FloatArray, faces: FloatArray) -> tuple[IntArray, FloatArray]:
-    """For each box the face with the largest IoU, the first of equals, and that IoU; 0 where there is no face."""
+    """Return, per box, the first face with the largest IoU, and that IoU (0 without faces)."""
     best, overlap = np.zeros(len(boxes), dtype=np.int64), np.zeros(len(boxes))
-    for start in range(0, len(faces), _FACES_AT_A_TIME):
-        iou = pairwise_iou(boxes, faces[start : start + _FACES_AT_A_TIME], inclusive=True)
+    for start in range(0, len(faces), _FACES_PER_BLOCK):
+        iou = pairwise_iou(boxes, faces[start : start + _FACES_PER_BLOCK], inclusive=True)
         column = iou.argmax(axis=1)
         value = iou[np.arange(len(boxes)), column]
         better = value > overlap

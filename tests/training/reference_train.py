@@ -1,4 +1,4 @@
-"""Targets, sampling and loss of SSH, written from the specification anchor by anchor, with no numpy in the logic."""
+"""Targets, sampling and loss of SSH as plain loops, written from the specification without numpy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BORDERS = (0, 0, 512)
 
 
 def anchors(module: int, height: int, width: int) -> list[list[float]]:
-    """By row, column and anchor: squares of 16 * scale pixels around 7.5, in inclusive corners, moved by the stride."""
+    """Return anchors by row, column and scale: squares of 16 * scale pixels around 7.5 + stride * column, inclusive."""
     found = []
     for row in range(height):
         for column in range(width):
@@ -33,7 +33,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def covered(anchor: Box, region: Box) -> float:
-    """Which part of an anchor lies in a region."""
+    """Return the share of an anchor that lies in a region."""
     width = min(anchor[2], region[2]) - max(anchor[0], region[0]) + 1
     height = min(anchor[3], region[3]) - max(anchor[1], region[1]) + 1
     side = anchor[2] - anchor[0] + 1
@@ -43,7 +43,7 @@ def covered(anchor: Box, region: Box) -> float:
 def targets(
     module: int, feature: tuple[int, int], image: tuple[int, int], faces: Sequence[Box], ignored: Sequence[Box]
 ) -> tuple[list[int], list[list[float]]]:
-    """Labels 1, 0 or -1, and deltas."""
+    """Return labels 1, 0 or -1, and deltas."""
     boxes = anchors(module, *feature)
     border = BORDERS[module]
     takes_part = [
@@ -73,7 +73,7 @@ def targets(
 
 
 def sample(labels: Sequence[int], scores: Sequence[float], count: int = 256, positives: int = 64) -> list[int]:
-    """The hardest positives, at most 64, then the hardest negatives up to 256."""
+    """Return the hardest positives, at most 64, then the hardest negatives, 256 in all."""
     hard = sorted((i for i, label in enumerate(labels) if label == 1), key=lambda i: (scores[i], i))[:positives]
     worst = sorted((i for i, label in enumerate(labels) if label == 0), key=lambda i: (-scores[i], i))
     return hard + worst[: count - len(hard)]
@@ -82,13 +82,13 @@ def sample(labels: Sequence[int], scores: Sequence[float], count: int = 256, pos
 def module_loss(
     cls: Sequence[Sequence[float]], moves: Sequence[Sequence[float]], labels: Sequence[int], deltas: Sequence[Box]
 ) -> tuple[float, float]:
-    """Cross entropy and smooth L1 of a module on one image.
+    """Return cross entropy and smooth L1 of a module on one image.
 
     Args:
-        cls: By anchor, the scores of background and face.
-        moves: By anchor, the four deltas of the network.
-        labels: Of `targets`.
-        deltas: Of `targets`.
+        cls: Per anchor, the scores of background and face.
+        moves: Per anchor, the four deltas of the network.
+        labels: Labels from `targets`.
+        deltas: Deltas from `targets`.
     """
     scores = [1 / (1 + math.exp(background - face)) for background, face in cls]
     chosen = sample(labels, scores)

@@ -1,4 +1,4 @@
-"""Datasets for training and validation, and the AP of weights by the suite's own evaluator."""
+"""Images for training and validation, and the AP of a detector on them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,32 @@ from sshbench.evaluation import EvaluationRecord, evaluate
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.metrics import headline
-from sshbench.ssh.train_config import Data
+from sshbench.training.recipe import Data
 
 
 def training_set(data: Data, root: Path) -> Dataset:
-    """The images to learn from.
+    """Load the training images.
+
+    Args:
+        data: The recipe's part on data.
+        root: Folder that contains them.
 
     Raises:
-        SshbenchError: The dataset is not there or cannot be read.
+        SshbenchError: The dataset is missing or unreadable.
     """
     return load_for_protocol(_protocol(data, data.annotation, data.split), root).with_images()
 
 
 def validation_set(data: Data, root: Path) -> tuple[Dataset, Protocol] | None:
-    """The images for the AP during training and the rules of it; None where the recipe names none."""
+    """Load the validation images and the protocol for their AP; None if the recipe names none.
+
+    Args:
+        data: The recipe's part on data.
+        root: Folder that contains them.
+
+    Raises:
+        SshbenchError: The dataset is missing or unreadable.
+    """
     if not data.validation:
         return None
     protocol = _protocol(data, data.validation, "val")
@@ -34,16 +46,29 @@ def validation_set(data: Data, root: Path) -> tuple[Dataset, Protocol] | None:
 
 
 def benchmarks_in(data: Data) -> tuple[str, ...]:
-    """Benchmarks whose images a model will have seen: what the recipe says, else the dataset in its own layout."""
+    """Return the benchmarks whose images are in the training set: `data.contains`, or the dataset itself.
+
+    Raises:
+        UsageError: `data.contains` has an unknown name.
+
+    >>> benchmarks_in(Data()), benchmarks_in(Data(annotation=("faces.txt",)))
+    (('wider',), ())
+    """
     if data.contains is not None:
         if unknown := sorted(set(data.contains) - set(BENCHMARKS)):
-            raise UsageError(f"data.contains knows no '{unknown[0]}'", remedy=f"Known: {', '.join(BENCHMARKS)}")
+            raise UsageError(
+                f"unknown benchmark '{unknown[0]}' in data.contains", remedy=f"Use {', '.join(BENCHMARKS)}"
+            )
         return data.contains
     return () if data.annotation or data.dataset not in BENCHMARKS else (data.dataset,)
 
 
 def average_precision(detector: Detector, dataset: Dataset, protocol: Protocol) -> tuple[str, float, EvaluationRecord]:
-    """The first metric that people quote, by name, its value, and the whole record."""
+    """Run a detector on a dataset and evaluate it.
+
+    Returns:
+        Name of the headline metric, its value as a fraction (0 where it is undefined), and the whole record.
+    """
     found: list[tuple[str, Detections]] = []
     for i, key in enumerate(dataset.keys):
         path = dataset.image(i).path
@@ -62,7 +87,7 @@ def _protocol(data: Data, annotation: Sequence[str], split: str) -> Protocol:
     if data.images:
         layout["images"] = list(data.images)
     if data.dataset == "wider":
-        # The official lists of easy, medium and hard faces are for the official validation set only.
+        # The official lists of easy, medium and hard faces exist for the official validation set only.
         content["subsets"] = [{"name": "all", "attributes": {"invalid": [0]}}]
         content.pop("expected", None)
     return Protocol.model_validate({**content, "layout": layout, "split": split})
