@@ -25,7 +25,7 @@ class Check:
         what: Backend, precision and device.
         ok: None where this machine cannot run it: the backend is not installed, or the device runs another precision.
         detail: The difference measured, or what is wrong.
-        threads: CPU threads that the library used; None where nothing ran, or where it ran on an accelerator.
+        threads: CPU threads that the library used; None where unknown, and on an accelerator.
     """
 
     what: str
