@@ -52,11 +52,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that is installed failed."""
+        """Whether no self-test failed."""
         return all(check.ok is not False for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the report as JSON-ready values."""
         return {
             "facts": self.facts,
             "checks": [asdict(check) for check in self.checks],
@@ -82,8 +82,11 @@ def examine() -> Report:
     tried += [("onnxruntime", "fp32", "cpu"), *(("openvino", p, "cpu") for p in ("fp32", "bf16", "fp16"))]
     weights = random_weights(architecture("ssh-tiny"))
     checks = [_try(weights, *each) for each in tried] + [_try_opencv(weights)]
-    chosen = build(weights, plan("auto", "auto", devices[-1])).plan
-    auto = f"{chosen.backend} in {chosen.precision} on {chosen.device}"
+    try:
+        chosen = build(weights, plan("auto", "auto", devices[-1])).plan
+        auto = f"{chosen.backend} in {chosen.precision} on {chosen.device}"
+    except (SshbenchError, RuntimeError, OSError) as error:  # a library that does not load; its own check says FAILED
+        auto = f"nothing: {error}"
     return Report(facts, tuple(checks), auto, reference.NAME)
 
 

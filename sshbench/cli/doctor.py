@@ -30,9 +30,9 @@ def doctor_command(
         for name, value in report.facts.items():
             typer.echo(f"{name:12} {value}")
         for check in report.checks:
-            mark = {True: "ok    ", False: "FAILED", None: "absent"}[check.ok]
+            mark = {True: "ok", False: "FAILED", None: "not run"}[check.ok]
             threads = f", {check.threads} threads" if check.threads else ""
-            typer.echo(f"{mark}  {check.what}: {check.detail}{threads}")
+            typer.echo(f"{mark:7} {check.what}: {check.detail}{threads}")
         typer.echo(f"compared with: {report.reference}")
         typer.echo(f"precision auto and backend auto run: {report.auto}")
     if not report.ok:

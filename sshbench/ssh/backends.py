@@ -137,7 +137,7 @@ def build(weights: Weights, chosen: Plan) -> Network:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 natively (AVX512-BF16, AMX, Armv8.6)."""
+    """Return whether the CPU multiplies bf16 natively (AVX512-BF16, AMX, Armv8.6)."""
     return bool(_BF16_FLAGS & cpu_flags())
 
 

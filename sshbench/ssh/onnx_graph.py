@@ -51,9 +51,9 @@ def onnx_model(weights: Weights) -> bytes:
     first = graph.relu(graph.convolution(fused, "conv4_fuse_final"))
     for module, inputs in zip(MODULES, (first, fifth, graph.pool(fifth)), strict=True):
         graph.module(module, inputs)
-    model = graph.model()
-    checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    content = bytes(graph.model().SerializeToString(deterministic=True))
+    checker.check_model(content)
+    return content
 
 
 class _Graph:
