@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sshbench.errors import SshbenchError
+from sshbench.errors import SshbenchError, UsageError
 from sshbench.provenance import cpu_flags, machine, versions
 from sshbench.selftest import GoldenCheck, check_golden
+
+if TYPE_CHECKING:
+    from sshbench.ssh.weights import Weights
 
 # Of the largest output: rounding to 8 or 11 bits in some thirty layers adds up to this much with random weights.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01}
@@ -21,34 +24,38 @@ class Check:
 
     Attributes:
         what: Backend, precision and device.
-        ok: None where the backend is not here.
+        ok: None where this machine cannot run it: the backend is not installed, or the device runs another precision.
         detail: The difference measured, or what is wrong.
+        threads: CPU threads that the library used; None where unknown, and on an accelerator.
     """
 
     what: str
     ok: bool | None
     detail: str
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Facts about the machine and the results of the self-tests.
+    """The result of `examine`.
 
     Attributes:
-        facts: By name, for people.
-        checks: One per backend, precision and device.
-        auto: What `--backend auto --precision auto` runs here.
+        facts: About the machine, by name.
+        checks: Self-tests of the backends, one per backend, precision and device.
+        auto: What backend `auto` and precision `auto` run here.
+        reference: What the backends were compared with.
         golden: One per golden set: the evaluators against the official tools.
     """
 
     facts: dict[str, str]
     checks: tuple[Check, ...]
     auto: str
+    reference: str
     golden: tuple[GoldenCheck, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that is installed failed and the evaluators equal the official tools."""
+        """Whether no self-test failed and the evaluators equal the official tools."""
         return self.evaluators_equal and all(check.ok is not False for check in self.checks)
 
     @property
@@ -57,11 +64,12 @@ class Report:
         return all(check.ok for check in self.golden)
 
     def as_json(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the report as JSON-ready values."""
         return {
             "facts": self.facts,
             "checks": [asdict(check) for check in self.checks],
             "auto": self.auto,
+            "reference": self.reference,
             "golden": [{**asdict(check), "ok": check.ok} for check in self.golden],
             "evaluators_equal": self.evaluators_equal,
             "ok": self.ok,
@@ -69,8 +77,11 @@ class Report:
 
 
 def examine() -> Report:
-    """Look at the machine, try every backend on a small random network, and evaluate the golden sets."""
-    from sshbench.ssh.backends import plan
+    """Inspect the machine, run every backend on a small random network, and evaluate the golden sets."""
+    from sshbench.ssh import reference
+    from sshbench.ssh.architecture import architecture
+    from sshbench.ssh.backends import build, plan
+    from sshbench.ssh.weights import random_weights
 
     facts = {name: str(value) for name, value in machine().items()}
     facts["extensions"] = ", ".join(flag for flag in _FLAGS if flag in cpu_flags()) or "none known"
@@ -78,29 +89,51 @@ def examine() -> Report:
     facts["versions"] = ", ".join(f"{name} {value}" for name, value in versions().items())
     devices = ["cpu", *(name.split(" ")[0] for name in _accelerators())]
     tried = [("torch", p, d) for d in devices for p in ("fp32", "bf16", "fp16") if (d, p) != ("cpu", "fp16")]
-    tried += [("onnxruntime", "fp32", "cpu"), ("openvino", "fp32", "cpu"), ("openvino", "bf16", "cpu")]
-    chosen = plan("auto", "auto", devices[-1])
-    return Report(
-        facts,
-        tuple(_try(*each) for each in tried),
-        f"{chosen.backend} in {chosen.precision} on {chosen.device}",
-        check_golden(),
-    )
+    tried += [("onnxruntime", "fp32", "cpu"), *(("openvino", p, "cpu") for p in ("fp32", "bf16", "fp16"))]
+    weights = random_weights(architecture("ssh-tiny"))
+    checks = [_try(weights, *each) for each in tried] + [_try_opencv(weights)]
+    try:
+        chosen = build(weights, plan("auto", "auto", devices[-1])).plan
+        auto = f"{chosen.backend} in {chosen.precision} on {chosen.device}"
+    except (SshbenchError, RuntimeError, OSError) as error:  # a library that does not load; its own check says FAILED
+        auto = f"nothing: {error}"
+    return Report(facts, tuple(checks), auto, reference.NAME, check_golden())
 
 
-def _try(backend: str, precision: str, device: str) -> Check:
-    from sshbench.ssh.architecture import architecture
-    from sshbench.ssh.parity import compare
-    from sshbench.ssh.weights import random_weights
+def _try(weights: Weights, backend: str, precision: str, device: str) -> Check:
+    from sshbench.ssh.backends import build, plan
+    from sshbench.ssh.parity import differences
 
     what = f"{backend} {precision} {device}"
     if find_spec(backend) is None:
         return Check(what, None, "not installed")
     try:
-        worst = max(compare(random_weights(architecture("ssh-tiny")), backend, precision, device))
+        network = build(weights, plan(backend, precision, device))
+        worst = max(differences(weights, network).values())
+    except UsageError as error:
+        return Check(what, None, error.message)
     except (SshbenchError, RuntimeError, OSError) as error:
         return Check(what, False, str(error))
-    return Check(what, worst <= _TOLERANCE[precision], f"differs by {worst:.2g} of the largest output")
+    return Check(what, worst <= _TOLERANCE[precision], _words(worst), network.threads)
+
+
+def _try_opencv(weights: Weights) -> Check:
+    """Check that another library than ONNX Runtime reads the same network out of the ONNX file."""
+    import cv2
+
+    from sshbench.ssh.onnx_graph import onnx_model
+    from sshbench.ssh.parity import TOLERANCE, differences, opencv_network
+
+    what = "opencv fp32 cpu"
+    try:
+        worst = max(differences(weights, opencv_network(onnx_model(weights))).values())
+    except SshbenchError as error:
+        return Check(what, False, str(error))
+    return Check(what, worst <= TOLERANCE, _words(worst), cv2.getNumThreads())
+
+
+def _words(difference: float) -> str:
+    return f"differs by {difference:.2g} of the largest output"
 
 
 def _accelerators() -> list[str]:

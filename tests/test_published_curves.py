@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from sshbench.curves import wider_ap
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.published_curves import cached_curves, cached_rocs, import_fddb, import_wider, stored
 from sshbench.published_curves.compare import agrees
-from sshbench.published_curves.hdf5 import UnreadableError, read_matrices
+from sshbench.published_curves.hdf5 import MAX_MEMBERS, UnreadableError, read_matrices
 from sshbench.published_curves.wider import read_pr_file
 
 CURVE = np.column_stack([np.linspace(1, 0.5, 50), np.linspace(0.01, 0.9, 50)])
@@ -183,11 +187,84 @@ def test_damaged_hdf5_is_an_input_error(shared: Path, tmp_path: Path) -> None:
             continue
 
 
-def test_newer_hdf5_is_refused_by_version() -> None:
-    with pytest.raises(UnreadableError, match="superblock version 2"):
-        read_matrices(bytes(512) + b"\x89HDF\r\n\x1a\n\x02" + bytes(100))
-    with pytest.raises(UnreadableError, match="no HDF5 signature"):
-        read_matrices(b"")
+def hdf5(path: Path, fill: Callable[[h5py.File], object], **options: Any) -> bytes:
+    with h5py.File(path, "w", **options) as file:
+        fill(file)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_curve_in_hdf5_is_read_to_the_bit(tmp_path: Path, libver: str) -> None:
+    """As MATLAB writes it, behind 512 bytes of its own, and as newer libraries do."""
+
+    def fill(file: h5py.File) -> None:
+        file.create_dataset("pr_cruve", data=CURVE.T, chunks=(2, 16), compression="gzip", shuffle=True, fletcher32=True)
+        file.create_dataset("legend_name", data=np.frombuffer(b"m\0i\0n\0e\0", dtype=np.uint16)[None].T)
+        file.create_dataset("note", data="text")
+        file.create_group("#refs#")
+
+    path = tmp_path / "wider_pr_info_mine_easy_val.mat"
+    hdf5(path, fill, libver=libver, userblock_size=512)
+    name, columns = read_pr_file(path)
+    assert name == "pr_cruve"
+    assert columns.tolist() == CURVE.tolist()
+    assert import_wider(tmp_path).curves[0].figure == wider_ap(CURVE[:, 1], CURVE[:, 0])
+
+
+def test_hdf5_does_not_lead_out_of_the_file(tmp_path: Path) -> None:
+    hdf5(tmp_path / "other", lambda file: file.create_dataset("x", data=CURVE))
+
+    def links(file: h5py.File) -> None:
+        file["a"] = CURVE
+        file["soft"] = h5py.SoftLink("/a")
+        file["outside"] = h5py.ExternalLink(str(tmp_path / "other"), "/x")
+
+    assert list(read_matrices(hdf5(tmp_path / "links", links))) == ["a"]
+
+    def external(file: h5py.File) -> None:
+        file.create_dataset("x", (2, 2), "f8", external=[(str(tmp_path / "other"), 0, 32)])
+
+    with pytest.raises(UnreadableError, match="another file"):
+        read_matrices(hdf5(tmp_path / "external", external))
+
+    def virtual(file: h5py.File) -> None:
+        layout = h5py.VirtualLayout(shape=CURVE.shape, dtype="f8")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other"), "x", shape=CURVE.shape)
+        file.create_virtual_dataset("x", layout)
+
+    with pytest.raises(UnreadableError, match="another file"):
+        read_matrices(hdf5(tmp_path / "virtual", virtual, libver="latest"))
+
+
+@pytest.mark.parametrize(
+    ("fill", "says"),
+    [
+        (lambda file: file.create_dataset("x", (1 << 20, 1 << 20), "f8", chunks=(64, 64)), "larger than"),
+        (lambda file: file.create_dataset("x", (1, 2), "f8", maxshape=(None, 2), chunks=(1 << 27, 2)), "larger than"),
+        (lambda file: file.create_dataset("x", data=CURVE, compression="lzf"), "filter that is not read"),
+        (lambda file: [file.create_dataset(f"x{i}", data=1.0) for i in range(MAX_MEMBERS + 1)], "members, more than"),
+    ],
+)
+def test_hdf5_over_a_limit_is_refused(tmp_path: Path, fill: Callable[[h5py.File], object], says: str) -> None:
+    with pytest.raises(UnreadableError, match=says):
+        read_matrices(hdf5(tmp_path / "x", fill))
+
+
+@pytest.mark.parametrize("content", [b"", b"MATLAB 7.3", bytes(512) + b"\x89HDF\r\n\x1a\n\x02" + bytes(100)])
+def test_content_that_is_no_hdf5_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read_matrices(content)
+
+
+def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "wider_pr_info_mine_easy_val.mat"
+    hdf5(path, lambda file: file.create_dataset("pr_cruve", data=CURVE.T), userblock_size=512)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(UsageError, match=r"pip install 'sshbench\[curves\]'"):
+        import_wider(tmp_path)
+    path.unlink()
+    write_curve(tmp_path, "mine")
+    assert len(import_wider(tmp_path).curves) == 1  # older files need no h5py
 
 
 def test_empty_and_missing_folders(tmp_path: Path) -> None:

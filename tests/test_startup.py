@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "cv2", "matplotlib", "pandas", "scipy.io", "onnxruntime", "rich", "jinja2", "sqlite3")
+HEAVY = ("torch", "cv2", "matplotlib", "pandas", "scipy.io", "onnx", "onnxruntime", "h5py", "rich", "jinja2", "sqlite3")
 
 PROBE = """
 import json, sys

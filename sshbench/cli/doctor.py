@@ -11,10 +11,11 @@ import typer
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Describe this machine and test backends and evaluators.
+    """Show this machine's abilities, test backends and evaluators.
 
-    Each backend that runs SSH is compared with fp32 on the CPU, and each evaluator with outputs of the official tool on
-    small golden sets. Exit code 1 if an installed backend fails its test or an evaluator differs.
+    Each backend runs a small network, and its outputs are compared with the same network computed in numpy. Each
+    evaluator is compared with outputs of the official tool on small golden sets. Exit code 1 if a backend fails its
+    test or an evaluator differs.
 
     Example:
 
@@ -29,8 +30,10 @@ def doctor_command(
         for name, value in report.facts.items():
             typer.echo(f"{name:12} {value}")
         for check in report.checks:
-            mark = {True: "ok    ", False: "FAILED", None: "absent"}[check.ok]
-            typer.echo(f"{mark}  {check.what}: {check.detail}")
+            mark = {True: "ok", False: "FAILED", None: "not run"}[check.ok]
+            threads = f", {check.threads} threads" if check.threads else ""
+            typer.echo(f"{mark:7} {check.what}: {check.detail}{threads}")
+        typer.echo(f"compared with: {report.reference}")
         typer.echo(f"precision auto and backend auto run: {report.auto}")
         for golden in report.golden:
             for difference in golden.differences:

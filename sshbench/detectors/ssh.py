@@ -42,7 +42,7 @@ class Ssh(WeightsAdapter):
     """What the weights file says of the benchmarks that it saw; None where it says nothing."""
 
     def load(self) -> None:
-        """Read the weights and build the network; the settings then say what really runs it."""
+        """Read the weights and build the network; the settings then hold what the library says really runs it."""
         from sshbench.ssh import backends
         from sshbench.ssh.weights import load_weights
 
@@ -59,9 +59,10 @@ class Ssh(WeightsAdapter):
         extra = self.settings.extra
         asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
         chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
-        resolved = {"backend": chosen.backend, "precision": chosen.precision, "device": chosen.device}
-        self.settings = replace(self.settings, extra={**extra, **resolved, "architecture": weights.architecture.name})
         self._run = backends.build(weights, chosen)
+        ran = self._run.plan
+        effective = {"backend": ran.backend, "precision": ran.precision, "device": ran.device}
+        self.settings = replace(self.settings, extra={**extra, **effective, "architecture": weights.architecture.name})
         self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
 

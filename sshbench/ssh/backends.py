@@ -6,9 +6,12 @@ A backend takes a batch, float32 (n, 3, height, width), and gives for each modul
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +19,6 @@ import numpy as np
 from sshbench.errors import UsageError
 from sshbench.provenance import cpu_flags
 from sshbench.ssh.anchors import Float32Array
-from sshbench.ssh.onnx_graph import INPUT, OUTPUTS, onnx_model
 from sshbench.ssh.weights import Weights
 
 Backend = Literal["torch", "compile", "onnxruntime", "openvino"]
@@ -30,19 +32,41 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86, Arm
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will run: resolved, so that a result's identity can record it.
+    """What is to run, or what really runs: `build` gives the latter back.
 
     Attributes:
         backend: One of `BACKENDS`.
         precision: One of `PRECISIONS`.
         device: `cpu`, `cuda`, `cuda:1` or `mps`.
         channels_last: Memory layout of PyTorch's tensors.
+        exact: Whether it is an error if the device runs another precision.
     """
 
     backend: Backend
     precision: Precision
     device: str = "cpu"
     channels_last: bool = True
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that is ready to run, and what runs it, as the library itself states it.
+
+    Attributes:
+        run: Takes a batch and returns the modules' outputs; see this module's text.
+        plan: What really runs: with the precision and the device read back from the library.
+        threads: CPU threads that the library uses; None on an accelerator, and where they cannot be found out (ONNX
+            Runtime on another system than Linux).
+    """
+
+    run: Run
+    plan: Plan
+    threads: int | None
+
+    def __call__(self, batch: Float32Array) -> list[tuple[Any, Any]]:
+        """Return class scores and deltas of each module for a batch (n, 3, height, width)."""
+        return self.run(batch)
 
 
 def plan(backend: str = "auto", precision: str = "fp32", device: str = "cpu") -> Plan:
@@ -53,7 +77,7 @@ def plan(backend: str = "auto", precision: str = "fp32", device: str = "cpu") ->
     installed of OpenVINO, PyTorch and ONNX Runtime, in the order measured.
 
     Raises:
-        UsageError: A name is unknown, a package is missing, the device is not there, or they do not go together.
+        UsageError: A name is unknown, a package is missing, the device is not there, or the choices do not go together.
     """
     _known("device", device.split(":")[0], ("cpu", "cuda", "mps"))
     _known("precision", precision, (*PRECISIONS, "auto"))
@@ -74,30 +98,46 @@ def plan(backend: str = "auto", precision: str = "fp32", device: str = "cpu") ->
                 f"backend '{backend}' runs on the CPU here, not on '{device}'", remedy="Use --backend torch"
             )
         _check_device(device)
-    if precision == "auto":
+    exact = precision != "auto"
+    if not exact:
         precision = _best_precision(backend, device)
     if backend == "onnxruntime" and precision != "fp32":
         raise UsageError(f"ONNX Runtime runs SSH in fp32 here, not in {precision}", remedy="Use --precision fp32")
-    return Plan(backend, precision, device)  # type: ignore[arg-type]  # the names were checked above
+    return Plan(backend, precision, device, exact=exact)  # type: ignore[arg-type]  # the names were checked above
 
 
-def build(weights: Weights, chosen: Plan, *, threads: int | None = None) -> Run:
+def build(weights: Weights, chosen: Plan) -> Network:
     """Make the network ready to run.
 
     Args:
         weights: Parameters and widths.
-        chosen: What runs it.
-        threads: Of the CPU; None for all cores.
+        chosen: What is to run it.
+
+    Returns:
+        The network, and what really runs it.
+
+    Raises:
+        UsageError: The library runs another precision on this device than `chosen` demands.
     """
     if chosen.backend == "onnxruntime":
-        return _onnxruntime(weights, threads)
-    if chosen.backend == "openvino":
-        return _openvino(weights, chosen, threads)
-    return _torch(weights, chosen, threads)
+        from sshbench.ssh.onnx_graph import onnx_model
+
+        network = run_onnx(onnx_model(weights))
+    elif chosen.backend == "openvino":
+        network = _openvino(weights, chosen)
+    else:
+        network = _torch(weights, chosen)
+    ran = network.plan.precision
+    if chosen.exact and ran != chosen.precision:
+        raise UsageError(
+            f"backend '{chosen.backend}' runs in {ran} on this device where {chosen.precision} is asked for",
+            remedy=f"Use --precision {ran}, or --precision auto, which records what runs",
+        )
+    return network
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 natively (AVX512-BF16, AMX, Armv8.6)."""
+    """Return whether the CPU multiplies bf16 natively (AVX512-BF16, AMX, Armv8.6)."""
     return bool(_BF16_FLAGS & cpu_flags())
 
 
@@ -123,17 +163,49 @@ def _check_device(device: str) -> None:
         raise UsageError(f"there is no device '{device}' here", remedy="`sshbench doctor` shows what there is")
 
 
-def _torch(weights: Weights, chosen: Plan, threads: int | None) -> Run:
+def run_onnx(content: bytes) -> Network:
+    """Return the network of an ONNX file of ours, run by ONNX Runtime on the CPU.
+
+    Args:
+        content: As `onnx_graph.onnx_model` writes it.
+    """
+    import onnxruntime
+
+    from sshbench.ssh.onnx_graph import INPUT, OUTPUTS
+
+    before = _running_threads()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    # ONNX Runtime does not say how many threads it uses by default: the caller's, and those that it has just started.
+    after = _running_threads()
+    threads = None if before is None or after is None else after - before + 1
+    (provider,) = session.get_providers()
+    kinds = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
+    assert (provider, kinds) == ("CPUExecutionProvider", {"tensor(float)"})
+
+    def run(batch: Float32Array) -> list[tuple[Any, Any]]:
+        outputs = session.run(OUTPUTS, {INPUT: batch})
+        return list(zip(outputs[::2], outputs[1::2], strict=True))
+
+    return Network(run, Plan("onnxruntime", "fp32"), threads)
+
+
+def _running_threads() -> int | None:
+    """Return how many threads this process has; None on other systems than Linux. psutil takes 17 ms to import."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else None
+
+
+def _torch(weights: Weights, chosen: Plan) -> Network:
     import torch
 
     from sshbench.ssh.torch_weights import model_of
 
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[chosen.precision]
+    dtypes: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    dtype = dtypes[chosen.precision]
     layout = torch.channels_last if chosen.channels_last else torch.contiguous_format
-    if threads is not None:
-        torch.set_num_threads(threads)
     network: Any = model_of(weights)  # the stubs leave `memory_format` out
     model = network.to(device=chosen.device, dtype=dtype, memory_format=layout)
+    parameter: torch.Tensor = next(model.parameters())
     if chosen.backend == "compile":
         model = torch.compile(model)
     on_cpu = chosen.device == "cpu"
@@ -143,38 +215,45 @@ def _torch(weights: Weights, chosen: Plan, threads: int | None) -> Run:
         tensor = torch.from_numpy(batch)
         if pinned:
             tensor = tensor.pin_memory()
-        with torch.inference_mode():
+        with torch.inference_mode(), _no_other_precision(parameter.device.type):
             tensor = tensor.to(device=chosen.device, non_blocking=True).to(dtype=dtype, memory_format=layout)
             outputs = model(tensor)
         if not on_cpu:
             return list(outputs)
         return [(cls.float().numpy(), bbox.float().numpy()) for cls, bbox in outputs]
 
-    return run
+    precision = next(name for name, kind in dtypes.items() if kind == parameter.dtype)
+    ran = replace(chosen, precision=precision, device=str(parameter.device), exact=True)
+    return Network(run, ran, torch.get_num_threads() if on_cpu else None)
 
 
-def _onnxruntime(weights: Weights, threads: int | None) -> Run:
-    import onnxruntime
+@contextmanager
+def _no_other_precision(kind: str) -> Iterator[None]:
+    """Keep torch from computing in another precision than that of the parameters.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    session = onnxruntime.InferenceSession(onnx_model(weights), options, providers=["CPUExecutionProvider"])
+    A caller's autocast would run convolutions in bf16 or fp16, and CUDA runs fp32 ones in TF32 by default.
+    """
+    import torch
 
-    def run(batch: Float32Array) -> list[tuple[Any, Any]]:
-        outputs = session.run(OUTPUTS, {INPUT: batch})
-        return list(zip(outputs[::2], outputs[1::2], strict=True))
+    tf32 = torch.backends.cudnn.allow_tf32
+    try:
+        if kind == "cuda":
+            torch.backends.cudnn.allow_tf32 = False
+        with torch.autocast(kind, enabled=False):
+            yield
+    finally:
+        if kind == "cuda":
+            torch.backends.cudnn.allow_tf32 = tf32
 
-    return run
 
-
-def _openvino(weights: Weights, chosen: Plan, threads: int | None) -> Run:
+def _openvino(weights: Weights, chosen: Plan) -> Network:
     import openvino
 
+    from sshbench.ssh.onnx_graph import OUTPUTS, onnx_model
+
     core = openvino.Core()
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    options["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[chosen.precision]
-    if threads is not None:
-        options["INFERENCE_NUM_THREADS"] = threads
+    names = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": names[chosen.precision]}
     compiled = core.compile_model(core.read_model(onnx_model(weights)), "CPU", options)
 
     def run(batch: Float32Array) -> list[tuple[Any, Any]]:
@@ -182,4 +261,18 @@ def _openvino(weights: Weights, chosen: Plan, threads: int | None) -> Run:
         arrays = [np.asarray(outputs[name], dtype=np.float32) for name in OUTPUTS]
         return list(zip(arrays[::2], arrays[1::2], strict=True))
 
-    return run
+    found = _openvino_precision(compiled)
+    precision = next((name for name, theirs in names.items() if theirs == found), found)
+    (device,) = compiled.get_property("EXECUTION_DEVICES")
+    ran = replace(chosen, precision=precision, device=device.lower(), exact=True)  # type: ignore[arg-type]
+    return Network(run, ran, int(compiled.get_property("INFERENCE_NUM_THREADS")))
+
+
+def _openvino_precision(compiled: Any) -> str:
+    """Return the precision that most convolutions of a compiled OpenVINO model run in, by its name there.
+
+    The hint is a wish: a processor without bf16 or fp16 runs another precision, and says so in the graph that it runs.
+    """
+    infos = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
+    kinds = Counter(info["runtimePrecision"].value for info in infos if info["layerType"].value == "Convolution")
+    return str(kinds.most_common(1)[0][0]).lower()

@@ -1,9 +1,10 @@
-"""SSH as an ONNX file of dynamic size, written without torch or the onnx package.
+"""SSH as an ONNX model of dynamic size, written without torch.
 
-The graph is small and fixed, and writing it directly keeps it exact: ceil-mode pools, the transposed convolution with
-its bilinear weights, the crop to the lateral feature's size.
+What other exporters get wrong is written out here: pools that round up, the transposed convolution with its fixed
+bilinear weights, the crop to the lateral feature's size.
 
-Field numbers: onnx.proto3. Operators: opset 17.
+Operators: opset 17. The crop reads the size with `Shape` and `Slice`, not with the `start` and `end` of a newer
+`Shape`, which OpenCV does not read.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from sshbench.protobuf import field
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import MODULES
 from sshbench.ssh.weights import Weights
@@ -21,12 +22,18 @@ from sshbench.ssh.weights import Weights
 INPUT = "image"
 OUTPUTS = [f"{module}_{kind}" for module in MODULES for kind in ("cls", "bbox")]
 _IR_VERSION, _OPSET = 8, 17
-_FLOAT, _INT64 = 1, 7
-_INT, _INTS = 2, 7  # AttributeProto.AttributeType
 
 
 def onnx_model(weights: Weights) -> bytes:
-    """The network as an ONNX model: input `image` (n, 3, h, w), outputs `m1_cls`, `m1_bbox` and so on."""
+    """Return the content of the network's ONNX file; `onnx.checker` has checked it.
+
+    Args:
+        weights: Parameters and widths.
+
+    Returns:
+        A model with the float32 input `image` (n, 3, height, width), BGR minus the mean, and the outputs `m1_cls`
+        (n, 4, h, w), `m1_bbox` (n, 8, h, w) and so on. Equal weights give equal bytes.
+    """
     graph = _Graph(weights)
     x = INPUT
     features: list[str] = []
@@ -44,22 +51,24 @@ def onnx_model(weights: Weights) -> bytes:
     first = graph.relu(graph.convolution(fused, "conv4_fuse_final"))
     for module, inputs in zip(MODULES, (first, fifth, graph.pool(fifth)), strict=True):
         graph.module(module, inputs)
-    return graph.model()
+    content = bytes(graph.model().SerializeToString(deterministic=True))
+    checker.check_model(content)
+    return content
 
 
 class _Graph:
+    """The nodes and constants of a graph that is being written."""
+
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._nodes: list[bytes] = []
-        self._constants: list[bytes] = []
-        self._count = 0
+        self._nodes: list[NodeProto] = []
+        self._constants: list[TensorProto] = []
 
     def node(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: int | Sequence[int]) -> str:
-        self._count += 1
-        output = output or f"{operator.lower()}_{self._count}"
-        parts = [field(1, name) for name in inputs] + [field(2, output), field(3, output), field(4, operator)]
-        parts += [field(5, _attribute(name, value)) for name, value in attributes.items()]
-        self._nodes.append(b"".join(parts))
+        output = output or f"{operator.lower()}_{len(self._nodes) + 1}"
+        node = helper.make_node(operator, inputs, [output], name=output)
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        self._nodes.append(node)
         return output
 
     def convolution(self, x: str, layer: str, output: str = "", *, stride: int = 1) -> str:
@@ -86,9 +95,10 @@ class _Graph:
         )
 
     def crop(self, x: str, like: str) -> str:
-        size = self.node("Shape", [like], start=2, end=4)
         start = self.constant("crop_start", np.array([0, 0], dtype=np.int64))
         axes = self.constant("crop_axes", np.array([2, 3], dtype=np.int64))
+        first, end = (self.constant(f"size_{at}", np.array([at], dtype=np.int64)) for at in (2, 4))
+        size = self.node("Slice", [self.node("Shape", [like]), first, end])
         return self.node("Slice", [x, start, size, axes])
 
     def module(self, name: str, x: str) -> None:
@@ -100,38 +110,24 @@ class _Graph:
         self.convolution(features, f"{name}.bbox_pred", f"{name}_bbox")
 
     def constant(self, name: str, value: Float32Array | npt.NDArray[np.int64]) -> str:
-        kind = _FLOAT if value.dtype == np.float32 else _INT64
-        dims = b"".join(field(1, size) for size in value.shape)
-        raw = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<")).tobytes()
-        self._constants.append(dims + field(2, kind) + field(8, name) + field(9, raw))
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def model(self) -> bytes:
-        parts = [field(1, node) for node in self._nodes] + [field(2, self._weights.architecture.name)]
-        parts += [field(5, constant) for constant in self._constants]
-        parts.append(field(11, _value(INPUT, ("n", 3, "height", "width"))))
-        for name in OUTPUTS:
-            channels = 4 if name.endswith("cls") else 8
-            parts.append(field(12, _value(name, ("n", channels, f"{name}_h", f"{name}_w"))))
-        metadata = {**self._weights.metadata, "architecture": self._weights.architecture.as_json()}
-        return b"".join(
-            [
-                field(1, _IR_VERSION),
-                field(2, "sshbench"),
-                field(7, b"".join(parts)),
-                field(8, field(1, "") + field(2, _OPSET)),
-                *(field(14, field(1, key) + field(2, text)) for key, text in metadata.items()),
-            ]
+    def model(self) -> ModelProto:
+        tensor = helper.make_tensor_value_info
+        sizes = {name: ["n", 4 if name.endswith("cls") else 8, f"{name}_h", f"{name}_w"] for name in OUTPUTS}
+        graph: GraphProto = helper.make_graph(
+            self._nodes,
+            self._weights.architecture.name,
+            [tensor(INPUT, TensorProto.FLOAT, ["n", 3, "height", "width"])],
+            [tensor(name, TensorProto.FLOAT, size) for name, size in sizes.items()],
+            self._constants,
         )
-
-
-def _attribute(name: str, value: int | Sequence[int]) -> bytes:
-    if isinstance(value, int):
-        return field(1, name) + field(3, value) + field(20, _INT)
-    return field(1, name) + b"".join(field(8, number) for number in value) + field(20, _INTS)
-
-
-def _value(name: str, shape: Sequence[int | str]) -> bytes:
-    dims = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in shape)
-    tensor = field(1, _FLOAT) + field(2, dims)
-    return field(1, name) + field(2, field(1, tensor))
+        model = helper.make_model(
+            graph,
+            producer_name="sshbench",
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+        )
+        helper.set_model_props(model, {**self._weights.metadata, "architecture": self._weights.architecture.as_json()})
+        return model

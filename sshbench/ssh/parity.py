@@ -1,46 +1,80 @@
-"""Backends against the reference: the same network in fp32, eager, on the CPU (ONNX Runtime where torch is absent)."""
+"""How far what runs the network is from the reference: backends, and exported files as other libraries read them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from importlib.util import find_spec
-
 import numpy as np
 
-from sshbench.ssh.backends import build as build_backend
-from sshbench.ssh.backends import plan
+from sshbench.errors import CheckFailedError
+from sshbench.records import FloatArray
+from sshbench.ssh import reference
+from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.backends import Run
 from sshbench.ssh.weights import Weights
 
 SIZES = ((64, 96), (131, 77), (33, 250))
 TOLERANCE = 1e-4
 
 
-def compare(weights: Weights, backend: str, precision: str = "fp32", device: str = "cpu") -> list[float]:
-    """Largest difference from the reference at each of `SIZES`, relative to the largest output of each kind.
+def differences(weights: Weights, run: Run) -> dict[str, float]:
+    """Return the largest difference from the reference at each of `SIZES`.
+
+    Args:
+        weights: What the network should be.
+        run: The network under test.
+
+    Returns:
+        By size (`64x96`, height first): relative to the largest value of each output; infinite where an output has
+        another shape, or holds something else than numbers.
 
     Raises:
-        UsageError: The backend is not there, or does not have the precision.
+        CheckFailedError: The network under test does not run at one of the sizes.
     """
-    eager = replace(plan("torch" if find_spec("torch") else "onnxruntime", "fp32"), channels_last=False)
-    reference = build_backend(weights, eager)
-    tested = build_backend(weights, plan(backend, precision, device))
     rng = np.random.default_rng(0)
-    differences = []
+    found = {}
     for height, width in SIZES:
         batch = rng.normal(0, 50, (1, 3, height, width)).astype(np.float32)
-        expected = [array for pair in reference(batch) for array in pair]
-        found = [_host(array) for pair in tested(batch) for array in pair]
-        worst = max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in zip(expected, found, strict=True))
-        differences.append(worst)
-    return differences
+        name = f"{height}x{width}"
+        try:
+            outputs = run(batch)
+        except Exception as error:  # the libraries' own exceptions share no other base
+            raise CheckFailedError(f"the network does not run at {name} ({error})") from error
+        pairs = zip(reference.outputs(weights, batch[0]), outputs, strict=True)
+        found[name] = max(
+            _difference(expected, _host(actual)[0]) for pair in pairs for expected, actual in zip(*pair, strict=True)
+        )
+    return found
 
 
-def sizes_of(differences: list[float]) -> dict[str, float]:
-    """Differences by size, as text."""
-    return {f"{height}x{width}": value for (height, width), value in zip(SIZES, differences, strict=True)}
+def opencv_network(content: bytes) -> Run:
+    """Return the network of an ONNX file as OpenCV reads it.
+
+    Args:
+        content: The file's content. OpenCV takes no free sizes: it gets a copy with each batch's own.
+    """
+    import cv2
+    from onnx import ModelProto
+
+    from sshbench.ssh.onnx_graph import OUTPUTS
+
+    def run(batch: Float32Array) -> list[tuple[Float32Array, Float32Array]]:
+        model = ModelProto.FromString(content)
+        for dimension, size in zip(model.graph.input[0].type.tensor_type.shape.dim, batch.shape, strict=True):
+            dimension.dim_value = size
+        network = cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), dtype=np.uint8))
+        network.setInput(batch)
+        arrays = [np.asarray(array, dtype=np.float32) for array in network.forward(OUTPUTS)]
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+    return run
 
 
-def _host(array: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _difference(expected: FloatArray, actual: Float32Array) -> float:
+    if expected.shape != actual.shape or not np.isfinite(actual).all():
+        return float("inf")
+    return float(np.abs(expected - actual).max() / np.abs(expected).max())
+
+
+def _host(array: object) -> Float32Array:
     if isinstance(array, np.ndarray):
         return np.asarray(array, dtype=np.float32)
     import torch

@@ -87,7 +87,7 @@ def test_doctor(sshbench: Any) -> None:
 def test_doctor_finds_what_does_not_work(sshbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from sshbench.ssh import parity
 
-    monkeypatch.setattr(parity, "compare", lambda *arguments: [0.5])
+    monkeypatch.setattr(parity, "differences", lambda *arguments: {"64x96": 0.5})
     code, out, _ = sshbench("doctor")
     assert code == 1
     assert "FAILED  onnxruntime fp32 cpu" in out

@@ -24,7 +24,7 @@ from sshbench.detectors.base import (
     resize_image,
     select,
 )
-from sshbench.detectors.onnx_dims import free_spatial_dims
+from sshbench.detectors.onnx_session import free_spatial_dims
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import InputError, UsageError
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sshbench.protobuf import field
 from sshbench.ssh.architecture import MODULES, Architecture
 from sshbench.ssh.weights import Weights
 
@@ -82,3 +81,20 @@ def write(folder: Path, weights: Weights, height: int, width: int) -> tuple[Path
     (folder / "net.prototxt").write_text(prototxt(weights.architecture, height, width))
     (folder / "net.caffemodel").write_bytes(caffemodel(weights))
     return folder / "net.prototxt", folder / "net.caffemodel"
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def field(number: int, content: bytes | str | int) -> bytes:
+    """Return a protobuf field: a number as a varint, text and bytes length-delimited."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    raw = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(raw)) + raw

@@ -103,9 +103,8 @@ def test_a_damaged_caffemodel_is_read_or_refused(
     assert all(blob.dtype == np.float32 for blobs in layers.values() for blob in blobs)
 
 
-def test_old_caffe_files_have_layers_of_version_1_and_four_dimensions(tmp_path: Path) -> None:
-    from sshbench.protobuf import field
-
+def test_old_caffe_files_have_layers_of_version_1_and_four_dimensions(writer: ModuleType, tmp_path: Path) -> None:
+    field = writer.field
     blob = field(1, 1) + field(2, 1) + field(3, 1) + field(4, 3) + field(5, np.array([1, 2, 3], "<f4").tobytes())
     (tmp_path / "n.caffemodel").write_bytes(field(2, field(4, "conv1_1") + field(6, blob)))
     (array,) = read_caffemodel(tmp_path / "n.caffemodel")["conv1_1"]
