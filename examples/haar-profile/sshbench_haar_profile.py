@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
+from sshbench.detectors import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
 from sshbench.records import Detections, Image
 
 

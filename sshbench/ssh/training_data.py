@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import read_image
 from sshbench.errors import MissingDataError
+from sshbench.images import read_image
 from sshbench.records import BoolArray, FloatArray, Image, IntArray
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.preprocess import MEAN, network_input, pair_scale

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from sshbench.boxes import pairwise_iou
-from sshbench.detectors.base import Detector, detect, read_image
+from sshbench.detectors.contract import Detector, detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.images import read_image
 from sshbench.records import Image
 from sshbench.resources import sample_dir
 

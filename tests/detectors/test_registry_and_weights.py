@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sshbench.detectors import registry, weights
-from sshbench.detectors.base import Detector
+from sshbench.detectors.contract import Detector
 from sshbench.detectors.registry import detector_info, load_detector, names
 from sshbench.detectors.weights import find_weights, locate_weights, weights_file
 from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError

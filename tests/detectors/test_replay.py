@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sshbench.datasets import load_dataset
-from sshbench.detectors.base import detect
+from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.replay import Replay
 from sshbench.errors import MissingDataError, UsageError

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import detect
+from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Image

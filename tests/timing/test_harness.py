@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.registry import detector_info
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sshbench.detectors.base import read_image
+from sshbench.images import read_image
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.weights import random_weights, save_weights
 from sshbench.timing.images import at_size, images_from
