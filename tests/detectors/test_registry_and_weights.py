@@ -86,7 +86,7 @@ def test_search_order(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"weights"
     entry = weights.WeightsFile(FILE, hashlib.sha256(content).hexdigest(), len(content), "", "", "http://x")
     monkeypatch.setattr(weights, "weights_file", lambda _: entry)
-    with pytest.raises(MissingDataError, match=r"SSHBENCH_OFFLINE.*name that folder in SSHBENCH_WEIGHTS"):
+    with pytest.raises(MissingDataError, match=r"SSHBENCH_OFFLINE.*add that folder to SSHBENCH_WEIGHTS"):
         find_weights(FILE)
     assert locate_weights(FILE) is None
     places = [folders / "cache" / "weights", folders / "second", folders / "first"]

@@ -1,4 +1,4 @@
-"""What all detectors share: images in every form, settings, resizing; and haar and yunet on them."""
+"""What all detectors share: images in every form, settings, resizing; haar and yunet as examples."""
 
 from __future__ import annotations
 
@@ -139,6 +139,10 @@ def test_haar_names_a_file_that_is_no_cascade(tmp_path: Path) -> None:
         ("600x1000", (300, 900), 1000 / 900),
         ("300x400", (300, 400), 1.0),
         ("150x400", (300, 400), 0.5),
+        ("short=600,long=1000", (300, 900), 1000 / 900),
+        ("fit=640x480", (300, 400), 1.6),
+        ("fit=640x480", (400, 300), 1.2),
+        ("fit=640x480", (480, 640), 1.0),
     ],
 )
 def test_resizing(policy: str, shape: tuple[int, int], scale: float) -> None:
@@ -149,7 +153,7 @@ def test_resizing(policy: str, shape: tuple[int, int], scale: float) -> None:
 
 @pytest.mark.parametrize("policy", ["big", "800", "0x100", "1200x800", "-1x5", "800x", "800X1200", "", "1e3x2000"])
 def test_wrong_sizes(policy: str) -> None:
-    with pytest.raises(UsageError, match="no input size"):
+    with pytest.raises(UsageError, match="invalid input size"):
         Settings(resize=policy)
 
 
