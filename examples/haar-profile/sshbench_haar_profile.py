@@ -32,14 +32,15 @@ class HaarProfile(WeightsAdapter):
 
     def load(self) -> None:
         """Read the cascades; called once, before the first image."""
-        folder = Path(cv2.data.haarcascades)
+        folder = Path(cv2.data.haarcascades)  # type: ignore[attr-defined]  # missing from OpenCV's stubs
         self._frontal = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
         self._profile = cv2.CascadeClassifier(str(folder / "haarcascade_profileface.xml"))
 
     def preprocess(self, image: npt.NDArray[np.uint8]) -> Prepared[Grey]:
         """Convert uint8 (height, width, 3) BGR to grey, at the size that the settings ask for."""
         resized, scale = resize_image(image, self.settings)
-        return Prepared(cv2.equalizeHist(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY)), scale)
+        grey = cv2.equalizeHist(cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY))
+        return Prepared(np.asarray(grey, dtype=np.uint8), scale)
 
     def forward(self, prepared: Prepared[Grey]) -> list[Found]:
         """Return the boxes x y w h and scores of each pass."""

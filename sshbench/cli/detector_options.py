@@ -11,9 +11,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the detector (repeatable)."),
 ]
-ResizeOption = Annotated[
-    str | None, typer.Option(help="Detector's input size: original, MxN (shorter x longer side), fit=WxH.")
-]
+ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
 
 
 def given_settings(assignments: Sequence[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from sshbench.detectors.contract import DetectorInfo
 
 detectors_app = typer.Typer(help="List detectors and their settings.", no_args_is_help=True)
 
@@ -74,15 +77,28 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         typer.echo(json.dumps(content, ensure_ascii=False))
         return
     figures, domains = content.pop("published"), content.pop("domains")
-    ranges, _ = content.pop("ranges"), content.pop("settings")
+    for key in ("settings", "ranges", "fixed_size"):
+        del content[key]
     for key, value in content.items():
         typer.echo(f"{key:16} {value}")
     for name, value in setting_values(info).items():
-        limits = f" ({ranges[name][0]:g} to {ranges[name][1]:g})" if name in ranges else ""
-        typer.echo(f"{'setting':16} {name}={'none' if value is None else value}{limits}")
+        note = _setting_note(info, name)
+        typer.echo(f"{'setting':16} {name}={'none' if value is None else value}{f' ({note})' if note else ''}")
     typer.echo(f"{'results on':16} " + ", ".join(f"{name}: {domain}" for name, domain in domains.items()))
     for figure in figures:
         what = f"{figure['dataset']} {figure['metric']} {figure['value']} ({figure['conditions']})"
         typer.echo(f"{'published':16} {what}; {figure['source']}")
     if not figures:
         typer.echo(f"{'published':16} nothing known")
+
+
+def _setting_note(info: DetectorInfo, name: str) -> str:
+    """Say within which limits a setting can be changed, where it has any."""
+    if name in info.ranges:
+        low, high = info.ranges[name]
+        return f"{low:g} to {high:g}"
+    if name == "resize" and info.fixed_size is not None:
+        return f"fixed: the network accepts {info.fixed_size[0]} x {info.fixed_size[1]} pixels only"
+    if name == "nms_iou" and info.defaults.nms_iou is None:
+        return "fixed: this detector has no NMS threshold"
+    return "no limit" if name == "top_k" and info.defaults.top_k is None else ""

@@ -24,7 +24,7 @@ def timing_command(
         list[str] | None,
         typer.Option(help="Detector (repeatable: several are timed in turn, each in its own process)."),
     ] = None,
-    sizes: Annotated[str, typer.Option(help="Input sizes, by commas: original, MxN (shorter x longer), fit=WxH.")] = (
+    sizes: Annotated[str, typer.Option(help="Input sizes with commas: original, MxN (short x long), fit=WxH.")] = (
         "400x800,600x1000,800x1200,1200x1600"
     ),
     scope: Annotated[

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
-from sshbench.detectors.opencv_net import CascadeOutput, read_cascade
+from sshbench.detectors.opencv_net import CascadeOutput, cascade_path, read_cascade
 from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
 
@@ -30,10 +28,7 @@ class HaarCascade(WeightsAdapter):
 
     def load(self) -> None:
         """Read the cascade."""
-        import cv2
-
-        folder: str = cv2.data.haarcascades  # type: ignore[attr-defined]  # missing from OpenCV's stubs
-        path = self._weights or Path(folder) / "haarcascade_frontalface_default.xml"
+        path = self._weights or cascade_path("haarcascade_frontalface_default.xml")
         self._cascade = read_cascade(path)
         self.weights_sha256 = sha256_of(path)
 

@@ -46,6 +46,14 @@ def read_darknet(definition: bytes, weights: Path) -> cv2.dnn.Net:
     return _read(lambda: cv2.dnn.readNetFromDarknet(buffer(definition), buffer(weights.read_bytes())), weights)
 
 
+def cascade_path(name: str) -> Path:
+    """Return the path of a cascade that OpenCV contains."""
+    import cv2
+
+    folder: str = cv2.data.haarcascades  # type: ignore[attr-defined]  # missing from OpenCV's stubs
+    return Path(folder) / name
+
+
 def read_cascade(path: Path) -> cv2.CascadeClassifier:
     """Read a cascade from an .xml file.
 

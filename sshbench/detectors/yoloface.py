@@ -26,8 +26,7 @@ class YoloFace500k(WeightsAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         defaults=Settings(score_threshold=0.005, nms_iou=0.45),
-        defaults_source="Darknet's `detector map`, which its README quotes: threshold 0.005, NMS 0.45; the input size "
-        "of its cfg",
+        defaults_source="Darknet's `detector map`, quoted in its README: threshold 0.005, NMS 0.45; size of its cfg",
         fixed_size=(352, 288),
     )
 
@@ -45,8 +44,7 @@ class YoloFace500k(WeightsAdapter):
 
         resized = fixed_input(image, self.info, self.settings)
         data = np.asarray(cv2.dnn.blobFromImage(resized, 1 / 255, swapRB=True), dtype=np.float32)
-        extent = float(image.shape[0]), float(image.shape[1])
-        return Prepared((data, extent), resized.shape[1] / image.shape[1])
+        return Prepared((data, (image.shape[0], image.shape[1])), resized.shape[1] / image.shape[1])
 
     def forward(self, prepared: Prepared[NetInput]) -> Sequence[Float32Array]:
         """Return for each stride rows (n, 6): centre, sides (from 0 to 1), objectness, objectness times face."""

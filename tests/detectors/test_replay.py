@@ -92,7 +92,7 @@ def test_afw_text_restricted_to_the_images_that_are_there(sshbench: Any, shared:
 def test_wrong_use(predictions: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a prediction set"):
         load_detector("replay")
-    with pytest.raises(MissingDataError, match="none.zip does not exist"):
+    with pytest.raises(MissingDataError, match=r"none\.zip does not exist"):
         load_detector(f"replay:{tmp_path / 'none.zip'}")
     with pytest.raises(UsageError, match="names its file already"):
         load_detector(f"replay:{predictions}", weights=predictions)
