@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sshbench.datasets import Dataset, load_dataset
-    from sshbench.detectors.base import detect
+    from sshbench.detectors.contract import detect
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation import Evaluation, evaluate
@@ -32,7 +32,7 @@ _WHERE = {
     "Faces": "sshbench.records",
     "ImageRecord": "sshbench.records",
     "SshbenchError": "sshbench.errors",
-    "detect": "sshbench.detectors.base",
+    "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation",
     "load_dataset": "sshbench.datasets",
     "load_detector": "sshbench.detectors.registry",

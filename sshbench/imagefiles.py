@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshbench.boxes import xywh_of
-from sshbench.detectors.base import Detector, detect_timed, read_image
+from sshbench.detectors.contract import Detector, detect_timed
 from sshbench.errors import InputError, MissingDataError, SshbenchError
+from sshbench.images import IMAGE_SUFFIXES, read_image
 from sshbench.runs import write_atomic
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _COLOUR = (0, 200, 0)  # BGR
 
 
@@ -45,7 +45,7 @@ def find_images(arguments: Sequence[str]) -> list[FoundImage]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
             for file in below:
                 paths.setdefault(file, file.relative_to(path).as_posix())
         elif path.is_file():
@@ -57,7 +57,7 @@ def find_images(arguments: Sequence[str]) -> list[FoundImage]:
             if not matches:
                 raise MissingDataError(f"there is no image, folder or match for '{argument}'", remedy="Check the path")
     if not paths:
-        raise MissingDataError("no image was found", remedy=f"Looked for {', '.join(sorted(_SUFFIXES))}")
+        raise MissingDataError("no image was found", remedy=f"Looked for {', '.join(IMAGE_SUFFIXES)}")
     taken: dict[str, int] = {}
     found = []
     for path, name in paths.items():

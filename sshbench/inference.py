@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import Detector, FollowsImages, detect_timed, read_image
+from sshbench.detectors.contract import Detector, FollowsImages, detect_timed
 from sshbench.errors import MissingDataError, SshbenchError
+from sshbench.images import read_image
 from sshbench.records import Detections, Image, ImageRecord
 from sshbench.runs import Run, StoredImage, image_size
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings
+
 
 def detect_command(
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns such as 'in/*.jpg'.")],
@@ -16,7 +18,8 @@ def detect_command(
     threshold: Annotated[
         float | None, typer.Option(help="Least score that is drawn; the JSON holds every detection.")
     ] = None,
-    resize: Annotated[str | None, typer.Option(help="Detector's input size: original, or MxN.")] = None,
+    resize: ResizeOption = None,
+    assignments: SetOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
@@ -39,8 +42,7 @@ def detect_command(
 
     found = find_images(images)
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend}
-    given = {name: value for name, value in options.items() if value is not None}
-    loaded = load_detector(detector, weights=weights, **given)
+    loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
     skipped: list[str] = []
     faces = 0
     with progress_bar(detector, len(found), "images", enabled=not as_json) as bar:

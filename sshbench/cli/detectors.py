@@ -1,20 +1,23 @@
-"""`sshbench detectors`: what there is, and what a user should know of it."""
+"""`sshbench detectors`: list the detectors, and show what a user should know of each."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-detectors_app = typer.Typer(help="Detectors: what there is, and what to know of each.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from sshbench.detectors.contract import DetectorInfo
+
+detectors_app = typer.Typer(help="List detectors and their settings.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @detectors_app.command("list")
 def list_command(as_json: _AsJson = False) -> None:
-    """List all detectors, plug-ins included.
+    """List all detectors, including plug-ins.
 
     Example:
 
@@ -39,7 +42,9 @@ def list_command(as_json: _AsJson = False) -> None:
 
 @detectors_app.command("info")
 def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")], as_json: _AsJson = False) -> None:
-    """Say where a detector comes from, its licence, weights, training data, settings and published figures.
+    """Show a detector's origin, licence, settings and results.
+
+    Every setting that is listed can be changed with --set, for example `sshbench eval --set top_k=100`.
 
     Example:
 
@@ -48,6 +53,7 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
     from dataclasses import asdict
 
     from sshbench.contamination import BENCHMARKS, domain_of
+    from sshbench.detectors.overrides import setting_values
     from sshbench.detectors.registry import detector_info
     from sshbench.report.published import published_of_detector
 
@@ -61,6 +67,8 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "training_data": info.training_data,
         "settings": info.defaults.as_dict(),
         "settings_source": info.defaults_source,
+        "ranges": {name: list(limits) for name, limits in info.ranges.items()},
+        "fixed_size": None if info.fixed_size is None else list(info.fixed_size),
         "trained_on": None if info.trained_on is None else list(info.trained_on),
         "domains": {name: domain_of(info.trained_on, name) for name in BENCHMARKS},
         "published": [asdict(figure) for figure in published_of_detector(info.name)],
@@ -68,13 +76,29 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
     if as_json:
         typer.echo(json.dumps(content, ensure_ascii=False))
         return
-    figures = content.pop("published")
-    domains = content.pop("domains")
+    figures, domains = content.pop("published"), content.pop("domains")
+    for key in ("settings", "ranges", "fixed_size"):
+        del content[key]
     for key, value in content.items():
         typer.echo(f"{key:16} {value}")
+    for name, value in setting_values(info).items():
+        note = _setting_note(info, name)
+        typer.echo(f"{'setting':16} {name}={'none' if value is None else value}{f' ({note})' if note else ''}")
     typer.echo(f"{'results on':16} " + ", ".join(f"{name}: {domain}" for name, domain in domains.items()))
     for figure in figures:
         what = f"{figure['dataset']} {figure['metric']} {figure['value']} ({figure['conditions']})"
         typer.echo(f"{'published':16} {what}; {figure['source']}")
     if not figures:
-        typer.echo(f"{'published':16} nothing that is known here")
+        typer.echo(f"{'published':16} nothing known")
+
+
+def _setting_note(info: DetectorInfo, name: str) -> str:
+    """Say within which limits a setting can be changed, where it has any."""
+    if name in info.ranges:
+        low, high = info.ranges[name]
+        return f"{low:g} to {high:g}"
+    if name == "resize" and info.fixed_size is not None:
+        return f"fixed: the network accepts {info.fixed_size[0]} x {info.fixed_size[1]} pixels only"
+    if name == "nms_iou" and info.defaults.nms_iou is None:
+        return "fixed: this detector has no NMS threshold"
+    return "no limit" if name == "top_k" and info.defaults.top_k is None else ""

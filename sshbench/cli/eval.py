@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings
 from sshbench.errors import UsageError
 
 _EPILOG = """Examples:
@@ -67,9 +68,8 @@ def eval_command(
     allow_unfinished: Annotated[
         bool, typer.Option("--allow-unfinished", help="Evaluate an unfinished run; the result is marked.")
     ] = False,
-    resize: Annotated[
-        str | None, typer.Option(help="Detector's input size: original, or MxN (shorter side M, longer at most N).")
-    ] = None,
+    resize: ResizeOption = None,
+    assignments: SetOption = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detector's least score.")] = None,
     nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
@@ -91,7 +91,7 @@ def eval_command(
 
     if (detector is None) == (predictions is None):
         raise UsageError("give either --detector or --predictions", remedy="`sshbench eval --help` has examples")
-    settings: dict[str, Any] = {
+    options: dict[str, Any] = {
         "resize": resize,
         "score_threshold": score_threshold,
         "nms_iou": nms_iou,
@@ -100,10 +100,10 @@ def eval_command(
         "precision": precision,
         "backend": backend,
     }
-    given = sorted(name for name, value in settings.items() if value is not None)
+    given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
+    given += ["--set"] if assignments else []
     if predictions is not None and given:
-        options = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise UsageError(f"{options} belong to --detector: predictions are already made")
+        raise UsageError(f"{', '.join(sorted(given))} belong to --detector: predictions are already made")
     request = eval_steps.Request(
         protocol=eval_steps.choose_protocol(
             dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None
@@ -115,7 +115,7 @@ def eval_command(
         allow_unfinished=allow_unfinished,
         strict=strict,
         box_format=box_format,
-        settings={name: value for name, value in settings.items() if value is not None},
+        settings=given_settings(assignments, options),
         trained_on=eval_steps.benchmarks_of(trained_on),
         show_progress=not as_json,
     )

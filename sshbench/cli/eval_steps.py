@@ -22,7 +22,7 @@ from sshbench.records import DetectionSet, Finding
 from sshbench.runs import Identity, Run, StoredImage, create_or_resume, is_run, open_run
 
 if TYPE_CHECKING:
-    from sshbench.detectors.base import Detector
+    from sshbench.detectors.contract import Detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _evaluation_bar(request: Request, dataset: Dataset) -> AbstractContextManage
 
 def from_detector(request: Request, name: str) -> Outcome:
     """Run a detector over a dataset's images, or go on with its run, and evaluate it."""
-    from sshbench.detectors.base import FollowsImages
+    from sshbench.detectors.contract import FollowsImages
     from sshbench.detectors.registry import load_detector
     from sshbench.inference import run_detector
     from sshbench.provenance import machine, now, versions

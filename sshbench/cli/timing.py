@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sshbench.cli.detector_options import SetOption, given_settings
 from sshbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def timing_command(
         list[str] | None,
         typer.Option(help="Detector (repeatable: several are timed in turn, each in its own process)."),
     ] = None,
-    sizes: Annotated[str, typer.Option(help="Input sizes MxN, separated by commas; or 'original'.")] = (
+    sizes: Annotated[str, typer.Option(help="Input sizes with commas: original, MxN (short x long), fit=WxH.")] = (
         "400x800,600x1000,800x1200,1200x1600"
     ),
     scope: Annotated[
@@ -36,6 +37,7 @@ def timing_command(
     precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
     backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
+    assignments: SetOption = None,
     batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
@@ -70,6 +72,7 @@ def timing_command(
     if context.invoked_subcommand is not None:
         return
     from sshbench.cli import timing_steps
+    from sshbench.detectors.sizes import parse_resize_list
     from sshbench.timing.job import Job, check
 
     if not detector:
@@ -78,14 +81,16 @@ def timing_command(
     if limit is not None and compare is None:
         raise UsageError("--fail-if-slower needs --compare OLD.json")
     given: dict[str, Any] = {"device": device, "precision": precision, "backend": backend}
-    options = {name: value for name, value in given.items() if value is not None}
+    options = given_settings(assignments, given)
+    if "resize" in options:
+        raise UsageError(f"--set resize={options['resize']}: timing takes input sizes from --sizes")
     if weights is not None:
         options["weights"] = str(weights)
     jobs = [
         Job(
             detector=name,
             options=options,
-            sizes=tuple(size.strip() for size in sizes.split(",") if size.strip()),
+            sizes=parse_resize_list(sizes),
             scope=scope,
             batch=batch,
             threads=threads,

@@ -112,7 +112,7 @@ def _sizes(faces: FaceSet, size_list: Path | None, image_root: Path | None, fold
             f"FDDB needs the sizes of its images, and {folder} holds neither images nor a list of sizes",
             remedy=f"Get originalPics.tar.gz from {_PAGE}, or write image_sizes.txt: 'name width height' a line",
         )
-    from sshbench.detectors.base import read_image
+    from sshbench.images import read_image
 
     sizes = [read_image(image_root / f"{key}.jpg").shape[1::-1] for key in faces.keys]
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)

@@ -1,26 +1,24 @@
-"""FaceBoxes (Zhang et al., IJCB 2017), a detector meant for CPUs, in PyTorch."""
+"""FaceBoxes (Zhang et al., IJCB 2017), a detector designed for CPUs, in PyTorch."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
+from sshbench.detectors.adapter import WeightsAdapter, resize_image, select, subtract_mean
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.priors import decode, priors
-from sshbench.detectors.weights import find_weights
-from sshbench.errors import InputError, UsageError
+from sshbench.errors import UsageError
 from sshbench.records import Detections, Image
-from sshbench.resources import sha256_of
+from sshbench.ssh.anchors import Float32Array
 
-_MEAN = np.array((104, 117, 123), dtype=np.float32)  # of blue, green, red
+_MEAN = (104, 117, 123)  # of blue, green, red
 _LEVELS = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
 
 
 class FaceBoxes(WeightsAdapter):
-    """A single-stage detector whose small priors are laid densely."""
+    """A single-stage detector with densely placed small priors."""
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    info = DetectorInfo(
         name="faceboxes",
         title="FaceBoxes",
         source="Zhang et al., FaceBoxes, IJCB 2017; FaceBoxes.PyTorch, weights of 3DDFA_V2",
@@ -35,38 +33,23 @@ class FaceBoxes(WeightsAdapter):
 
     def load(self) -> None:
         """Read the weights."""
-        path = find_weights(str(self.info.weights), self._weights)
         try:
-            import torch
-
-            from sshbench.detectors.faceboxes_network import FaceBoxesNetwork
-            from sshbench.ssh.torch_weights import read_state_dict
+            from sshbench.detectors.faceboxes_network import read_network
         except ImportError as error:
             raise UsageError("faceboxes needs torch", remedy="pip install 'sshbench[ssh]'") from error
-        parameters = {name: torch.from_numpy(array) for name, array in read_state_dict(path).items()}
-        self._network: Any = FaceBoxesNetwork().eval()
-        try:
-            self._network.load_state_dict(parameters)
-        except RuntimeError as error:
-            raise InputError(f"holds no FaceBoxes weights ({error})", file=path, remedy="Check --weights") from error
-        self.weights_sha256 = sha256_of(path)
+        self._run = read_network(self._find_weights())
 
-    def preprocess(self, image: Image) -> Prepared:
-        """BGR minus the mean."""
+    def preprocess(self, image: Image) -> Prepared[Float32Array]:
+        """Resize and subtract the mean; BGR float32 (1, 3, height, width)."""
         resized, scale = resize_image(image, self.settings)
-        data = (resized.astype(np.float32) - _MEAN).transpose(2, 0, 1)[None]
-        return Prepared(np.ascontiguousarray(data), scale)
+        return Prepared(subtract_mean(resized, _MEAN), scale)
 
-    def forward(self, prepared: Prepared) -> Any:
-        """Deltas (n, 4) and softmaxed scores (n, 2)."""
-        import torch
+    def forward(self, prepared: Prepared[Float32Array]) -> tuple[Float32Array, Float32Array]:
+        """Return deltas (n, 4) and scores after softmax (n, 2)."""
+        return self._run(prepared.data)
 
-        with torch.inference_mode():
-            deltas, scores = self._network(torch.from_numpy(prepared.data))
-        return deltas.numpy(), scores.numpy()
-
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """Decode against the priors; threshold, NMS, best 750."""
+    def postprocess(self, outputs: tuple[Float32Array, Float32Array], prepared: Prepared[Float32Array]) -> Detections:
+        """Decode the boxes that pass the threshold from their priors; apply NMS and top_k."""
         scores = outputs[1][:, 1].astype(np.float64)
         rows = np.flatnonzero(scores >= self.settings.score_threshold)
         height, width = prepared.data.shape[2:]

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sshbench.errors import InputError
+from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.torch_weights import read_state_dict
+
+
+def read_network(path: Path) -> Callable[[Float32Array], tuple[Float32Array, Float32Array]]:
+    """Read the weights; return the network as a function on arrays, from (1, 3, h, w) to deltas and scores.
+
+    Raises:
+        InputError: The file does not hold weights of this network.
+    """
+    parameters = {name: torch.from_numpy(array) for name, array in read_state_dict(path).items()}
+    network = FaceBoxesNetwork().eval()
+    try:
+        network.load_state_dict(parameters)
+    except RuntimeError as error:
+        raise InputError(f"not FaceBoxes weights ({error})", file=path, remedy="Check --weights") from error
+
+    def run(data: Float32Array) -> tuple[Float32Array, Float32Array]:
+        with torch.inference_mode():
+            deltas, scores = network(torch.from_numpy(data))
+        return deltas.numpy(), scores.numpy()
+
+    return run
 
 
 class _Conv(nn.Module):
@@ -40,7 +68,7 @@ class _Inception(nn.Module):
 
 
 class FaceBoxesNetwork(nn.Module):
-    """Rapidly digested convolutions, three inceptions, heads at strides 32, 64 and 128."""
+    """Rapidly digested convolutional layers, three inceptions, heads at strides 32, 64 and 128."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,12 +77,12 @@ class FaceBoxesNetwork(nn.Module):
         self.inception1, self.inception2, self.inception3 = _Inception(), _Inception(), _Inception()
         self.conv3_1, self.conv3_2 = _Conv(128, 128, 1), _Conv(128, 256, 3, 2)
         self.conv4_1, self.conv4_2 = _Conv(256, 128, 1), _Conv(128, 256, 3, 2)
-        widths = ((128, 21), (256, 1), (256, 1))  # channels and priors a cell
+        widths = ((128, 21), (256, 1), (256, 1))  # channels, and priors per cell
         self.loc = nn.ModuleList(nn.Conv2d(channels, 4 * count, 3, padding=1) for channels, count in widths)
         self.conf = nn.ModuleList(nn.Conv2d(channels, 2 * count, 3, padding=1) for channels, count in widths)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Deltas (n, 4) and softmaxed scores (n, 2) of one image (1, 3, height, width)."""
+        """Return deltas (n, 4) and scores after softmax (n, 2) of one image (1, 3, height, width)."""
         x = functional.max_pool2d(self.conv1(x), 3, 2, 1)
         x = functional.max_pool2d(self.conv2(x), 3, 2, 1)
         first = self.inception3(self.inception2(self.inception1(x)))

@@ -1,4 +1,4 @@
-"""Prior boxes and their decoding, as SSD's descendants share them."""
+"""Prior boxes and their decoding, shared by detectors derived from SSD."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from sshbench.records import FloatArray
 
 Levels = Sequence[tuple[int, Sequence[tuple[int, int]]]]
-"""By level, the stride and for each size of box how densely it is laid: k x k boxes a cell, 1 for one in its middle."""
+"""By level: the stride, and for each box size its density k: k x k boxes per cell (1: one in the centre)."""
 
 _VARIANCES = (0.1, 0.2)
 
 
 def priors(height: int, width: int, levels: Levels) -> FloatArray:
-    """Centres and sides of all priors in pixels: float64 (2, n, 2), each x before y.
+    """Return centres and sides of all priors in pixels: float64 (2, n, 2), x before y.
 
-    In the networks' order: by level, row and column of the cell, size, and within a size by row and column.
+    They are in the networks' order: by level, row and column of the cell, size, and within a size by row and column.
 
     Args:
-        height: Of the network's input.
-        width: Of the network's input.
-        levels: Strides and sizes.
+        height: Height of the network's input.
+        width: Width of the network's input.
+        levels: Strides and box sizes.
 
     >>> priors(8, 16, [(8, [(16, 1)])])[0]
     array([[ 4.,  4.],
@@ -41,7 +41,7 @@ def priors(height: int, width: int, levels: Levels) -> FloatArray:
 
 
 def decode(deltas: FloatArray, chosen: FloatArray) -> FloatArray:
-    """Corners of the boxes that deltas move priors to, by the variances 0.1 and 0.2.
+    """Return the corners of priors after their deltas are applied, with the variances 0.1 and 0.2.
 
     Args:
         deltas: float64 (n, 4): centre x and y in sides of the prior, logarithms of width and height.
@@ -56,6 +56,6 @@ def decode(deltas: FloatArray, chosen: FloatArray) -> FloatArray:
 
 
 def _within(density: int) -> FloatArray:
-    """Places inside a cell, in cells: its middle, or for a dense size the corners of a grid, x before y."""
+    """Return positions inside a cell, in cells: its centre, or for a dense size the corners of a grid, x before y."""
     places = np.array([0.5]) if density == 1 else np.arange(density) / density
     return np.column_stack((np.tile(places, density), np.repeat(places, density)))

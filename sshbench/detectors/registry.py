@@ -1,21 +1,22 @@
-"""Detectors by name. Nothing of a detector is imported before it is asked for.
+"""The registry of detectors. A detector's module is imported when the detector is asked for, not before.
 
-A detector is a class that follows `sshbench.detectors.base.Detector`; other packages add theirs by an entry point in
-the group `sshbench.detectors`, `name = "module:Class"`.
+A detector is a class that follows `sshbench.detectors.Detector`. Other packages add theirs with an entry point in the
+group `sshbench.detectors`: `name = "module:Class"`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from sshbench.detectors.base import Detector, DetectorInfo
 from sshbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, SettingValue
 
 GROUP = "sshbench.detectors"
 BUILT_IN = {
@@ -26,8 +27,8 @@ BUILT_IN = {
     "mtcnn": "sshbench.detectors.mtcnn:Mtcnn",
     "replay": "sshbench.detectors.replay:Replay",
     "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
-    "s3fd-mobilenetv2": "sshbench.detectors.caffe_ssd:S3fdMobileNetV2",
-    "ssd-res10": "sshbench.detectors.caffe_ssd:SsdRes10",
+    "s3fd-mobilenetv2": "sshbench.detectors.s3fd:S3fdMobileNetV2",
+    "ssd-res10": "sshbench.detectors.ssd_res10:SsdRes10",
     "ssh": "sshbench.detectors.ssh:Ssh",
     "ssh-pyramid": "sshbench.detectors.ssh:SshPyramid",
     "ssh-tiny": "sshbench.detectors.ssh:SshTiny",
@@ -39,21 +40,25 @@ BUILT_IN = {
 
 
 def targets() -> Mapping[str, str]:
-    """All detectors by name, as `module:Class`; the built-in ones cannot be replaced by a plug-in."""
+    """Return all detectors by name, as `module:Class`; plug-ins cannot replace built-in detectors."""
     plugins = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**dict(sorted(plugins.items())), **BUILT_IN}
 
 
 def names() -> list[str]:
-    """Names of all detectors, sorted."""
+    """Return the names of all detectors, sorted.
+
+    >>> "haar" in names()
+    True
+    """
     return sorted(targets())
 
 
-def detector_class(name: str) -> Any:
-    """The class of a detector.
+def detector_class(name: str) -> DetectorClass:
+    """Return the class of a detector.
 
     Args:
-        name: As in `names()`; of `replay:FILE`, the part before the colon counts.
+        name: One of `names()`; of `replay:FILE`, the part before the colon counts.
 
     Raises:
         UsageError: No detector has this name, or a plug-in cannot be imported.
@@ -63,56 +68,54 @@ def detector_class(name: str) -> Any:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"there is no detector named '{name}'", remedy=f"{hint}Known: {', '.join(sorted(known))}")
+        raise UsageError(f"unknown detector '{name}'", remedy=f"{hint}Known: {', '.join(sorted(known))}")
     module, _, attribute = known[name].partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return cast("DetectorClass", getattr(import_module(module), attribute))
     except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"detector '{name}' ({known[name]}) cannot be imported ({error})", remedy="Install or mend its package"
+            f"detector '{name}' ({known[name]}) cannot be imported ({error})", remedy="Install or fix its package"
         ) from error
 
 
 def detector_info(name: str) -> DetectorInfo:
-    """What a user should know of a detector; nothing is loaded.
+    """Return what a user should know of a detector, without loading it.
 
     Raises:
         UsageError: No detector has this name.
+
+    >>> detector_info("haar").title
+    'Haar cascade (OpenCV, frontal face default)'
     """
-    info: DetectorInfo = detector_class(name).info
-    return info
+    return detector_class(name).info
 
 
-def load_detector(name: str, *, weights: str | Path | None = None, **overrides: Any) -> Detector:
+def load_detector(name: str, *, weights: str | Path | None = None, **overrides: SettingValue | None) -> Detector:
     """Make a detector and load it.
 
     Args:
-        name: As in `names()`; `replay:FILE` is short for `replay` with this file as its weights.
-        weights: Its weights file; default: looked up by name, see `sshbench.detectors.weights`.
-        **overrides: Settings that go before the detector's own: `resize`, `score_threshold`, `nms_iou`, `top_k`,
-            and those that only this detector has.
+        name: One of `names()`; `replay:FILE` is short for `replay` with this file as its weights.
+        weights: Its weights file; default: found by name, see `sshbench.detectors.weights`.
+        **overrides: Settings instead of the published ones: `resize`, `score_threshold`, `nms_iou`, `top_k`, and those
+            that only this detector has (`sshbench detectors info NAME` lists them); as values or as text.
 
     Raises:
-        UsageError: No such detector or setting, or a value out of range.
-        MissingDataError: Its weights are not here.
-        InputError: Its weights are not what they should be.
+        UsageError: There is no such detector or setting, or a value has a wrong type or is out of range.
+        MissingDataError: Its weights were not found.
+        InputError: Its weights are not the expected file.
 
-    >>> load_detector("haar", resize="480x640").settings.resize
-    '480x640'
+    >>> detector = load_detector("haar", resize="fit=640x480", min_neighbors=3)
+    >>> detector.settings.resize, detector.settings.extra["min_neighbors"]
+    ('fit=640x480', 3)
     """
+    from sshbench.detectors.overrides import changed_settings
+
     name, _, file = name.partition(":")
     if file and weights is not None:
-        raise UsageError(f"'{name}:{file}' names its file already: leave --weights out")
+        raise UsageError(f"'{name}:{file}' names its file already", remedy="Leave --weights out")
     weights = file or weights
     made = detector_class(name)
-    settings = made.info.defaults
-    own = {key: value for key, value in overrides.items() if key in settings.extra}
-    common = {key: value for key, value in overrides.items() if key not in own}
-    if unknown := sorted(set(common) - {"resize", "score_threshold", "nms_iou", "top_k"}):
-        raise UsageError(f"detector '{name}' has no setting '{unknown[0]}'")
-    if common.get("nms_iou") is not None and settings.nms_iou is None:
-        raise UsageError(f"detector '{name}' has no NMS threshold to set")
-    settings = replace(settings, **common, extra={**settings.extra, **own})
-    detector: Detector = made(settings=settings, weights=None if weights is None else Path(weights))
+    settings = changed_settings(made.info, overrides)
+    detector = made(settings=settings, weights=None if weights is None else Path(weights))
     detector.load()
     return detector

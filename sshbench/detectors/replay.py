@@ -1,33 +1,29 @@
-"""A prediction set as a detector: detectors that run elsewhere take part with the images that are here."""
+"""Stored predictions as a detector, so that detectors that run elsewhere take part with the images that are here."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter
+from sshbench.detectors.adapter import WeightsAdapter
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.predictions import read_predictions, set_name
 from sshbench.records import Detections, DetectionSet, Finding, Image
 
-_KINDS = {"afw": "pascal", "sample": "wider"}  # whose text format a dataset shares
+_KINDS = {"afw": "pascal", "sample": "wider"}  # datasets that use the text format of another one
 
 
 class Replay(WeightsAdapter):
-    """Detections out of a WIDER zip or folder, an FDDB or PASCAL text file, or COCO json, image by image."""
+    """Detections from a WIDER zip or folder, an FDDB or PASCAL text file, or COCO json."""
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    info = DetectorInfo(
         name="replay",
         title="a prediction set: replay:FILE",
         source="the file's",
         licence="the file's",
-        weights=None,
-        training_data="not known: say it by --trained-on",
-        defaults=Settings(),
+        training_data="unknown: state it with --trained-on",
         defaults_source="none: the detections are taken as they are",
     )
 
@@ -38,14 +34,14 @@ class Replay(WeightsAdapter):
         self._current: Detections | None = None
 
     def load(self) -> None:
-        """Check that there is a file, and take its name."""
+        """Check that the file exists, and take its name."""
         if self._weights is None:
             raise UsageError("replay needs a prediction set", remedy="--detector replay:detections.zip")
         if not self._weights.exists():
-            raise MissingDataError(f"there is no prediction set {self._weights}", remedy="Check the path")
+            raise MissingDataError(f"prediction set {self._weights} does not exist", remedy="Check the path")
         if self.settings != self.info.defaults:
-            raise UsageError("replay takes detections as they are: it has no settings")
-        self.info = replace(self.info, name=set_name(self._weights))  # type: ignore[misc]  # this one's own
+            raise UsageError("replay has no settings: it takes detections as they are")
+        self.info = replace(self.info, name=set_name(self._weights))
 
     def attach(self, dataset: Dataset) -> None:
         """Read the detections of a dataset's images."""
@@ -57,15 +53,15 @@ class Replay(WeightsAdapter):
         self.weights_sha256 = self._detections.digest
 
     def seek(self, key: str) -> None:
-        """Say which image comes next."""
+        """Announce the next image."""
         self._current = None if self._detections is None else self._detections[self._where[key]]
 
-    def preprocess(self, image: Image) -> Prepared:
-        """Nothing to prepare."""
-        return Prepared(np.empty(0), 1.0)
+    def preprocess(self, image: Image) -> Prepared[None]:
+        """Return nothing: stored detections need no input."""
+        return Prepared(None, 1.0)
 
-    def forward(self, prepared: Prepared) -> Any:
-        """The stored detections of the image that was announced."""
+    def forward(self, prepared: Prepared[None]) -> Detections:
+        """Return the stored detections of the announced image."""
         if self._current is None:
             raise UsageError(
                 "a prediction set knows images by name, not by content",
@@ -73,7 +69,6 @@ class Replay(WeightsAdapter):
             )
         return self._current
 
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """As they are."""
-        found: Detections = outputs
-        return found
+    def postprocess(self, outputs: Detections, prepared: Prepared[None]) -> Detections:
+        """Return them unchanged."""
+        return outputs

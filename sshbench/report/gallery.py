@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import read_image
 from sshbench.errors import SshbenchError
+from sshbench.images import read_image
 from sshbench.records import BoolArray, DetectionSet, FloatArray, Image
 from sshbench.report.outcomes import Outcomes
 

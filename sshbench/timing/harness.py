@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from sshbench.detectors.base import Detector, check_image, read_image
+from sshbench.detectors.contract import Detector
 from sshbench.errors import SshbenchError, UsageError
+from sshbench.images import check_image, read_image
 from sshbench.records import Image
 from sshbench.timing.clock import Clock, HostClock
 from sshbench.timing.images import TimedImage

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sshbench.detectors.base import read_image
 from sshbench.errors import UsageError
 from sshbench.imagefiles import find_images
+from sshbench.images import read_image
 from sshbench.resources import sample_dir
 
 
@@ -50,21 +49,6 @@ def images_from(source: Path | None, count: int) -> tuple[list[TimedImage], str]
         title = source.name
     picked = np.unique(np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)).tolist()
     return [found[i] for i in picked], f"{len(picked)} of {title}"
-
-
-def image_size_of(text: str) -> tuple[int, int]:
-    """Width and height of `WxH`.
-
-    Raises:
-        UsageError: It is of another form.
-
-    >>> image_size_of("640x480")
-    (640, 480)
-    """
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None:
-        raise UsageError(f"'{text}' is no image size", remedy="Write width and height, for example 640x480")
-    return int(match[1]), int(match[2])
 
 
 def at_size(images: list[TimedImage], size: tuple[int, int], folder: Path) -> list[TimedImage]:

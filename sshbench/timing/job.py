@@ -14,14 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from sshbench.detectors.base import Detector, Settings
+from sshbench.detectors.contract import Detector, Settings
 from sshbench.detectors.registry import load_detector
+from sshbench.detectors.sizes import parse_image_size
 from sshbench.errors import InputError, UsageError
 from sshbench.provenance import now, usable_cores, versions
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
-from sshbench.timing.images import at_size, image_size_of, images_from
+from sshbench.timing.images import at_size, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
 
 
@@ -72,7 +73,7 @@ def check(job: Job) -> None:
     for size in job.sizes:
         Settings(resize=size)
     if job.image_size:
-        image_size_of(job.image_size)
+        parse_image_size(job.image_size)
     for name, value in (("batch", job.batch), ("min-count", job.min_count), ("threads", job.threads or 1)):
         if value < 1:
             raise UsageError(f"--{name} must be at least 1, not {value}")
@@ -100,8 +101,9 @@ class Bench:
             # Kept as long as the bench: the images are read in every pass.
             folder = mkdtemp(prefix="sshbench-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self.images = at_size(self.images, image_size_of(job.image_size), Path(folder))
-            self.image_source += f" at {job.image_size}"
+            size = parse_image_size(job.image_size)
+            self.images = at_size(self.images, size, Path(folder))
+            self.image_source += f" at {size[0]}x{size[1]}"
         self.detector: Detector = load_detector(job.detector, **job.options)
         self.device = str(self.detector.settings.extra.get("device", "cpu"))
         self.clock: Clock = clock_for(self.device)
@@ -164,7 +166,7 @@ class Bench:
         )
 
     def _floor(self, size: str, measured: Measurement) -> Floor:
-        from sshbench.detectors.base import read_image
+        from sshbench.images import read_image
         from sshbench.ssh.architecture import architecture
         from sshbench.timing.floor import floor_of
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.base import read_image
 from sshbench.errors import MissingDataError
+from sshbench.images import read_image
 from sshbench.records import BoolArray, FloatArray, Image, IntArray
 from sshbench.ssh.preprocess import network_input, pair_scale
 from sshbench.training.crops import Sample, cropped, flipped, mosaic

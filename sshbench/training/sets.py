@@ -7,9 +7,10 @@ from pathlib import Path
 
 from sshbench.contamination import BENCHMARKS
 from sshbench.datasets import Dataset, load_for_protocol
-from sshbench.detectors.base import Detector, detect, read_image
+from sshbench.detectors.contract import Detector, detect
 from sshbench.errors import UsageError
 from sshbench.evaluation import EvaluationRecord, evaluate
+from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.metrics import headline

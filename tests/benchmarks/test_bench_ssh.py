@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import read_image
 from sshbench.errors import UsageError
+from sshbench.images import read_image
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.decode import LevelOutputs, detections_of

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import read_image
 from sshbench.detectors.registry import load_detector
+from sshbench.images import read_image
 from sshbench.timing import time_detector
 from sshbench.timing.images import images_from
 from sshbench.timing.statistics import median_interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from sshbench.boxes import pairwise_iou
-from sshbench.detectors.base import Detector, detect, read_image
+from sshbench.detectors.contract import Detector, detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.images import read_image
 from sshbench.records import Image
 from sshbench.resources import sample_dir
 
@@ -81,5 +83,10 @@ def test_nothing_is_left_of_the_image_before(detector: Detector) -> None:
 
 @pytest.mark.parametrize("detector", FIXED, indirect=True)
 def test_networks_of_one_size_refuse_another(detector: Detector) -> None:
-    with pytest.raises(UsageError, match="pixels only"):
-        detect(load_detector(detector.info.name, resize="400x800"), image("0--Portrait/0_Portrait_sample_0_1"))
+    with pytest.raises(UsageError, match=r"is fixed at \d+ x \d+ pixels"):
+        load_detector(detector.info.name, resize="400x800")
+    # `sshbench timing` changes the size of a loaded detector.
+    changed = load_detector(detector.info.name)
+    changed.settings = replace(changed.settings, resize="400x800")
+    with pytest.raises(UsageError, match=r"resize cannot be 400x800"):
+        detect(changed, image("0--Portrait/0_Portrait_sample_0_1"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import subprocess
 import sys
+import tomllib
+from graphlib import TopologicalSorter
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
+import sshbench
 from sshbench.detectors import registry, weights
-from sshbench.detectors.base import Detector
+from sshbench.detectors.contract import Detector
 from sshbench.detectors.registry import detector_info, load_detector, names
 from sshbench.detectors.weights import find_weights, locate_weights, weights_file
 from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError
@@ -28,6 +32,31 @@ def test_built_in_detectors() -> None:
         assert info.training_data
         assert info.defaults_source
     assert isinstance(load_detector("haar"), Detector)
+
+
+def test_detectors_and_version_are_written_once() -> None:
+    root = Path(__file__).resolve().parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    assert registry.GROUP not in project["project"].get("entry-points", {})
+    assert "version" not in project["project"]
+    assert project["project"]["dynamic"] == ["version"]
+    source = (root / project["tool"]["hatch"]["version"]["path"]).read_text(encoding="utf-8")
+    assert f'__version__ = "{sshbench.__version__}"' in source
+    for name, target in registry.BUILT_IN.items():
+        assert detector_info(name).name == name, target
+
+
+def test_modules_form_no_circle() -> None:
+    """Imports inside functions and for type checkers count too."""
+    folder = Path(registry.__file__).parent
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    imports: dict[str, set[str]] = {}
+    for name in names:
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        found = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imports[name] = {module.rpartition(".")[2] for module in found if module.startswith("sshbench.detectors.")}
+        assert "sshbench.detectors" not in found, "the public face imports everything"
+    assert len(tuple(TopologicalSorter(imports).static_order())) == len(names)  # a circle raises CycleError
 
 
 def test_listing_loads_nothing_heavy() -> None:
@@ -86,7 +115,7 @@ def test_search_order(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"weights"
     entry = weights.WeightsFile(FILE, hashlib.sha256(content).hexdigest(), len(content), "", "", "http://x")
     monkeypatch.setattr(weights, "weights_file", lambda _: entry)
-    with pytest.raises(MissingDataError, match=r"SSHBENCH_OFFLINE.*name that folder in SSHBENCH_WEIGHTS"):
+    with pytest.raises(MissingDataError, match=r"SSHBENCH_OFFLINE.*add that folder to SSHBENCH_WEIGHTS"):
         find_weights(FILE)
     assert locate_weights(FILE) is None
     places = [folders / "cache" / "weights", folders / "second", folders / "first"]

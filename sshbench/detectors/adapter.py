@@ -1,0 +1,128 @@
+"""Code that the adapters of published detectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from sshbench.boxes import nms
+from sshbench.detectors.contract import DetectorInfo, Settings
+from sshbench.detectors.weights import find_weights
+from sshbench.errors import UsageError
+from sshbench.records import Detections, FloatArray, Image
+from sshbench.resources import sha256_of
+from sshbench.ssh.anchors import Float32Array
+
+
+class WeightsAdapter:
+    """Base of detectors with settings and, usually, a weights file.
+
+    Args:
+        settings: Default: the published ones.
+        weights: The user's own weights file.
+    """
+
+    info: DetectorInfo
+
+    def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
+        self.settings = settings or self.info.defaults
+        self.weights_sha256: str | None = None
+        self._weights = weights
+
+    def _find_weights(self) -> Path:
+        """Return the path of the weights file, downloaded if necessary, and store its hash."""
+        path = find_weights(str(self.info.weights), self._weights)
+        self.weights_sha256 = sha256_of(path)
+        return path
+
+
+class OnnxAdapter(WeightsAdapter):
+    """Base of detectors that are one ONNX network with one input.
+
+    Attributes:
+        outputs: Names of the network's outputs that `postprocess` needs, in its order.
+        free_size: The file declares a fixed height and width, although the network works at any.
+        free_batch: With `free_size`: the file declares a fixed batch size too.
+    """
+
+    outputs: ClassVar[Sequence[str]]
+    free_size: ClassVar[bool] = False
+    free_batch: ClassVar[bool] = False
+
+    def load(self) -> None:
+        """Find and open the network."""
+        from sshbench.detectors.onnx_session import open_session
+
+        path = self._find_weights()
+        self._session = open_session(path, self.outputs, free_size=self.free_size, free_batch=self.free_batch)
+        self._input = str(self._session.get_inputs()[0].name)
+
+    def run_network(self, data: Float32Array) -> list[Float32Array]:
+        """Return the outputs of the network, in the order of `outputs`."""
+        found: list[Float32Array] = self._session.run(self.outputs, {self._input: data})
+        return found
+
+
+def resize_image(image: Image, settings: Settings) -> tuple[Image, float]:
+    """Resize an image, bilinear, by `settings.resize`; return it with its scale (new pixels per old pixel).
+
+    Source of `MxN`: SSH release, SSH/test.py.
+    """
+    scale = settings.scale(*image.shape[:2])
+    if scale == 1.0:
+        return image, 1.0
+    import cv2
+
+    # A side of a very long and thin image must not vanish.
+    size = tuple(max(1, round(side * scale)) for side in (image.shape[1], image.shape[0]))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8), scale
+
+
+def check_fixed_size(info: DetectorInfo, settings: Settings) -> None:
+    """Refuse another input size for a network that accepts one size only.
+
+    Raises:
+        UsageError: The settings ask for another size.
+    """
+    if info.fixed_size is not None and settings.resize != "original":
+        width, height = info.fixed_size
+        raise UsageError(
+            f"the input of '{info.name}' is fixed at {width} x {height} pixels, so resize cannot be {settings.resize}",
+            remedy="Leave the input size at original",
+        )
+
+
+def fixed_input(image: Image, info: DetectorInfo, settings: Settings) -> Image:
+    """Resize an image, bilinear and without keeping the aspect ratio, to the only size that the network accepts.
+
+    Raises:
+        UsageError: The settings ask for another size.
+    """
+    check_fixed_size(info, settings)
+    assert info.fixed_size is not None
+    import cv2
+
+    return np.asarray(cv2.resize(image, info.fixed_size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def subtract_mean(image: Image, mean: tuple[float, float, float]) -> Float32Array:
+    """Return an image minus the mean of each channel as a contiguous batch of one, float32 (1, 3, height, width)."""
+    return np.ascontiguousarray((image.astype(np.float32) - np.array(mean, dtype=np.float32)).transpose(2, 0, 1)[None])
+
+
+def select(boxes: FloatArray, scores: FloatArray, settings: Settings) -> Detections:
+    """Apply score threshold, NMS and top_k; the result is sorted by falling score.
+
+    Args:
+        boxes: float64 (n, 4), corners in pixels of the original image.
+        scores: float64 (n,).
+        settings: Holds the three limits.
+    """
+    above = np.flatnonzero(scores >= settings.score_threshold)
+    boxes, scores = boxes[above], scores[above]
+    kept = np.argsort(-scores, kind="stable") if settings.nms_iou is None else nms(boxes, scores, settings.nms_iou)
+    kept = kept[: settings.top_k]
+    return Detections(boxes[kept], scores[kept])

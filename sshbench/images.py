@@ -1,0 +1,66 @@
+"""Images on disk and in memory: reading, checking, file name suffixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.errors import InputError, UsageError
+from sshbench.records import Image
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""File name suffixes of images, in lower case."""
+
+
+def check_image(image: npt.NDArray[np.generic]) -> Image:
+    """Return an image as uint8 (height, width, 3) BGR, contiguous.
+
+    Args:
+        image: uint8 (height, width), (height, width, 1), (height, width, 3) or (height, width, 4). Grey becomes three
+            equal channels; a fourth channel (alpha) is dropped.
+
+    Raises:
+        UsageError: The array is empty, not uint8, or has a number of channels other than 1, 3 or 4.
+
+    >>> check_image(np.zeros((2, 5), dtype=np.uint8)).shape
+    (2, 5, 3)
+    """
+    remedy = "Pass uint8 of shape (height, width, 3), channels in B, G, R order, as cv2.imread returns it"
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = getattr(image, "dtype", type(image).__name__)
+        raise UsageError(f"invalid image: expected an array of uint8, got {kind}", remedy=remedy)
+    pixels: Image = image.astype(np.uint8, copy=False)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.size == 0:
+        raise UsageError(f"invalid image: an array of shape {image.shape}", remedy=remedy)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels[:, :, :3])
+
+
+def read_image(path: Path) -> Image:
+    """Read an image file as uint8 (height, width, 3) BGR.
+
+    The EXIF orientation is **not** applied, because the benchmarks give their boxes in pixels as they are stored.
+
+    Raises:
+        InputError: The file cannot be read, or OpenCV cannot decode it.
+    """
+    import cv2
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=path, remedy="Check the path") from error
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    remedy = "Replace the file with an intact copy"
+    try:
+        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags) if content else None
+    except cv2.error as error:
+        raise InputError(f"cannot be decoded ({error.msg})", file=path, remedy=remedy) from error
+    if image is None:
+        raise InputError("not an image that OpenCV can decode", file=path, remedy=remedy)
+    return np.asarray(image, dtype=np.uint8)
