@@ -201,6 +201,11 @@ class Run:
         """The detections of all images stored so far, by key."""
         return DetectionSet.from_images((image.key, image.detections) for image in self.images())
 
+    def image_sizes(self) -> list[tuple[int, int]] | None:
+        """Return width and height of every image that could be used; None where a size was not stored."""
+        sizes = self._db.execute("SELECT width, height FROM images WHERE error IS NULL ORDER BY key").fetchall()
+        return None if any(None in size for size in sizes) else sizes
+
     def stored(self) -> int:
         """Number of images stored, failed ones included."""
         return int(self._db.execute("SELECT COUNT(*) FROM images").fetchone()[0])

@@ -116,7 +116,11 @@ class Prepared:
 
 @runtime_checkable
 class Detector(Protocol):
-    """A face detector. The constructor takes `settings` and `weights` (a path or None) and does nothing heavy."""
+    """A face detector. The constructor takes `settings` and `weights` (a path or None) and does nothing heavy.
+
+    A class method `input_pixels(settings, width, height)`, as `WeightsAdapter` has it, lets the leaderboard show
+    latencies beside accuracies: it says how many pixels the network gets for an image.
+    """
 
     info: DetectorInfo
     settings: Settings
@@ -153,14 +157,25 @@ class FollowsImages(Protocol):
 
 
 class WeightsAdapter:
-    """What adapters with settings and a weights file share; its constructor does nothing heavy."""
+    """What adapters with settings and a weights file share; its constructor does nothing heavy.
+
+    Attributes:
+        fixed_size: Width and height of the only input that the network takes; None where it follows the settings.
+    """
 
     info: ClassVar[DetectorInfo]
+    fixed_size: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, *, settings: Settings | None = None, weights: Path | None = None) -> None:
         self.settings = settings or self.info.defaults
         self.weights_sha256: str | None = None
         self._weights = weights
+
+    @classmethod
+    def input_pixels(cls, settings: Settings, width: int, height: int) -> int:
+        """Return how many pixels the network gets for an image of this width and height, padding not counted."""
+        size = cls.fixed_size or resized_size(width, height, settings)[0]
+        return size[0] * size[1]
 
 
 def detect(detector: Detector, image: npt.NDArray[Any]) -> Detections:
@@ -243,20 +258,29 @@ def resize_image(image: Image, settings: Settings) -> tuple[Image, float]:
 
     Source: `m x M` of the SSH release, SSH/test.py.
     """
-    pair = settings.size_pair()
-    if pair is None:
+    size, scale = resized_size(image.shape[1], image.shape[0], settings)
+    if scale == 1.0:
         return image, 1.0
     import cv2
 
-    short, long = sorted(image.shape[:2])
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8), scale
+
+
+def resized_size(width: int, height: int, settings: Settings) -> tuple[tuple[int, int], float]:
+    """Return width and height after `resize_image`, and the scale (new pixels per old one).
+
+    >>> resized_size(640, 480, Settings(resize="600x1000"))
+    ((800, 600), 1.25)
+    """
+    pair = settings.size_pair()
+    if pair is None:
+        return (width, height), 1.0
+    short, long = sorted((width, height))
     scale = pair[0] / short
     if round(scale * long) > pair[1]:
         scale = pair[1] / long
-    if scale == 1.0:
-        return image, 1.0
     # A side of a very long and thin image must not vanish.
-    size = tuple(max(1, round(side * scale)) for side in (image.shape[1], image.shape[0]))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8), scale
+    return (max(1, round(width * scale)), max(1, round(height * scale))), scale
 
 
 def fixed_input(image: Image, width: int, height: int, settings: Settings) -> Image:

@@ -109,8 +109,11 @@ class SsdRes10(S3fdMobileNetV2):
     mean = (104.0, 177.0, 123.0)
     outputs = ("mbox_loc", "mbox_conf_flatten", "mbox_priorbox")
     before_nms = 400
+    fixed_size: ClassVar[tuple[int, int]] = (300, 300)
 
     def preprocess(self, image: Image) -> Prepared:
         """Squash to 300 x 300, BGR minus the mean."""
         extent = float(image.shape[0]), float(image.shape[1])
-        return self._prepared(fixed_input(image, 300, 300, self.settings), extent, 300 / image.shape[1])
+        return self._prepared(
+            fixed_input(image, *self.fixed_size, self.settings), extent, self.fixed_size[0] / image.shape[1]
+        )

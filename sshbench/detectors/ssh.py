@@ -156,6 +156,11 @@ class SshPyramid(Ssh):
     )
     pyramid = True
 
+    @classmethod
+    def input_pixels(cls, settings: Settings, width: int, height: int) -> int:
+        """Return the pixels of all four levels."""
+        return sum(round(width * scale) * round(height * scale) for scale in pyramid_scales(height, width))
+
 
 class SshTiny(Ssh):
     """The same shape, slim, trained by this project; its weights travel with the package."""

@@ -30,7 +30,7 @@ class UltraFace320(WeightsAdapter):
         defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400),
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
     )
-    size: ClassVar[tuple[int, int]] = (320, 240)
+    fixed_size: ClassVar[tuple[int, int]] = (320, 240)
 
     def load(self) -> None:
         """Read the network."""
@@ -40,9 +40,9 @@ class UltraFace320(WeightsAdapter):
 
     def preprocess(self, image: Image) -> Prepared:
         """Squash to the fixed size, RGB, (pixel - 127) / 128."""
-        rgb = fixed_input(image, *self.size, self.settings)[:, :, ::-1]
+        rgb = fixed_input(image, *self.fixed_size, self.settings)[:, :, ::-1]
         data = ((rgb.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
-        return Prepared((np.ascontiguousarray(data), image.shape[:2]), self.size[0] / image.shape[1])
+        return Prepared((np.ascontiguousarray(data), image.shape[:2]), self.fixed_size[0] / image.shape[1])
 
     def forward(self, prepared: Prepared) -> Any:
         """Scores (1, n, 2), and boxes (1, n, 4) as corners in 0 to 1."""
@@ -64,4 +64,4 @@ class UltraFace640(UltraFace320):
         title="Ultra-Light RFB 640",
         weights="ultraface-version-RFB-640.onnx",
     )
-    size = (640, 480)
+    fixed_size = (640, 480)

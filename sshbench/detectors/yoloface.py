@@ -13,7 +13,6 @@ from sshbench.records import Detections, Image
 from sshbench.resources import sha256_of
 
 _CFG = "yoloface-500k-v2.cfg"
-_SIZE = (352, 288)
 
 
 class YoloFace500k(WeightsAdapter):
@@ -31,6 +30,7 @@ class YoloFace500k(WeightsAdapter):
         defaults_source="Darknet's `detector map`, which its README quotes: threshold 0.005, NMS 0.45; the input size "
         "of its cfg",
     )
+    fixed_size: ClassVar[tuple[int, int]] = (352, 288)
 
     def load(self) -> None:
         """Read definition and weights."""
@@ -46,10 +46,9 @@ class YoloFace500k(WeightsAdapter):
         """Squash to 352 x 288, RGB in 0 to 1."""
         import cv2
 
-        squashed = fixed_input(image, *_SIZE, self.settings)
-        return Prepared(
-            (cv2.dnn.blobFromImage(squashed, 1 / 255, swapRB=True), image.shape[:2]), _SIZE[0] / image.shape[1]
-        )
+        squashed = fixed_input(image, *self.fixed_size, self.settings)
+        data = cv2.dnn.blobFromImage(squashed, 1 / 255, swapRB=True)
+        return Prepared((data, image.shape[:2]), self.fixed_size[0] / image.shape[1])
 
     def forward(self, prepared: Prepared) -> Any:
         """By stride rows (n, 6): centre, sides (in 0 to 1), objectness, objectness times face."""
