@@ -12,6 +12,7 @@ from pathlib import Path
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.report.build import build_report
 from sshbench.report.figures import labels_of
+from sshbench.report.measured import pixels_of_run
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run, write_atomic
 
 _LARGE = "curves.csv"
@@ -43,6 +44,7 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
             # Where the data lay is nobody else's business.
             identity = {**run.identity.model_dump(mode="json"), "data": None, "key": run.identity.key}
             identity["detections_sha256"] = run.detections().digest
+            identity["pixels"] = pixels_of_run(run).model_dump()
             folder = out / label
             written.append(write_atomic(folder / IDENTITY, json.dumps(identity, indent=2, ensure_ascii=False) + "\n"))
             written += [write_atomic(folder / n, (run.folder / n).read_bytes()) for n in (METRICS, PROTOCOL)]

@@ -193,6 +193,11 @@ class Run:
         """Return the detections of all images stored so far, sorted by key; each image's keep their order."""
         return DetectionSet.from_images((image.key, image.detections) for image in self.images())
 
+    def image_sizes(self) -> list[tuple[int, int]] | None:
+        """Return width and height of every image that could be used; None where a size was not stored."""
+        sizes = self._db.execute("SELECT width, height FROM images WHERE error IS NULL ORDER BY key").fetchall()
+        return None if any(None in size for size in sizes) else sizes
+
     def stored(self) -> int:
         """Return the number of images stored, failed ones included."""
         ((count,),) = self._read("SELECT COUNT(*) FROM images")

@@ -1,8 +1,9 @@
-"""`sshbench leaderboard`: detectors side by side, accuracy and speed."""
+"""`sshbench leaderboard`: compare detectors by accuracy and speed."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,9 +26,10 @@ def leaderboard_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Join runs and timings of the same detectors into one table and one figure of speed against accuracy.
+    """Compare detectors by accuracy and speed on one page.
 
-    Runs may be of several datasets. A timing goes with a run only if detector, weights, settings and size are the same.
+    Runs may be of several datasets. A latency stands beside an accuracy only if detector, weights and settings are the
+    same and the network got the same number of pixels per image (means within 5 %). Others are listed with the reason.
 
     Example:
 
@@ -50,12 +52,21 @@ def leaderboard_command(
         rows = [
             {
                 "detector": row.identity.detector,
-                "results": {board.boards[i].title: record.model_dump(mode="json") for i, record in row.results.items()},
-                "latency_ms": None if row.latency is None else row.latency.model_dump(mode="json"),
+                "results": {
+                    board.boards[i].title: run.record.model_dump(mode="json") for i, run in row.results.items()
+                },
+                "latency_ms": {
+                    board.boards[i].title: latency.summary.model_dump(mode="json")
+                    for i, latency in row.latencies.items()
+                },
             }
             for row in board.rows
         ]
-        typer.echo(json.dumps({"files": [str(path) for path in files], "rows": rows}, ensure_ascii=False))
+        findings = [
+            {**asdict(one), "code": one.code, "message": f"{one.reason}. {one.remedy}"} for one in board.left_out
+        ]
+        content = {"files": [str(path) for path in files], "rows": rows, "findings": findings}
+        typer.echo(json.dumps(content, ensure_ascii=False))
         return
     print_leaderboard(board)
     typer.echo(f"leaderboard: {files[0]}")

@@ -10,7 +10,7 @@ from rich.table import Table
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.evaluation import Evaluation, EvaluationRecord
 from sshbench.report.leaderboard import Leaderboard
-from sshbench.report.leaderboard_text import SCOPE_TITLES, milliseconds
+from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
 from sshbench.report.metrics import headline, percent, pivot, title_of
 from sshbench.report.published import published_methods
 
@@ -60,29 +60,36 @@ def print_leaderboard(board: Leaderboard) -> None:
     for one in board.boards:
         for metric in one.metrics:
             table.add_column(f"{one.protocol.name} {title_of(metric)}", justify="right")
+        if board.timing is not None:
+            table.add_column("ms", justify="right")
         table.add_column("data")
-    table.add_column("ms", justify="right")
     for row in board.rows:
         cells: list[str] = []
         for i, one in enumerate(board.boards):
             domain = row.domain(i)
             cells += [percent(row.value(i, metric)) for metric in one.metrics]
+            if board.timing is not None:
+                cells.append(latency_text(row, i))
             cells.append("-" if domain is None else _SHORT[domain])
-        shown = "-" if row.latency is None else milliseconds(row.latency.median)
-        table.add_row(row.identity.detector, *cells, shown if row.stable else f"({shown})")
+        table.add_row(row.identity.detector, *cells)
     console.print(table)
-    for one in board.boards:
+    for i, one in enumerate(board.boards):
         note = ": a part, compares with no published figures" if one.is_part else ""
-        console.print(f"{one.protocol.name}: {one.title}{note}", highlight=False, markup=False)
+        timed = f"; timed on {board.timed_on(i)}" if board.timed_on(i) else ""
+        console.print(f"{one.protocol.name}: {one.title}{note}{timed}", highlight=False, markup=False)
     if board.timing is not None:
         machine = board.timing.machine
         console.print(
-            f"ms: median an image, {board.timing.image_source}, {SCOPE_TITLES[board.scope]}; {machine['processor']}, "
+            f"ms: median per image, {SCOPE_TITLES[board.scope]}; {machine['processor']}, "
             f"{board.timing.threads} threads; in brackets where unstable",
             highlight=False,
             markup=False,
         )
     console.print(f"data: {_SHORT_NOTE}. {DOMAIN_NOTE}", style="dim", highlight=False)
+    for left_out, detectors in grouped(board.left_out):
+        also = f" The same holds for {', '.join(detectors[1:])}." if detectors[1:] else ""
+        text = f"warning: {left_out.reason}.{also} {left_out.remedy}"
+        console.print(text, style="yellow", highlight=False, markup=False)
 
 
 _SHORT: dict[Domain, str] = {"in domain": "in", "cross-data": "cross", "unknown": "?"}

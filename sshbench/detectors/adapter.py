@@ -38,6 +38,12 @@ class WeightsAdapter:
         self.weights_sha256 = sha256_of(path)
         return path
 
+    @classmethod
+    def input_pixels(cls, settings: Settings, width: int, height: int) -> int:
+        """Return how many pixels the network gets for an image of this width and height, padding not counted."""
+        size = cls.info.fixed_size or resized_size(width, height, settings)[0]
+        return size[0] * size[1]
+
 
 class OnnxAdapter(WeightsAdapter):
     """Base of detectors that are one ONNX network with one input.
@@ -71,14 +77,25 @@ def resize_image(image: Image, settings: Settings) -> tuple[Image, float]:
 
     Source of `MxN`: SSH release, SSH/test.py.
     """
-    scale = settings.scale(*image.shape[:2])
+    size, scale = resized_size(image.shape[1], image.shape[0], settings)
     if scale == 1.0:
         return image, 1.0
     import cv2
 
-    # A side of a very long and thin image must not vanish.
-    size = tuple(max(1, round(side * scale)) for side in (image.shape[1], image.shape[0]))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8), scale
+
+
+def resized_size(width: int, height: int, settings: Settings) -> tuple[tuple[int, int], float]:
+    """Return width and height after `resize_image`, and the scale (new pixels per old pixel).
+
+    >>> resized_size(640, 480, Settings(resize="600x1000"))
+    ((800, 600), 1.25)
+    """
+    scale = settings.scale(height, width)
+    if scale == 1.0:
+        return (width, height), 1.0
+    # A side of a very long and thin image must not vanish.
+    return (max(1, round(width * scale)), max(1, round(height * scale))), scale
 
 
 def check_fixed_size(info: DetectorInfo, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.resources import sha256_of
+from sshbench.ssh.preprocess import pyramid_scales
 
 _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
@@ -91,6 +92,11 @@ class SshPyramid(Ssh):
         defaults_source="SSH release, SSH/configs/wider_pyramid.yml: scales 500, 800, 1200, 1600 on the pair 800x1200",
     )
     pyramid = True
+
+    @classmethod
+    def input_pixels(cls, settings: Settings, width: int, height: int) -> int:
+        """Return the pixels of all four levels."""
+        return sum(round(width * scale) * round(height * scale) for scale in pyramid_scales(height, width))
 
 
 class SshTiny(Ssh):

@@ -1,4 +1,4 @@
-"""Runs and timings of the same detectors, joined: one row a detector, on every dataset that they were evaluated on."""
+"""Join runs and timings of the same detectors: one row per detector, one board per dataset, latencies per board."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from pathlib import Path
 
 from sshbench.contamination import Domain
 from sshbench.errors import SshbenchError, UsageError
-from sshbench.evaluation import EvaluationRecord
 from sshbench.protocols import Protocol
+from sshbench.report.leaderboard_latency import (
+    Latency,
+    LeftOut,
+    Timed,
+    candidates,
+    check_alike,
+    choose_latency,
+)
 from sshbench.report.measured import Measured, read_measured
 from sshbench.report.metrics import headline
 from sshbench.report.published import PublishedFigure, published_of_detector
 from sshbench.runs import Identity
-from sshbench.timing.record import SeriesSummary, SizeTiming, TimingRecord, summary_of
+from sshbench.timing.record import TimingRecord
 
-# What must be alike before latencies stand in one column.
-_SAME = ("scope", "batch", "threads", "image_source")
-_SAME_MACHINE = ("processor", "cores", "architecture", "device", "gpu")
 _CHOSEN = {"wider": "AP/hard", "fddb": "TPR@1000/discrete"}
 
 
@@ -62,28 +66,28 @@ class Row:
     Attributes:
         identity: Of its first run.
         title: For people.
-        results: By position of the board, the record of its run.
-        latency: Milliseconds an image, None where it was not timed.
-        stable: Whether the latency can be trusted.
+        results: Its run on each board, by position of the board.
+        latencies: Its latency on each board, where one was measured on as many pixels as the run.
+        timed: All timings of it, whether they are shown or not.
         published: What its authors published.
     """
 
     identity: Identity
     title: str
-    results: dict[int, EvaluationRecord] = field(default_factory=dict)
-    latency: SeriesSummary | None = None
-    stable: bool = True
+    results: dict[int, Measured] = field(default_factory=dict)
+    latencies: dict[int, Latency] = field(default_factory=dict)
+    timed: list[Timed] = field(default_factory=list)
     published: list[PublishedFigure] = field(default_factory=list)
 
     def value(self, board: int, metric: str) -> float | None:
-        """A figure, None where there is none."""
-        record = self.results.get(board)
-        return None if record is None else record.metrics.get(metric)
+        """Return a figure, None where there is none."""
+        run = self.results.get(board)
+        return None if run is None else run.record.metrics.get(metric)
 
     def domain(self, board: int) -> Domain | None:
-        """Whether the model may have seen such images; None where there is no result."""
-        record = self.results.get(board)
-        return None if record is None else record.domain
+        """Return whether the model may have seen such images; None where there is no result."""
+        run = self.results.get(board)
+        return None if run is None else run.record.domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +97,20 @@ class Leaderboard:
     Attributes:
         boards: In the order of the runs.
         rows: Best first.
-        timing: What the latencies have in common, None without timings.
+        timing: What the timings have in common, None without timings.
         scope: What the latencies cover.
+        left_out: Latencies that are not shown because they were measured on other pixels.
     """
 
     boards: list[Board]
     rows: list[Row]
     timing: TimingRecord | None
     scope: str
+    left_out: list[LeftOut]
+
+    def timed_on(self, board: int) -> str:
+        """Return which images the latencies of a board were measured on; empty where it shows none."""
+        return next((row.latencies[board].record.image_source for row in self.rows if board in row.latencies), "")
 
 
 def collect(
@@ -108,15 +118,18 @@ def collect(
 ) -> Leaderboard:
     """Join runs and timings.
 
+    A latency belongs to a row and a board. It is shown only where the network got as many pixels per image in the
+    timing as in the run; any other is in `left_out`.
+
     Args:
         runs: Folders of evaluated runs, or of what `sshbench archive` kept of them.
-        timings: Timings kept by `sshbench timing --out`, one size each.
+        timings: Timings kept by `sshbench timing --out`.
         scope: What the latencies shall cover.
         metric: Drawn against speed; default by dataset.
 
     Raises:
-        UsageError: Nothing was named, two runs are of the same thing, timings are of unlike machines or images, or a
-            timing belongs to no run.
+        UsageError: Nothing was named, two runs or two timings are of the same thing, timings are of unlike machines,
+            latencies of one board are of unlike images, or a timing belongs to no run.
         MissingDataError: A folder holds no evaluated run.
         InputError: A file cannot be read.
     """
@@ -134,17 +147,30 @@ def collect(
                 f"two runs are of '{row.identity.detector}' with the same settings on {board.title}",
                 remedy="Name one of them",
             )
-        row.results[position] = measured.record
+        row.results[position] = measured
     found = list(rows.values())
     records = [TimingRecord.load(path) for path in timings]
-    _check_alike(records)
-    for record in records:
-        for timing in record.sizes:
-            row = _owner(record, timing, found)
-            row.latency, row.stable = summary_of(timing, scope), timing.stable
+    check_alike(records)
+    for timed in candidates(records):
+        _owner(timed, found).timed.append(timed)
     first = next(iter(boards.values()))
     found.sort(key=lambda row: -(row.value(0, first.chosen) or -1.0))
-    return Leaderboard(list(boards.values()), found, records[0] if records else None, scope)
+    left_out = [one for position in range(len(boards)) for one in _join(found, position, scope)]
+    return Leaderboard(list(boards.values()), found, records[0] if records else None, scope, left_out)
+
+
+def _join(rows: Sequence[Row], position: int, scope: str) -> list[LeftOut]:
+    """Give the rows their latencies on one board; return those that do not belong to it."""
+    left_out: list[LeftOut] = []
+    for row in rows:
+        if row.timed and position in row.results:
+            chosen = choose_latency(row.results[position], row.timed, scope)
+            if isinstance(chosen, LeftOut):
+                left_out.append(chosen)
+            else:
+                row.latencies[position] = chosen
+    check_alike([row.latencies[position].record for row in rows if position in row.latencies], images=True)
+    return left_out
 
 
 def _board(measured: Measured, metric: str | None) -> Board:
@@ -171,47 +197,31 @@ def _key_of(identity: Identity) -> str:
     return json.dumps(what, sort_keys=True)
 
 
-def _owner(record: TimingRecord, timing: SizeTiming, rows: Sequence[Row]) -> Row:
-    """The row that a timing is of.
+def _owner(timed: Timed, rows: Sequence[Row]) -> Row:
+    """Return the row with the detector, weights, settings and size of a timing.
 
     Raises:
-        UsageError: None is: the text names what differs from the nearest.
+        UsageError: There is none; the text names what differs from the nearest.
     """
     reasons = []
     for row in rows:
-        if row.identity.detector == record.detector:
-            differing = _differing(record, timing, row.identity)
+        if row.identity.detector == timed.record.detector:
+            differing = _differing(timed, row.identity)
             if not differing:
-                if row.latency is not None:
-                    raise UsageError(f"two timings are of '{record.detector}'", remedy="Name one of them")
                 return row
             reasons.append(differing)
     why = f": {reasons[0]}" if reasons else ", there is no run of this detector"
     raise UsageError(
-        f"the timing of '{record.detector}' belongs to no run{why}",
+        f"the timing of '{timed.record.detector}' belongs to no run{why}",
         remedy="Time and evaluate with the same weights, settings and size",
     )
 
 
-def _differing(record: TimingRecord, timing: SizeTiming, identity: Identity) -> str:
+def _differing(timed: Timed, identity: Identity) -> str:
     settings = dict(identity.settings)
     pairs = {
-        "weights_sha256": (record.weights_sha256, identity.weights_sha256),
-        "size": (timing.size, settings.pop("resize", None)),
-        "settings": (record.settings, settings),
+        "weights_sha256": (timed.record.weights_sha256, identity.weights_sha256),
+        "size": (timed.timing.size, settings.pop("resize", None)),
+        "settings": (timed.record.settings, settings),
     }
-    return "; ".join(f"{name} is {timed!r} and {run!r}" for name, (timed, run) in pairs.items() if timed != run)
-
-
-def _check_alike(records: Sequence[TimingRecord]) -> None:
-    for record in records[1:]:
-        first = records[0]
-        pairs = [(name, getattr(first, name), getattr(record, name)) for name in _SAME]
-        pairs += [(name, first.machine.get(name), record.machine.get(name)) for name in _SAME_MACHINE]
-        for name, there, here in pairs:
-            if there != here:
-                raise UsageError(
-                    f"the timings do not compare: {name} is {there!r} for '{first.detector}' and {here!r} for "
-                    f"'{record.detector}'",
-                    remedy="Time all of them on one machine, on the same images",
-                )
+    return "; ".join(f"{name} is {there!r} and {here!r}" for name, (there, here) in pairs.items() if there != here)

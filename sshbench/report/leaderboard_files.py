@@ -14,9 +14,11 @@ from matplotlib.lines import Line2D
 
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
+from sshbench.detectors.pixels import TOLERANCE
 from sshbench.report.figures import COLOURS, plain_numbers, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
-from sshbench.report.leaderboard_text import SCOPE_TITLES, milliseconds, published_text
+from sshbench.report.leaderboard_latency import Latency, megapixels
+from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
 from sshbench.report.metrics import percent, title_of
 from sshbench.report.page import environment
 from sshbench.runs import write_atomic
@@ -24,15 +26,20 @@ from sshbench.runs import write_atomic
 _MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "D"}
 
 
-def write_leaderboard(board: Leaderboard, out: Path) -> list[Path]:
-    """Write `index.html`, `leaderboard.csv`, and with timings `speed-accuracy.svg` and `.png`.
+def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[Path]:
+    """Write `index.html`, `leaderboard.csv`, and where latencies are shown `speed-accuracy.svg` and `.png`.
+
+    Args:
+        board: The leaderboard.
+        out: Folder.
+        note: A sentence of your own for the top of the page.
 
     Returns:
         The files, the page first.
     """
     files = [write_atomic(out / "leaderboard.csv", _csv(board))]
     svg = ""
-    if any(row.latency is not None for row in board.rows):
+    if any(row.latencies for row in board.rows):
         figure = speed_accuracy(board)
         svg = to_svg(figure, "speed-accuracy")
         files += [write_atomic(out / "speed-accuracy.svg", svg), save_png(figure, out / "speed-accuracy.png")]
@@ -43,6 +50,11 @@ def write_leaderboard(board: Leaderboard, out: Path) -> list[Path]:
             boards=board.boards,
             rows=board.rows,
             timing=board.timing,
+            timed_on=[board.timed_on(position) for position in range(len(board.boards))],
+            left_out=grouped(board.left_out),
+            note=note,
+            megapixels=megapixels,
+            tolerance=TOLERANCE,
             scope=SCOPE_TITLES[board.scope],
             svg=Markup(svg),  # our own drawing, escaped by matplotlib
             percent=percent,
@@ -58,21 +70,22 @@ def write_leaderboard(board: Leaderboard, out: Path) -> list[Path]:
 
 
 def speed_accuracy(board: Leaderboard) -> Figure:
-    """A panel for each dataset: its chosen metric against latency, points numbered as the rows.
+    """Draw a panel for each dataset that has latencies: its chosen metric against them, points numbered as the rows.
 
     The line joins those that no other beats in both.
     """
-    figure = Figure(figsize=(10.5, 4.6 * len(board.boards)), layout="constrained")
-    for position, one in enumerate(board.boards):
-        axes = figure.add_subplot(len(board.boards), 1, position + 1)
+    shown = [position for position in range(len(board.boards)) if board.timed_on(position)]
+    figure = Figure(figsize=(10.5, 4.6 * len(shown)), layout="constrained")
+    for panel, position in enumerate(shown, start=1):
+        one = board.boards[position]
+        axes = figure.add_subplot(len(shown), 1, panel)
         points = [
-            Point(number, row.latency.median, 100 * value, row.identity.detector, row.domain(position) or "unknown")
+            Point(number, latency.summary.median, 100 * value, row.identity.detector, row.domain(position) or "unknown")
             for number, row in enumerate(board.rows, start=1)
-            if row.latency is not None and (value := row.value(position, one.chosen)) is not None
+            if (latency := row.latencies.get(position)) and (value := row.value(position, one.chosen)) is not None
         ]
         _draw(axes, points)
-        assert board.timing is not None
-        axes.set(xscale="log", xlabel=f"milliseconds an image, {board.timing.image_source}")
+        axes.set(xscale="log", xlabel=f"milliseconds per image, {board.timed_on(position)}")
         axes.set_ylabel(f"{title_of(one.chosen) if '/' in one.chosen else one.chosen}, percent")
         axes.set_title(one.title, fontsize=11, loc="left", fontweight="bold")
         axes.margins(x=0.06, y=0.08)
@@ -128,14 +141,20 @@ def _csv(board: Leaderboard) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["detector", "weights_sha256", "dataset", "images", "total_images", "metric", "value", "domain"]
-    writer.writerow([*head, "median_ms", "low_ms", "high_ms", "stable"])
+    writer.writerow([*head, "input_pixels", "median_ms", "low_ms", "high_ms", "stable"])
     for row in board.rows:
-        latency = row.latency
-        low, high = (None, None) if latency is None or latency.interval is None else latency.interval
-        times = [None if latency is None else latency.median, low, high, row.stable if latency else None]
-        for position, one in enumerate(board.boards):
-            for metric in one.metrics if position in row.results else ():
+        for position, run in sorted(row.results.items()):
+            one = board.boards[position]
+            pixels = None if run.pixels.input is None else round(run.pixels.input)
+            for metric in one.metrics:
                 what = [row.identity.detector, row.identity.weights_sha256, one.protocol.dataset]
                 figures = [one.images, one.total_images, metric, row.value(position, metric), row.domain(position)]
-                writer.writerow([*what, *figures, *times])
+                writer.writerow([*what, *figures, pixels, *_times(row.latencies.get(position))])
     return text.getvalue()
+
+
+def _times(latency: Latency | None) -> list[float | bool | None]:
+    if latency is None:
+        return [None, None, None, None]
+    low, high = latency.summary.interval or (None, None)
+    return [latency.summary.median, low, high, latency.stable]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sshbench.report.leaderboard import Board, Row
+from sshbench.report.leaderboard_latency import LeftOut
 from sshbench.report.metrics import percent
 
 SCOPE_TITLES = {
@@ -14,12 +17,30 @@ SCOPE_TITLES = {
 
 
 def milliseconds(value: float) -> str:
-    """Three digits, whole numbers from a hundred on.
+    """Return three digits, whole numbers from a hundred on.
 
-    >>> milliseconds(5.3333), milliseconds(1234.5)
-    ('5.33', '1234')
+    >>> milliseconds(5.0), milliseconds(99.97), milliseconds(1234.5)
+    ('5.00', '100', '1234')
     """
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def latency_text(row: Row, position: int) -> str:
+    """Return a row's latency on a board in milliseconds: in brackets where unstable, `-` where none is shown."""
+    latency = row.latencies.get(position)
+    if latency is None:
+        return "-"
+    shown = milliseconds(latency.summary.median)
+    return shown if latency.stable else f"({shown})"
+
+
+def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:
+    """Return the first of all that are left out for the same reason, with the names of all their detectors."""
+    groups: dict[tuple[object, ...], tuple[LeftOut, list[str]]] = {}
+    for one in left_out:
+        key = (one.title, one.run_pixels, one.timing_pixels, one.timed_on)
+        groups.setdefault(key, (one, []))[1].append(one.detector)
+    return list(groups.values())
 
 
 def published_text(row: Row, board: Board) -> str:

@@ -7,6 +7,7 @@ import shutil
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from statistics import mean, median
 from tempfile import mkdtemp
@@ -15,10 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from sshbench.detectors.contract import Detector, Settings
+from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
 from sshbench.errors import InputError, UsageError
+from sshbench.images import read_image
 from sshbench.provenance import now, usable_cores, versions
+from sshbench.runs import image_size
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
@@ -138,7 +142,14 @@ class Bench:
             )
         memory = machine.peak_memory_mib(self.device)
         floor = self._floor(size, measured) if self.job.floor else None
-        return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor)
+        pixels = mean_pixels(
+            self.job.detector, self.detector.settings, [self._size_of[name] for name in measured.images]
+        )
+        return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor, pixels)
+
+    @cached_property
+    def _size_of(self) -> dict[str, tuple[int, int]]:
+        return {image.name: image_size(read_image(image.path)) for image in self.images}
 
     def record(self, sizes: list[SizeTiming]) -> TimingRecord:
         """All of it."""
@@ -166,7 +177,6 @@ class Bench:
         )
 
     def _floor(self, size: str, measured: Measurement) -> Floor:
-        from sshbench.images import read_image
         from sshbench.ssh.architecture import architecture
         from sshbench.timing.floor import floor_of
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sshbench.detectors.contract import Settings
+from sshbench.detectors.pixels import Pixels, mean_pixels
 from sshbench.errors import InputError, MissingDataError
 from sshbench.runs import write_atomic
 from sshbench.timing.harness import Measurement
@@ -68,6 +71,7 @@ class SizeTiming(_Strict):
         peak_memory_mib: Of the process (of the device on CUDA) up to the end of this size.
         error: Why it ended early; empty where it did not.
         floor: Where it was asked for.
+        pixels: Means over the images of the measured passes; None in files of format 1.
     """
 
     size: str
@@ -83,6 +87,7 @@ class SizeTiming(_Strict):
     peak_memory_mib: int | None
     error: str = ""
     floor: Floor | None = None
+    pixels: Pixels | None = None
 
     def total(self, scope: str) -> list[int]:
         """Nanoseconds of each pass within a scope."""
@@ -93,7 +98,7 @@ class TimingRecord(_Strict):
     """What `sshbench timing --json` prints and `--out` keeps.
 
     Attributes:
-        format: Of this file.
+        format: Of this file; 2 says how many pixels the network got at each size.
         detector: Name.
         settings: Effective, without the size.
         weights_sha256: None where a library carries them.
@@ -110,7 +115,7 @@ class TimingRecord(_Strict):
         clock: What measured, and for CUDA how far its events were from the host's clock.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
@@ -155,8 +160,27 @@ def summary_of(timing: SizeTiming, scope: str) -> SeriesSummary:
     return SeriesSummary(**asdict(summarise(timing.total(scope))))
 
 
+def pixels_of(record: TimingRecord, timing: SizeTiming) -> Pixels:
+    """Return the mean pixels that a timing is of, as far as its file says.
+
+    A file of format 1 says it only for images that were cut to one size (`12 of AFW at 640x480`), and for networks
+    with a fixed input.
+    """
+    if timing.pixels is not None:
+        return timing.pixels
+    cut = re.search(r" at (\d+)x(\d+)$", record.image_source)
+    sizes = [(int(cut[1]), int(cut[2]))] if cut else None
+    return mean_pixels(record.detector, Settings(**record.settings, resize=timing.size), sizes)
+
+
 def size_timing(
-    size: str, measured: Measurement, scope: str, batch: int, memory: int | None, floor: Floor | None = None
+    size: str,
+    measured: Measurement,
+    scope: str,
+    batch: int,
+    memory: int | None,
+    floor: Floor | None = None,
+    pixels: Pixels | None = None,
 ) -> SizeTiming:
     """Figures and verdict of a series.
 
@@ -183,4 +207,5 @@ def size_timing(
         peak_memory_mib=memory,
         error=measured.error,
         floor=floor,
+        pixels=pixels,
     )

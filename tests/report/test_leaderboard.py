@@ -1,4 +1,4 @@
-"""The leaderboard joins runs and timings of the same thing, and of nothing else."""
+"""The leaderboard joins an accuracy only with a latency of the same detector on the same number of pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sshbench.report.leaderboard import collect
 from sshbench.report.measured import read_measured
 from sshbench.timing.record import TimingRecord
 
-QUICK = ["--min-time", 0, "--min-count", 5, "--count", 2]
+MEASURED = Path(__file__).parents[2] / "results" / "measured"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             protocol=eval_steps.choose_protocol("sample", None), out=folder / size, settings={"resize": size}
         )
         eval_steps.from_detector(request, "haar")
-        job = Job(detector="haar", sizes=(size,), min_time=0, min_count=5, count=2, scope="detect")
+        job = Job(detector="haar", sizes=(size,), min_time=0, min_count=5, count=24, scope="detect")
         run(job).save(folder / "timings" / f"{size}.json")
     return folder
 
@@ -46,12 +46,12 @@ def test_rows_hold_accuracy_and_latency_of_the_same_settings(sshbench: Any, made
         rows = list(csv.DictReader(file))
     assert [row["metric"] for row in rows[:3]] == ["AP/easy", "AP/medium", "AP/hard"]
     board = collect(runs, sorted((made / "timings").iterdir()))
+    assert board.left_out == []
     for row in board.rows:
         size = row.identity.settings["resize"]
-        assert row.results[0].metrics == json.loads((made / size / "metrics.json").read_text())["metrics"]
+        assert row.results[0].record.metrics == json.loads((made / size / "metrics.json").read_text())["metrics"]
         timing = TimingRecord.load(made / "timings" / f"{size}.json").sizes[0]
-        assert row.latency is not None
-        assert row.latency.median == timing.summary["total"].median
+        assert row.latencies[0].summary.median == timing.summary["total"].median
     values = [row.value(0, "AP/hard") or 0.0 for row in board.rows]
     assert values == sorted(values, reverse=True)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_a_part_says_why_published_figures_are_not_reproduced(
     page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
     assert "88.70 / 87.10 / 76.80" in page
     assert "not reproduced here: that takes all 3226 images" in page
-    assert '<td class="name">in domain</td>' in page
+    assert '<td class="training">in domain</td>' in page
     assert "Speed against accuracy" not in page
 
 
@@ -83,7 +83,8 @@ def test_archived_runs_are_taken_too(made: Path, tmp_path: Path) -> None:
     kept, whole = read_measured(tmp_path / "haar"), read_measured(made / "120x160")
     assert kept.record == whole.record
     assert kept.identity.key == whole.identity.key
-    assert collect([tmp_path / "haar"], [made / "timings" / "120x160.json"]).rows[0].latency is not None
+    assert kept.pixels == whole.pixels
+    assert collect([tmp_path / "haar"], [made / "timings" / "120x160.json"]).rows[0].latencies
 
 
 def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) -> None:
@@ -107,6 +108,113 @@ def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) ->
     (tmp_path / "bad" / "metrics.json").write_text("{}")
     with pytest.raises(InputError, match=r"metrics\.json"):
         collect([tmp_path / "bad"], [])
+
+
+def run_of(detector: str, dataset: str = "afw") -> Path:
+    """A committed run."""
+    return MEASURED / dataset / detector
+
+
+def timing_of(detector: str, folder: Path | None = None, name: str = "t.json", **changes: Any) -> Path:
+    """A committed timing on 12 images at 640x480; with changes, a copy in a folder. `pixels` belongs to its size."""
+    path = MEASURED / "intel-xeon-2-cores" / f"timing-{detector}.json"
+    if folder is None:
+        return path
+    content = json.loads(path.read_text())
+    if "pixels" in changes:
+        content["sizes"][0]["pixels"] = changes.pop("pixels")
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(json.dumps({**content, **changes}))
+    return folder / name
+
+
+def without_pixels(detector: str, folder: Path) -> Path:
+    """A committed run as older versions archived it."""
+    shutil.copytree(run_of(detector), folder / detector)
+    identity = json.loads((folder / detector / "identity.json").read_text())
+    del identity["pixels"]
+    (folder / detector / "identity.json").write_text(json.dumps(identity))
+    return folder / detector
+
+
+def test_a_latency_at_640x480_does_not_join_an_accuracy_on_two_megapixels(sshbench: Any, tmp_path: Path) -> None:
+    given = [run_of("yunet"), "--timing", timing_of("yunet"), "-o", tmp_path]
+    code, out, err = sshbench("leaderboard", *given, "--json")
+    assert code == 0, err
+    (finding,) = json.loads(out)["findings"]
+    assert finding["code"] == "unlike-pixels"
+    assert (finding["detector"], finding["dataset"]) == ("yunet", "afw")
+    assert (round(finding["run_pixels"]), finding["timing_pixels"]) == (2194687, 640 * 480)
+    assert "2.19 megapixels per image in the run, 0.307 in the timing" in finding["message"]
+    assert "sshbench timing --detector yunet --sizes original --images DIR --count 205" in finding["message"]
+    assert json.loads(out)["rows"][0]["latency_ms"] == {}
+    with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["input_pixels"], row["median_ms"], row["stable"]) for row in rows} == {("2194687", "", "")}
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Latencies not shown" in page
+    assert '<td class="number">2.19</td><td class="number">0.307</td>' in page
+    assert not (tmp_path / "speed-accuracy.svg").exists()
+    code, out, err = sshbench("leaderboard", *given)
+    assert (code, "the latency of yunet is not shown for AFW" in " ".join(out.split())) == (0, True), err
+
+
+@pytest.mark.parametrize(("factor", "joins"), [(1.0, True), (1.04, True), (0.96, True), (1.06, False), (0.94, False)])
+def test_means_within_five_percent_are_the_same_pixels(tmp_path: Path, factor: float, joins: bool) -> None:
+    wanted = read_measured(run_of("yunet")).pixels.input or 0.0
+    pixels = {"image": factor * wanted, "input": factor * wanted}
+    board = collect([run_of("yunet")], [timing_of("yunet", tmp_path, pixels=pixels, image_source="205 of AFW")])
+    assert (bool(board.rows[0].latencies), len(board.left_out)) == (joins, not joins)
+
+
+@pytest.mark.parametrize("detector", ["ultraface-rfb-320", "ultraface-rfb-640", "yoloface-500k", "ssd-res10"])
+def test_networks_with_a_fixed_input_join_whatever_the_images_are(tmp_path: Path, detector: str) -> None:
+    board = collect([run_of(detector), run_of(detector, "wider-33")], [timing_of(detector)])
+    assert (sorted(board.rows[0].latencies), board.left_out) == ([0, 1], [])
+    unknown_images = timing_of(detector, tmp_path, image_source="12 of AFW")
+    assert collect([without_pixels(detector, tmp_path)], [unknown_images]).rows[0].latencies
+
+
+def test_unknown_pixels_do_not_join_and_the_reason_says_whose(tmp_path: Path) -> None:
+    (one,) = collect([run_of("yunet")], [timing_of("yunet", tmp_path, image_source="12 of AFW")]).left_out
+    assert (one.code, one.timing_pixels) == ("unknown-pixels", None)
+    assert "the timing does not say how many pixels" in one.reason
+    assert one.remedy.startswith("Time it on the images of the run")
+    (one,) = collect([without_pixels("yunet", tmp_path)], [timing_of("yunet")]).left_out
+    assert (one.code, one.run_pixels, one.timing_pixels) == ("unknown-pixels", None, 640 * 480)
+    assert "the run does not say how many pixels" in one.reason
+    assert one.remedy.startswith("Evaluate or archive the run again")
+    board = collect([without_pixels("haar", tmp_path)], [timing_of("haar", tmp_path, image_source="12 of AFW")])
+    assert [one.unknown for one in board.left_out] == ["run"]
+    silent = timing_of("yunet", tmp_path, pixels={"image": 2_000_000, "input": None})
+    (one,) = collect([run_of("yunet")], [silent]).left_out
+    assert (one.code, one.unknown) == ("unknown-pixels", "detector")
+    assert "`input_pixels`" in one.remedy
+
+
+def test_a_latency_belongs_to_the_dataset_whose_pixels_it_was_measured_on(tmp_path: Path) -> None:
+    runs = {"afw": run_of("yunet"), "wider": run_of("yunet", "wider-33")}
+    timings = []
+    for name, run in runs.items():
+        pixels = read_measured(run).pixels.model_dump()
+        timings.append(timing_of("yunet", tmp_path, f"{name}.json", pixels=pixels, image_source=f"all of {name}"))
+    board = collect(list(runs.values()), timings)
+    assert board.left_out == []
+    assert [board.timed_on(0), board.timed_on(1)] == ["all of afw", "all of wider"]
+    board = collect(list(runs.values()), timings[1:])
+    assert [board.timed_on(0), board.timed_on(1)] == ["", "all of wider"]
+    assert [one.dataset for one in board.left_out] == ["afw"]
+
+
+def test_a_fixed_input_takes_the_timing_with_the_most_similar_images(tmp_path: Path) -> None:
+    name = "ultraface-rfb-320"
+    near = {"image": 2_000_000, "input": 320 * 240}
+    timings = [timing_of(name), timing_of(name, tmp_path, pixels=near, image_source="12 of AFW")]
+    board = collect([run_of(name), run_of(name, "wider-33")], timings)
+    assert [board.timed_on(0), board.timed_on(1)] == ["12 of AFW", "12 of AFW at 640x480"]
+    other = timing_of("yoloface-500k", tmp_path, "o.json", image_source="12 of AFW")
+    with pytest.raises(UsageError, match=r"image_source is '12 of AFW' for .* and '12 of AFW at 640x480' for"):
+        collect([run_of(name), run_of("yoloface-500k")], [timing_of(name), other])
 
 
 @pytest.mark.parametrize(

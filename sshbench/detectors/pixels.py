@@ -1,0 +1,65 @@
+"""How many pixels a network gets: an accuracy and a latency are of the same work only where these are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from pydantic import BaseModel, ConfigDict
+
+from sshbench.detectors.contract import Settings
+from sshbench.detectors.registry import detector_class
+from sshbench.errors import UsageError
+
+TOLERANCE = 0.05
+"""Mean input pixels that differ by less than this fraction count as the same."""
+
+
+class Pixels(BaseModel):
+    """Mean pixels per image of a set of images.
+
+    Attributes:
+        image: Width times height as stored; None where not known.
+        input: What the network gets after resizing, padding not counted; None where not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: float | None = None
+    input: float | None = None
+
+
+def mean_pixels(detector: str, settings: Settings, sizes: Sequence[tuple[int, int]] | None) -> Pixels:
+    """Return the mean pixels of images, and of what a detector's network gets for them.
+
+    Args:
+        detector: Name of a detector. One that is not installed, or whose class has no `input_pixels`, makes the
+            network's pixels unknown.
+        settings: Its settings: `resize` decides.
+        sizes: Width and height of each image; None where they are not known. A network with a fixed input gets the
+            same pixels all the same.
+
+    >>> mean_pixels("haar", Settings(resize="240x320"), [(640, 480), (320, 240)])
+    Pixels(image=192000.0, input=76800.0)
+    >>> mean_pixels("ultraface-rfb-320", Settings(), None)
+    Pixels(image=None, input=76800.0)
+    """
+    image = fmean(width * height for width, height in sizes) if sizes else None
+    try:
+        made = detector_class(detector)
+    except UsageError:  # a prediction set, or a plug-in that is not installed here
+        return Pixels(image=image)
+    if not hasattr(made, "input_pixels"):
+        return Pixels(image=image)
+    counted = sizes or ([(1, 1)] if made.info.fixed_size else [])
+    inputs = [float(made.input_pixels(settings, width, height)) for width, height in counted]
+    return Pixels(image=image, input=fmean(inputs) if inputs else None)
+
+
+def same_pixels(one: float, other: float) -> bool:
+    """Return whether two means are the same within the tolerance.
+
+    >>> same_pixels(100.0, 104.0), same_pixels(100.0, 110.0)
+    (True, False)
+    """
+    return abs(one - other) <= TOLERANCE * max(one, other)
