@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
-from sshbench.report.figures import COLOURS, plain_numbers, save_png, to_svg
+from sshbench.plotting import COLOURS, plain_numbers, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, milliseconds, published_text
 from sshbench.report.metrics import percent, title_of
