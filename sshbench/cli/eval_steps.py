@@ -252,7 +252,8 @@ def _keep(
 
 
 def _store(run: Run, evaluation: Evaluation) -> None:
-    from sshbench.report.figures import run_figure, save_png
+    from sshbench.plotting import save_png
+    from sshbench.report.figures import run_figure
 
     store_evaluation(run, evaluation)
     save_png(run_figure(evaluation), run.folder / "pr.png")

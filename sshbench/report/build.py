@@ -13,8 +13,9 @@ from sshbench.curves import PRCurve
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation import curve_csv, evaluate_run, stored_protocol
+from sshbench.plotting import save_png, to_svg
 from sshbench.records import DetectionSet
-from sshbench.report.figures import curve_figure, labels_of, save_png, shown_curves, to_svg
+from sshbench.report.figures import curve_figure, labels_of, shown_curves
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.outcomes import Outcomes, best_f1_score, match_of, outcomes
 from sshbench.report.overlay import imported_curves

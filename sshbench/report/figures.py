@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sshbench.curves import ROCCurve, truncated_percent
 from sshbench.dispatch import Curve
 from sshbench.evaluation import Evaluation
+from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, style_axes
 from sshbench.records import FloatArray
-from sshbench.runs import write_atomic
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; line styles carry on when they are used up.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_STYLES = ("-", "--", "-.", ":")
-_GREY = "#6b7280"
-_GREYS = ("#6b7280", "#a3a8b0")
 _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
 _SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
@@ -65,34 +53,6 @@ def run_figure(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def to_svg(figure: Figure, prefix: str) -> str:
-    """The figure as SVG to put into a page: same bytes for the same figure, ids that start with `prefix`."""
-    text = io.StringIO()
-    with rc_context({"svg.hashsalt": prefix, "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    # Several figures share one page: their ids must not meet.
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{prefix}-", svg)
-    return svg.strip() + "\n"
-
-
-def save_png(figure: Figure, path: Path) -> Path:
-    """Write the figure as PNG, atomically."""
-    content = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return write_atomic(path, content.getvalue())
-
-
-def plain_numbers(axis: Axis) -> None:
-    """1, 2, 5, 10, 20, ... on a logarithmic axis, instead of powers."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve]) -> None:
     for i, (label, curve) in enumerate(curves.items()):
         x, y, figure = _points(curve)
@@ -100,15 +60,15 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
             x,
             y,
             color=COLOURS[i % len(COLOURS)],
-            linestyle=_STYLES[i // len(COLOURS) % len(_STYLES)],
+            linestyle=LINE_STYLES[i // len(COLOURS) % len(LINE_STYLES)],
             linewidth=1.8,
             # A label that starts with "_" would be left out of the legend.
             label=f"{_plain(label)}  {truncated_percent(figure)}",
         )
     for i, (label, curve) in enumerate(others.items()):
         x, y, figure = _points(curve)
-        style = _STYLES[i % len(_STYLES)]
-        shade = _GREYS[i // len(_STYLES) % len(_GREYS)]
+        style = LINE_STYLES[i % len(LINE_STYLES)]
+        shade = GREYS[i // len(LINE_STYLES) % len(GREYS)]
         text = f"{_plain(label)}  {truncated_percent(figure)}"
         axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=text)
     if any(isinstance(curve, ROCCurve) for curve in curves.values()):
@@ -118,14 +78,10 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
     else:
         axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="recall", ylabel="precision")
         axes.set_xticks(np.linspace(0, 1, 6))
-    axes.set_title(name, fontsize=11, loc="left", fontweight="bold")
     axes.set_yticks(np.linspace(0, 1, 6))
-    axes.grid(color="#e5e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    style_axes(axes, name)
     for side in ("left", "bottom"):
-        axes.spines[side].set_color(_GREY)
+        axes.spines[side].set_color(GREY)
     axes.tick_params(colors="#374151", labelsize=9)
     if len(curves) + len(others) > _INSIDE:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9, frameon=False)

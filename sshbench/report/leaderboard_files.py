@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.detectors.pixels import TOLERANCE
-from sshbench.report.figures import COLOURS, plain_numbers, save_png, to_svg
+from sshbench.plotting import COLOURS, plain_numbers, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_latency import Latency, megapixels
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text

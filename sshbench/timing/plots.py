@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sshbench.report.figures import COLOURS, plain_numbers, save_png, to_svg
+from sshbench.plotting import COLOURS, plain_numbers, save_png, style_axes, to_svg
 from sshbench.runs import write_atomic
 from sshbench.timing.record import SizeTiming, TimingRecord
 
@@ -83,11 +83,7 @@ def _area(size: str) -> float:
 
 
 def _finish(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
-    axes.grid(color="#e5e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    style_axes(axes, title)
     axes.figure.legend(loc="outside right upper", fontsize=9, frameon=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sshbench.report.figures import COLOURS, save_png
+from sshbench.plotting import COLOURS, save_png
 from sshbench.runs import write_atomic
 from sshbench.training.state import Progress
 

@@ -18,11 +18,12 @@ from sshbench.curves import PRCurve
 from sshbench.datasets import load_dataset
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.evaluators.wider import evaluate_wider
+from sshbench.plotting import to_svg
 from sshbench.predictions.wider import write_wider
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
-from sshbench.report.figures import curve_figure, to_svg
+from sshbench.report.figures import curve_figure
 from sshbench.report.outcomes import best_f1_score, outcomes
 from sshbench.report.published import published_methods, published_rows
 from sshbench.resources import sample_dir

@@ -1,0 +1,64 @@
+"""Shared style of all figures: colours, line styles, axes, and writers for SVG and PNG."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from sshbench.runs import write_atomic
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart. After the last one, change the line style."""
+LINE_STYLES = ("-", "--", "-.", ":")
+GREY = "#6b7280"
+GREYS = ("#6b7280", "#a3a8b0")
+_GRID = "#e5e7eb"
+
+
+def style_axes(axes: Axes, title: str) -> None:
+    """Apply the common style: a bold title on the left, a light grid behind the data, no frame at the top and right."""
+    axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis with 1, 2, 5, 10, 20, ... instead of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def to_svg(figure: Figure, prefix: str) -> str:
+    """Return the figure as an SVG element that can be placed in an HTML page.
+
+    Args:
+        figure: The figure. Equal figures give equal bytes.
+        prefix: Start of every id in the SVG. Figures on the same page need different prefixes.
+    """
+    text = io.StringIO()
+    with rc_context({"svg.hashsalt": prefix, "svg.fonttype": "path"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'(xlink:href="|url\()#', rf"\g<1>#{prefix}-", svg)
+    return svg.strip() + "\n"
+
+
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write the figure as a PNG file, atomically, and return its path."""
+    content = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+    return write_atomic(path, content.getvalue())
