@@ -5,9 +5,11 @@ To add a kind of evaluation: its numbers in `protocols.py`, its evaluator in `ev
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,19 @@ import numpy as np
 from sshbench.curves import PRCurve, ROCCurve
 from sshbench.datasets.base import Dataset
 from sshbench.errors import UsageError
-from sshbench.evaluators.wider import evaluate_wider
+from sshbench.evaluators.base import Fates, FatesAt, best_f1_of_fates, best_f1_of_roc
+from sshbench.evaluators.wider import WiderResult, evaluate_wider, wider_fates
 from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation, Protocol, content_hash
-from sshbench.records import DetectionSet, Finding, FloatArray
+from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray
 
 Curve = PRCurve | ROCCurve
 Progress = Callable[[float], None]
 _ELLIPSE_RULE = Path(__file__).parent / "datasets" / "fddb_ellipse.toml"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What every evaluation comes down to.
+    """The common result type of all evaluations.
 
     Attributes:
         metrics: By name, fractions; NaN where a metric is not defined.
@@ -36,6 +39,9 @@ class Outcome:
         result: The evaluator's own result.
         findings: What the evaluation itself has to say.
         texts: Files in the official tool's own format, by name.
+        pictured: Name of the curve whose outcomes are drawn on images.
+        scores: float64 (n,), raw scores in the order of the fates: detections of the dataset's images, then of others.
+        fates_at: By curve, what became of detections and faces from a score on.
     """
 
     metrics: Mapping[str, float]
@@ -44,6 +50,32 @@ class Outcome:
     result: Any
     findings: tuple[Finding, ...] = ()
     texts: Mapping[str, str] | None = None
+    pictured: str
+    scores: FloatArray
+    fates_at: Mapping[str, FatesAt]
+
+    def fates(self, curve: str | None = None, min_score: float = -math.inf) -> Fates:
+        """Return what became of every detection and face, by the evaluator's own matching.
+
+        Args:
+            curve: Name of the curve; default: `pictured`.
+            min_score: Detections with a lower raw score take no part.
+
+        Raises:
+            UsageError: There is no such curve.
+        """
+        name = self.pictured if curve is None else curve
+        if name not in self.fates_at:
+            raise UsageError(f"no outcomes are known for curve '{name}'", remedy=f"Known: {', '.join(self.fates_at)}")
+        return self.fates_at[name](min_score)
+
+    def best_f1_score(self, curve: str | None = None) -> float:
+        """Return the raw score with the largest F1, the highest one on ties; infinite where there is no detection."""
+        name = self.pictured if curve is None else curve
+        drawn = self.curves.get(name)
+        if isinstance(drawn, ROCCurve):
+            return best_f1_of_roc(drawn, self.counted["all"])
+        return best_f1_of_fates(self.fates(name), self.scores)
 
 
 def evaluate_by(
@@ -66,13 +98,27 @@ def evaluate_by(
 
 
 def _wider(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:
-    result = evaluate_wider(detections.aligned(dataset.keys), dataset.faces, protocol)
-    return Outcome(result.metrics, dict(result.curves), result.faces, result, result.findings)
+    detections = detections.aligned(dataset.keys)
+    result = evaluate_wider(detections, dataset.faces, protocol)
+    return Outcome(
+        metrics=result.metrics,
+        curves=dict(result.curves),
+        counted=result.faces,
+        result=result,
+        findings=result.findings,
+        pictured=protocol.subsets[-1].name,
+        scores=detections.scores,
+        fates_at={name: partial(_wider_fates, result, detections, dataset.faces, name) for name in result.curves},
+    )
+
+
+def _wider_fates(result: WiderResult, detections: DetectionSet, faces: FaceSet, subset: str, min_score: float) -> Fates:
+    return wider_fates(result, detections, faces, subset)(min_score)
 
 
 def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Outcome:
     from sshbench.datasets.fddb import cached_regions, fold_bounds
-    from sshbench.evaluators.fddb import evaluate_fddb, roc_text
+    from sshbench.evaluators.fddb import evaluate_fddb, fddb_fates, roc_text
 
     rules = protocol.evaluation
     assert isinstance(rules, FddbEvaluation)
@@ -86,12 +132,13 @@ def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
             f"rectangles became ellipses by the rule fddb_ellipse {content_hash(ellipse_rule())}, fitted on FDDB itself"
         )
         findings = (Finding("fitted-ellipses", text),)
+    regions = cached_regions(dataset)
     result = evaluate_fddb(
         detections,
         dataset.faces,
         matching=rules.matching,
         discrete_iou=rules.discrete_iou,
-        regions=cached_regions(dataset),
+        regions=regions,
         folds=fold_bounds(dataset.root, dataset.faces),
     )
     curves = {"discrete": result.discrete, "continuous": result.continuous}
@@ -104,7 +151,25 @@ def _fddb(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> Out
         "DiscROC.txt": roc_text(result.discrete, with_thresholds=True),
         "ContROC.txt": roc_text(result.continuous, with_thresholds=False),
     }
-    return Outcome(metrics, curves, {"all": result.faces}, result, findings, texts)
+    fates = partial(
+        fddb_fates,
+        detections,
+        dataset.faces,
+        matching=rules.matching,
+        discrete_iou=rules.discrete_iou,
+        regions=regions,
+    )
+    return Outcome(
+        metrics=metrics,
+        curves=curves,
+        counted={"all": result.faces},
+        result=result,
+        findings=findings,
+        texts=texts,
+        pictured="discrete",
+        scores=detections.scores,
+        fates_at={"discrete": fates},
+    )
 
 
 def ellipse_rule() -> dict[str, float]:
@@ -134,10 +199,19 @@ def _pascal(detections: DetectionSet, dataset: Dataset, protocol: Protocol) -> O
     numbers = PascalRules(rules.iterations, rules.iou_threshold, rules.least_detection, rules.least_face)
     known = set(dataset.keys)
     others = [key for key in detections.keys if key not in known]  # their detections are false positives
-    result = evaluate_pascal(detections.aligned((*dataset.keys, *others)), dataset.faces, numbers)
+    detections = detections.aligned((*dataset.keys, *others))
+    result = evaluate_pascal(detections, dataset.faces, numbers)
     named = {f"iteration{i}": curve for i, curve in enumerate(result.curves, start=1)}
     metrics = {"AP": result.curves[-1].ap, **{f"AP/{name}": curve.ap for name, curve in named.items()}}
-    return Outcome(metrics, dict(named), {"all": result.faces}, result)
+    return Outcome(
+        metrics=metrics,
+        curves=dict(named),
+        counted={"all": result.faces},
+        result=result,
+        pictured=list(named)[-1],
+        scores=detections.scores,
+        fates_at=dict(zip(named, result.fates, strict=True)),
+    )
 
 
 def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol, progress: Progress | None) -> Outcome:
@@ -145,17 +219,27 @@ def _coco(detections: DetectionSet, dataset: Dataset, protocol: Protocol, progre
 
     rules = protocol.evaluation
     assert isinstance(rules, CocoEvaluation)
+    detections = detections.aligned(dataset.keys)
     result = evaluate_coco(
-        detections.aligned(dataset.keys),
+        detections,
         dataset.faces,
         subsets=tuple(subset.name for subset in protocol.subsets),
         max_detections=rules.max_detections,
         progress=progress,
     )
     limit = Finding(
-        "detections-per-image", f"up to {result.max_detections} detections an image take part; COCO's own limit is 100"
+        "detections-per-image", f"up to {result.max_detections} detections per image take part; COCO's own limit is 100"
     )
-    return Outcome(result.metrics, dict(result.curves), result.counted, result, (limit,))
+    return Outcome(
+        metrics=result.metrics,
+        curves=dict(result.curves),
+        counted=result.counted,
+        result=result,
+        findings=(limit,),
+        pictured=protocol.subsets[-1].name if protocol.subsets else "all",
+        scores=detections.scores,
+        fates_at=result.fates,
+    )
 
 
 _EVALUATIONS: dict[str, Callable[[DetectionSet, Dataset, Protocol], Outcome]] = {

@@ -24,12 +24,16 @@ from pycocotools.cocoeval import COCOeval
 from sshbench.boxes import xywh_of
 from sshbench.curves import PRCurve
 from sshbench.errors import SshbenchError
-from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, fixed_roles
+from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
 
 LEAST_LIMIT = 100
 AREAS = ("small", "medium", "large")
 _IOU_50, _IOU_75 = 0, 5  # positions among the ten IoU thresholds .50:.05:.95
 _FACE = 1
+_EVERY_AREA = [0**2, 1e5**2]
+_Match = tuple[IntArray, IntArray, BoolArray]
+"""Rows of an image's detections, the annotation that each was matched with (0: none), whether it was ignored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,13 +45,15 @@ class CocoResult:
             `AP50`, `AP75` at one; `AP/small` and so on by the faces' area (32 and 96 pixels squared).
         curves: By subset, precision at 101 recalls at IoU 0.5.
         counted: By subset, the faces that count.
-        max_detections: The limit of detections an image.
+        max_detections: The limit of detections per image.
+        fates: By subset, what became of detections and faces at IoU 0.5.
     """
 
     metrics: Mapping[str, float]
     curves: Mapping[str, PRCurve]
     counted: Mapping[str, int]
     max_detections: int
+    fates: Mapping[str, FatesAt]
 
 
 def evaluate_coco(
@@ -90,13 +96,25 @@ def evaluate_coco(
         metrics |= _figures(arrays, position, suffix)
     curves = {"all": _curve(arrays)}
     counted = {"all": int(np.count_nonzero(~crowd))}
+    fates = {"all": _fates(detections, arrays["matches"], ~crowd)}
     for name in subsets:
         ignored = crowd | faces.ignore[name]
         part = _run(truth, found, limit, ignored, ["all"], step)
         metrics |= _figures(part, 0, f"/{name}")
         curves[name] = _curve(part)
         counted[name] = int(np.count_nonzero(~ignored))
-    return CocoResult(_ordered(metrics), curves, counted, limit)
+        fates[name] = _fates(detections, part["matches"], ~ignored)
+    return CocoResult(_ordered(metrics), curves, counted, limit, fates)
+
+
+def _fates(detections: DetectionSet, matches: list[_Match], counted: BoolArray) -> FatesAt:
+    """Turn pycocotools' matches into fates; it matches by falling score, so that no role depends on the threshold."""
+    roles = np.full(detections.total, UNUSED, dtype=np.int8)
+    face = np.full(detections.total, -1, dtype=np.int64)
+    for rows, matched, ignored in matches:
+        roles[rows] = np.where(ignored, NEUTRAL, np.where(matched > 0, RIGHT, FALSE))
+        face[rows] = matched - 1  # ids of annotations start at 1
+    return fixed_roles(roles, face, counted, detections.scores)
 
 
 def _no_progress() -> None:
@@ -129,7 +147,18 @@ def _run(
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
-    return {**evaluation.eval, "recalls": params.recThrs}
+    return {**evaluation.eval, "recalls": params.recThrs, "matches": _matches(evaluation.evalImgs)}
+
+
+def _matches(images: list[dict[str, Any] | None]) -> list[_Match]:
+    """Matches at IoU 0.5 over faces of every area, one entry per image with detections."""
+    found: list[_Match] = []
+    for image in images:
+        if image is not None and image["aRng"] == _EVERY_AREA and len(image["dtIds"]):
+            rows = np.asarray(image["dtIds"], dtype=np.int64) - 1  # pycocotools numbers results from 1
+            matched = np.asarray(image["dtMatches"][_IOU_50], dtype=np.int64)
+            found.append((rows, matched, np.asarray(image["dtIgnore"][_IOU_50], dtype=np.bool_)))
+    return found
 
 
 def _figures(arrays: dict[str, Any], area: int, suffix: str) -> dict[str, float]:

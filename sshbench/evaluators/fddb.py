@@ -17,6 +17,7 @@ import numpy as np
 
 from sshbench.curves import ROCCurve
 from sshbench.errors import SshbenchError
+from sshbench.evaluators.base import FALSE, RIGHT, UNUSED, Fates, fates_of
 from sshbench.evaluators.fddb_regions import Region, ellipse_region, rectangle_overlaps, region_overlaps
 from sshbench.evaluators.kuhn import official_assignment
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray
@@ -80,15 +81,59 @@ def evaluate_fddb(
         if first == last:
             steps.append(None)
             continue
-        width, height = faces.sizes[i].tolist()
-        if detections.ellipses is None:
-            overlaps = rectangle_overlaps(detections.boxes[first:last], list(drawn[i]), width, height)
-        else:
-            found = [ellipse_region(ellipse, width, height) for ellipse in detections.ellipses[first:last]]
-            overlaps = region_overlaps(found, list(drawn[i]))
+        overlaps = _overlaps(detections, faces, drawn, i)
         steps.append(_image_steps(overlaps, detections.scores[first:last], matching, discrete_iou))
     parts = tuple(_curves(steps[first:last], int(faces.offsets[last] - faces.offsets[first])) for first, last in folds)
     return replace(_curves(steps, faces.total), folds=parts)
+
+
+def _overlaps(detections: DetectionSet, faces: FaceSet, drawn: Sequence[Sequence[Region]], image: int) -> FloatArray:
+    """Return the IoU of an image's detections, in file order, with its faces: float64 (d, f)."""
+    assert faces.sizes is not None
+    rows = slice(detections.offsets[image], detections.offsets[image + 1])
+    width, height = faces.sizes[image].tolist()
+    if detections.ellipses is None:
+        return rectangle_overlaps(detections.boxes[rows], list(drawn[image]), width, height)
+    found = [ellipse_region(ellipse, width, height) for ellipse in detections.ellipses[rows]]
+    return region_overlaps(found, list(drawn[image]))
+
+
+def fddb_fates(
+    detections: DetectionSet,
+    faces: FaceSet,
+    min_score: float,
+    *,
+    matching: Matching = "official",
+    discrete_iou: float = 0.5,
+    regions: Sequence[Sequence[Region]] | None = None,
+) -> Fates:
+    """Return what became of every detection and face in the discrete score, at one threshold.
+
+    FDDB matches anew at every threshold, so that a detection's role may change with it. A detection is right where it
+    is matched with a face at an IoU strictly over `discrete_iou`, and false otherwise; every face counts.
+
+    Args:
+        detections: As for `evaluate_fddb`.
+        faces: As for `evaluate_fddb`.
+        min_score: Detections with a lower score take no part.
+        matching: As for `evaluate_fddb`.
+        discrete_iou: As for `evaluate_fddb`.
+        regions: As for `evaluate_fddb`.
+    """
+    drawn = face_regions(faces) if regions is None else regions
+    roles = np.where(detections.scores >= min_score, FALSE, UNUSED).astype(np.int8)
+    face = np.full(detections.total, -1, dtype=np.int64)
+    for i in range(len(faces)):
+        first = int(detections.offsets[i])
+        kept = np.flatnonzero(roles[first : detections.offsets[i + 1]] == FALSE)
+        if not len(kept):
+            continue
+        overlaps = _overlaps(detections, faces, drawn, i)[kept]
+        for row, column in _match(overlaps, matching, discrete_iou):
+            if overlaps[row, column] > discrete_iou:
+                roles[first + kept[row]] = RIGHT
+                face[first + kept[row]] = faces.offsets[i] + column
+    return fates_of(roles, face, np.ones(faces.total, dtype=np.bool_))
 
 
 def face_regions(faces: FaceSet) -> list[list[Region]]:
@@ -138,8 +183,9 @@ def _image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, m
         if touching[step] != seen:  # detections that touch no face change nothing
             seen = touching[step]
             kept = np.sort(order[: last[step] + 1])  # back in file order, as the official solver gets them
-            pairs = _match(overlaps[kept], matching, min_iou)
-            matched = sum(pairs), sum(value > min_iou for value in pairs)
+            chosen = overlaps[kept]
+            values = [float(chosen[pair]) for pair in _match(chosen, matching, min_iou)]
+            matched = sum(values), sum(value > min_iou for value in values)
         summed[step], discrete[step] = matched
     return _Steps(falling[last], last + 1, discrete, summed)
 
@@ -175,37 +221,47 @@ def _contested(overlaps: FloatArray, last: IntArray, best: FloatArray, matching:
     return np.flatnonzero(contested).tolist()
 
 
-def _match(overlaps: FloatArray, matching: Matching, min_iou: float) -> list[float]:
-    """Return the overlaps of the matched pairs.
+def _match(overlaps: FloatArray, matching: Matching, min_iou: float) -> list[tuple[int, int]]:
+    """Return the matched pairs (detection, face) that overlap, in the solver's order.
 
     Args:
         overlaps: float64 (d, f), the kept detections in file order.
         matching: As for `evaluate_fddb`.
         min_iou: A match counts as one face over this IoU.
     """
-    used = overlaps[np.ix_(overlaps.any(axis=1), overlaps.any(axis=0))]
+    rows, columns = np.flatnonzero(overlaps.any(axis=1)), np.flatnonzero(overlaps.any(axis=0))
+    used = overlaps[np.ix_(rows, columns)]
     if used.size == 0:
         return []
-    if used.shape[0] > used.shape[1]:
+    turned = used.shape[0] > used.shape[1]
+    if turned:
         used = used.T
+    pairs = [(i, j) for i, j in _solve(used, matching, min_iou) if used[i, j] > 0]
+    if turned:
+        pairs = [(j, i) for i, j in pairs]
+    return [(int(rows[i]), int(columns[j])) for i, j in pairs]
+
+
+def _solve(used: FloatArray, matching: Matching, min_iou: float) -> list[tuple[int, int]]:
+    """Return the pairs of a matrix with no more rows than columns; pairs that do not overlap may be among them."""
     if matching == "optimal":
-        return _optimum(used, used)
+        return _optimum(used)
     if used.shape[0] == used.shape[1] or not _may_stop_early(used):
         # The official solver finds the optimum here. Where several assignments share it (or nearly), one of them with
         # the most faces and one with the fewest are found, and if they differ, the solver itself must choose.
         bonus = _TIE * (used > min_iou)
-        most, fewest = _optimum(used + bonus, used), _optimum(used - bonus, used)
-        if sum(value > min_iou for value in most) == sum(value > min_iou for value in fewest):
+        most, fewest = _optimum(used + bonus), _optimum(used - bonus)
+        if sum(used[pair] > min_iou for pair in most) == sum(used[pair] > min_iou for pair in fewest):
             return most
-    return [value for i, j in official_assignment(used) if (value := float(used[i, j])) > 0]
+    return official_assignment(used)
 
 
-def _optimum(profit: FloatArray, used: FloatArray) -> list[float]:
-    """Return the overlaps of the pairs whose profits add up to the most."""
+def _optimum(profit: FloatArray) -> list[tuple[int, int]]:
+    """Return the pairs whose profits add up to the most."""
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(profit, maximize=True)
-    return [value for value in used[rows, columns].tolist() if value > 0]
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _may_stop_early(used: FloatArray) -> bool:

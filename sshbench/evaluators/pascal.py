@@ -15,9 +15,8 @@ import numpy as np
 from sshbench.boxes import aligned_iou
 from sshbench.curves import PRCurve, voc_area_ap
 from sshbench.errors import SshbenchError
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Roles, fixed_roles
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray, ranges
-
-_TRUE, _FALSE, _NEUTRAL = 1, 0, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class PascalResult:
         neutral: Detections on ignored faces in the last iteration.
         faces: Faces that count.
         detections: Detections that were large enough.
+        fates: What became of detections and faces in each iteration.
     """
 
     curves: tuple[PRCurve, ...]
@@ -58,6 +58,7 @@ class PascalResult:
     neutral: int
     faces: int
     detections: int
+    fates: tuple[FatesAt, ...]
 
 
 def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalRules | None = None) -> PascalResult:
@@ -89,24 +90,36 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalRules
     pairs = _pairs(image, faces)
 
     curves: list[PRCurve] = []
+    fates: list[FatesAt] = []
     shift, scale = np.zeros(2), np.ones(2)
-    outcome = np.empty(0, dtype=np.int64)
+    outcome = np.empty(0, dtype=np.int8)
     for _ in range(rules.iterations):
         best = _best_faces(boxes, faces, pairs, rules.iou_threshold)
         outcome = _outcomes(best, ignore)
         curves.append(_curve(outcome, scores, counted))
-        moved, grown = _alignment(boxes, faces.boxes, best, outcome == _TRUE)
+        fates.append(_fates(detections.scores, order, outcome, best, ~ignore))
+        moved, grown = _alignment(boxes, faces.boxes, best, outcome == RIGHT)
         boxes = _aligned(boxes, moved, grown)
         shift, scale = shift + moved, scale * grown
     return PascalResult(
         curves=tuple(curves),
         alignment=np.concatenate((shift, scale)),
-        true_positives=int((outcome == _TRUE).sum()),
-        false_positives=int((outcome == _FALSE).sum()),
-        neutral=int((outcome == _NEUTRAL).sum()),
+        true_positives=int((outcome == RIGHT).sum()),
+        false_positives=int((outcome == FALSE).sum()),
+        neutral=int((outcome == NEUTRAL).sum()),
         faces=counted,
         detections=len(boxes),
+        fates=tuple(fates),
     )
+
+
+def _fates(scores: FloatArray, order: IntArray, roles: Roles, best: IntArray, counted: BoolArray) -> FatesAt:
+    """Put roles and faces, which are by falling score, back into the detections' own order."""
+    every = np.full(len(scores), UNUSED, dtype=np.int8)
+    every[order] = roles
+    face = np.full(len(scores), -1, dtype=np.int64)
+    face[order] = best
+    return fixed_roles(every, face, counted, scores)
 
 
 def _pairs(image: IntArray, faces: FaceSet) -> tuple[IntArray, IntArray]:
@@ -131,19 +144,19 @@ def _best_faces(boxes: FloatArray, faces: FaceSet, pairs: tuple[IntArray, IntArr
     return best
 
 
-def _outcomes(best: IntArray, ignore: BoolArray) -> IntArray:
+def _outcomes(best: IntArray, ignore: BoolArray) -> Roles:
     """True positive, false positive or neutral for each detection, by falling score."""
-    outcome = np.full(len(best), _FALSE, dtype=np.int64)
+    outcome = np.full(len(best), FALSE, dtype=np.int8)
     hits = np.flatnonzero(best >= 0)
     on_ignored = ignore[best[hits]]
-    outcome[hits[on_ignored]] = _NEUTRAL
+    outcome[hits[on_ignored]] = NEUTRAL
     counted = hits[~on_ignored]
-    outcome[counted[np.unique(best[counted], return_index=True)[1]]] = _TRUE
+    outcome[counted[np.unique(best[counted], return_index=True)[1]]] = RIGHT
     return outcome
 
 
-def _curve(outcome: IntArray, scores: FloatArray, faces: int) -> PRCurve:
-    true, false = np.cumsum(outcome == _TRUE), np.cumsum(outcome == _FALSE)
+def _curve(outcome: Roles, scores: FloatArray, faces: int) -> PRCurve:
+    true, false = np.cumsum(outcome == RIGHT), np.cumsum(outcome == FALSE)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, precision = true / np.float64(faces), true / (true + false).astype(np.float64)
     return PRCurve(precision=precision, recall=recall, thresholds=scores, ap=voc_area_ap(recall, precision))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sshbench.curves import PRCurve, wider_ap
 from sshbench.errors import SshbenchError, UsageError
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, fixed_roles
 from sshbench.evaluators.matching import best_boxes
 from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
@@ -54,6 +55,7 @@ class WiderResult:
         faces: By subset, how many faces count.
         passed_over: bool (n,), the detections that count nowhere because their image has no ground-truth box; all
             False where the protocol counts them.
+        step: int64 (n,), the first threshold that keeps a detection; the number of thresholds for one that none keeps.
         findings: `images-without-faces` where detections were passed over.
     """
 
@@ -63,6 +65,7 @@ class WiderResult:
     normalised: FloatArray
     faces: Mapping[str, int]
     passed_over: BoolArray
+    step: IntArray
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -110,8 +113,34 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
         normalised=normalised,
         faces=counted,
         passed_over=passed_over,
+        step=step,
         findings=findings,
     )
+
+
+def wider_fates(result: WiderResult, detections: DetectionSet, faces: FaceSet, subset: str) -> FatesAt:
+    """Return what became of every detection and face of a subset, by the evaluation's own matching.
+
+    The first detection, by falling score, that hits a counted face is right; later ones, and those without a hit, are
+    false. Detections that no threshold keeps, or whose image is passed over, take no part.
+
+    Args:
+        result: The evaluation of `detections` and `faces`.
+        detections: As evaluated.
+        faces: As evaluated.
+        subset: Name of the subset.
+    """
+    ignore, box = faces.ignore[subset], result.match.box
+    thresholds = len(result.counts[subset])
+    used = (result.step < thresholds) & ~result.passed_over
+    hit = used & (box >= 0)
+    neutral = np.zeros(len(box), dtype=np.bool_)
+    neutral[hit] = ignore[box[hit]]
+    ranked = result.match.order[(hit & ~neutral)[result.match.order]]
+    roles = np.where(used, FALSE, UNUSED).astype(np.int8)
+    roles[neutral] = NEUTRAL
+    roles[ranked[np.unique(box[ranked], return_index=True)[1]]] = RIGHT
+    return fixed_roles(roles, box, ~ignore, detections.scores)
 
 
 def _rules(protocol: Protocol) -> WiderEvaluation:

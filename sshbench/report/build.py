@@ -13,11 +13,11 @@ from sshbench.curves import PRCurve
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation import curve_csv, evaluate_run, stored_protocol
+from sshbench.evaluators.base import Fates
 from sshbench.plotting import save_png, to_svg
 from sshbench.records import DetectionSet
 from sshbench.report.figures import curve_figure, labels_of, shown_curves
 from sshbench.report.gallery import Picture, gallery
-from sshbench.report.outcomes import Outcomes, best_f1_score, match_of, outcomes
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page
 from sshbench.runs import Run, open_run, write_atomic
@@ -96,10 +96,9 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         ) from error
     evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
     detections = run.detections().aligned(dataset.keys)
-    subset = protocol.subsets[-1].name if protocol.subsets else "all"
-    match = match_of(evaluation, detections, dataset.faces)
-    threshold = best_f1_score(detections, dataset.faces, match, subset)
-    found = outcomes(detections, dataset.faces, match, subset, threshold)
+    outcome = evaluation.outcome
+    threshold = outcome.best_f1_score()
+    found = outcome.fates(min_score=threshold)
     pictures, why = _pictures(dataset, detections, found, count)
     return RunReport(
         label=label,
@@ -108,13 +107,13 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         evaluation=evaluation,
         stages=_stages(run),
         threshold=threshold,
-        subset=subset,
+        subset=outcome.pictured,
         pictures=pictures,
         no_pictures=why,
     )
 
 
-def _pictures(dataset: Dataset, detections: DetectionSet, found: Outcomes, count: int) -> tuple[list[Picture], str]:
+def _pictures(dataset: Dataset, detections: DetectionSet, found: Fates, count: int) -> tuple[list[Picture], str]:
     if count < 1:
         return [], "none were asked for"
     pictures = gallery(dataset, detections, found, count)

@@ -11,9 +11,9 @@ import numpy as np
 
 from sshbench.datasets.base import Dataset
 from sshbench.errors import SshbenchError
+from sshbench.evaluators.base import Fates
 from sshbench.images import read_image
 from sshbench.records import BoolArray, DetectionSet, FloatArray, Image
-from sshbench.report.outcomes import Outcomes
 
 _WIDTH = 800
 _RIGHT, _MISSED, _FALSE = (158, 196, 0), (0, 176, 255), (204, 80, 230)  # BGR: green, amber, magenta
@@ -38,7 +38,7 @@ class Picture:
     data_uri: str
 
 
-def gallery(dataset: Dataset, detections: DetectionSet, found: Outcomes, count: int) -> list[Picture]:
+def gallery(dataset: Dataset, detections: DetectionSet, found: Fates, count: int) -> list[Picture]:
     """Pictures of images that are there, chosen by rule.
 
     In turn: the image with the most missed faces, the one with the most false detections, the one with the most right
@@ -68,7 +68,7 @@ def gallery(dataset: Dataset, detections: DetectionSet, found: Outcomes, count: 
     return pictures
 
 
-def _choose(dataset: Dataset, detections: DetectionSet, found: Outcomes, count: int) -> list[int]:
+def _choose(dataset: Dataset, detections: DetectionSet, found: Fates, count: int) -> list[int]:
     present = dataset.images_present()
     totals = [
         _per_image(flags, offsets)

@@ -16,15 +16,14 @@ import pytest
 from sshbench.cli import eval_steps
 from sshbench.curves import PRCurve
 from sshbench.datasets import load_dataset
+from sshbench.dispatch import Outcome, evaluate_by
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.evaluators.wider import evaluate_wider
 from sshbench.plotting import to_svg
 from sshbench.predictions.wider import write_wider
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
 from sshbench.report.figures import curve_figure
-from sshbench.report.outcomes import best_f1_score, outcomes
 from sshbench.report.published import published_methods, published_rows
 from sshbench.resources import sample_dir
 
@@ -176,24 +175,21 @@ def test_a_dataset_that_moved(tmp_path: Path) -> None:
 
 def test_outcomes_agree_with_the_evaluator() -> None:
     sample = load_dataset("sample")
-    detections = perfect(noise=1)
-    result = evaluate_wider(detections, sample.faces, load_protocol("sample"))
+    outcome = evaluate_by(perfect(noise=1), sample, load_protocol("sample"))
     for subset in ("easy", "hard"):
-        score = best_f1_score(detections, sample.faces, result.match, subset)
+        score = outcome.best_f1_score(subset)
         # The protocol's last of 1 000 thresholds keeps every detection: its counts are the evaluator's own.
-        everything = outcomes(detections, sample.faces, result.match, subset, -np.inf)
-        kept, recalled = result.counts[subset][-1].tolist()
+        everything = outcome.fates(subset)
+        kept, recalled = outcome.result.counts[subset][-1].tolist()
         assert int(everything.right.sum()) == recalled == int(everything.found.sum())
         assert int(everything.right.sum() + everything.false.sum()) == kept
-        assert int(everything.missed.sum() + everything.found.sum()) == result.faces[subset]
+        assert int(everything.missed.sum() + everything.found.sum()) == outcome.counted[subset]
         # And no other score has a larger F1.
-        assert f1(detections, sample, result, subset, score) == max(
-            f1(detections, sample, result, subset, other) for other in np.unique(detections.scores)
-        )
+        assert f1(outcome, subset, score) == max(f1(outcome, subset, other) for other in np.unique(outcome.scores))
 
 
-def f1(detections: DetectionSet, dataset: Any, result: Any, subset: str, score: float) -> float:
-    found = outcomes(detections, dataset.faces, result.match, subset, score)
+def f1(outcome: Outcome, subset: str, score: float) -> float:
+    found = outcome.fates(subset, score)
     right, false, missed = (int(flags.sum()) for flags in (found.right, found.false, found.missed))
     return 2 * right / (2 * right + false + missed)
 
@@ -205,8 +201,7 @@ def test_a_second_hit_is_false_and_a_hit_of_an_ignored_face_is_neither() -> None
         (key, Detections(np.tile(d.boxes, (2, 1)), np.concatenate((d.scores, d.scores / 2))))
         for key, d in zip(base.keys, base, strict=True)
     )
-    result = evaluate_wider(twice, sample.faces, load_protocol("sample"))
-    found = outcomes(twice, sample.faces, result.match, "easy", -np.inf)
+    found = evaluate_by(twice, sample, load_protocol("sample")).fates("easy")
     counted = sample.faces.counted("easy")
     assert (int(found.right.sum()), int(found.false.sum()), int(found.missed.sum())) == (counted, counted, 0)
 
