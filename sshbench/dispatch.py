@@ -54,6 +54,13 @@ class Outcome:
     scores: FloatArray
     fates_at: Mapping[str, FatesAt]
 
+    @property
+    def used(self) -> int:
+        """Number of detections of images that take part."""
+        if isinstance(self.result, WiderResult):
+            return len(self.scores) - int(self.result.passed_over.sum())
+        return len(self.scores)
+
     def fates(self, curve: str | None = None, min_score: float = -math.inf) -> Fates:
         """Return what became of every detection and face, by the evaluator's own matching.
 

@@ -13,7 +13,7 @@ from sshbench.contamination import Domain, domain_of
 from sshbench.curves import PRCurve
 from sshbench.datasets.base import Dataset
 from sshbench.dispatch import Curve, Outcome, Progress, evaluate_by
-from sshbench.errors import CheckFailedError, InputError, MissingDataError
+from sshbench.errors import CheckFailedError, InputError, MissingDataError, UsageError
 from sshbench.protocols import Protocol
 from sshbench.records import DetectionSet, Finding
 from sshbench.runs import METRICS, PROTOCOL, Run, write_atomic
@@ -60,7 +60,7 @@ class EvaluationRecord(BaseModel):
         images: Images that took part.
         faces: Annotated faces in them, ignored ones included.
         counted: By subset, the faces that count.
-        detections: Detections that took part.
+        detections: Detections that took part: not those of images that are unknown or passed over.
         seconds: Time from the first file read to the last figure.
         complete: False for metrics of an unfinished run.
         total_images: Images of the whole dataset: where it is larger than `images`, this is a part of it.
@@ -122,7 +122,8 @@ def evaluate(
     """Evaluate detections on a dataset by a protocol.
 
     Args:
-        detections: Of the dataset's images; aligned with them here if need be.
+        detections: Of the dataset's images, in any order. Images of the dataset without an entry, and entries of
+            unknown images, are reported as findings.
         dataset: Images and ground truth.
         protocol: The rules.
         detector: Name that the result carries.
@@ -133,9 +134,11 @@ def evaluate(
         progress: As for `evaluate_by`.
 
     Raises:
+        UsageError: No detection is of an image of the dataset.
         SshbenchError: The ground truth lacks a subset of the protocol.
     """
     began = time.perf_counter() if started is None else started
+    findings = (*findings, *_image_findings(detections, dataset, protocol, findings))
     outcome = evaluate_by(detections, dataset, protocol, progress)
     record = EvaluationRecord(
         dataset=dataset.name,
@@ -146,7 +149,7 @@ def evaluate(
         images=len(dataset.keys),
         faces=dataset.faces.total,
         counted=dict(outcome.counted),
-        detections=detections.total,
+        detections=outcome.used,
         seconds=time.perf_counter() - began,
         complete=complete,
         total_images=dataset.total_images,
@@ -156,6 +159,36 @@ def evaluate(
         warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings, *outcome.findings)),
     )
     return Evaluation(record=record, protocol=protocol, curves=outcome.curves, outcome=outcome)
+
+
+def _image_findings(
+    detections: DetectionSet, dataset: Dataset, protocol: Protocol, known: Sequence[Finding]
+) -> list[Finding]:
+    """Compare the images of detections with those of the dataset.
+
+    Raises:
+        UsageError: They have no image in common.
+    """
+    wanted, given = set(dataset.keys), set(detections.keys)
+    if wanted and given and not wanted & given:
+        raise UsageError(
+            f"no detection is of an image of {dataset.name}: the detections have keys such as "
+            f"'{detections.keys[0]}', the dataset such as '{dataset.keys[0]}'",
+            remedy="Use the dataset's own keys: `dataset.keys` lists them",
+        )
+    found: list[Finding] = []
+    codes = {finding.code for finding in known}
+    everything = set(dataset.all_keys)
+    unknown = tuple(key for key in detections.keys if key not in everything)
+    # By the protocol of PASCAL Faces, detections of other images are false positives, and its reader reports them.
+    if unknown and protocol.evaluation.kind != "pascal" and "unknown-image" not in codes:
+        text = f"{len(unknown)} images of the detections are not in {dataset.name}; their detections take no part"
+        found.append(Finding("unknown-image", text, unknown))
+    missing = tuple(key for key in dataset.keys if key not in given)
+    if missing and not codes & {"missing-image", "missing-file"}:
+        text = f"{len(missing)} images of {dataset.name} have no entry in the detections: their faces count as missed"
+        found.append(Finding("missing-image", text, missing))
+    return found
 
 
 def evaluate_run(

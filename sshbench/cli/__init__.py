@@ -84,7 +84,7 @@ def main() -> None:
         typer.echo(f"sshbench: {error}", err=True)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        typer.echo("sshbench: interrupted; what was finished is stored, the same command goes on", err=True)
+        typer.echo("sshbench: interrupted; what was finished is stored, the same command resumes", err=True)
         raise SystemExit(130) from None
     except BrokenPipeError:
         # The reader of our output went away (`| head`): no error of ours. Python must not complain at exit either.

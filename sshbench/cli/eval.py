@@ -16,7 +16,7 @@ _EPILOG = """Examples:
 
   sshbench eval --dataset sample --detector haar --out runs/haar
 
-A detector's run is kept in a folder: killed at any moment, the same command goes on where it stopped.
+A detector's run is kept in a folder: killed at any moment, the same command resumes it.
 """
 
 

@@ -14,7 +14,9 @@ from sshbench.errors import UsageError
 if TYPE_CHECKING:
     from sshbench.timing.record import TimingRecord
 
-timing_app = typer.Typer(help="Latencies nobody can dispute.", invoke_without_command=True)
+timing_app = typer.Typer(
+    help="Benchmark detector latency, with confidence intervals and a stability check.", invoke_without_command=True
+)
 
 
 @timing_app.callback()

@@ -1,4 +1,4 @@
-"""Latencies nobody can dispute: `time_detector` and what is made of its raw values.
+"""Detector latency with confidence intervals and a stability check: `time_detector` and what is made of its raw values.
 
 `clock` and `harness` measure, `statistics` sums up and judges, `record` is what is stored, `compare` sets records side
 by side, `workers` times several detectors in processes of their own, `floor` says how far from the machine's limit a

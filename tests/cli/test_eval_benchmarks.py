@@ -147,7 +147,7 @@ def test_coco_run_and_report(sshbench: Any, tmp_path: Path) -> None:
     metrics = json.loads(out)["metrics"]
     assert (metrics["AP"], metrics["AP50"], metrics["AR"]) == pytest.approx((1, 1, 1))
     assert metrics["AP/small"] is None
-    assert "detections an image" in json.loads(out)["warnings"][0]["message"]
+    assert "detections per image" in json.loads(out)["warnings"][0]["message"]
     code, out, _ = sshbench("report", tmp_path / "run", "-o", tmp_path / "report")
     assert code == 0
     assert "AR" in (tmp_path / "report" / "index.html").read_text()

@@ -1,0 +1,68 @@
+"""Detections of other images than the dataset's are never evaluated in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sshbench.datasets import Dataset, load_dataset, load_for_protocol
+from sshbench.errors import UsageError
+from sshbench.evaluation import evaluate
+from sshbench.predictions import read_predictions
+from sshbench.protocols import load_protocol
+from sshbench.records import Detections, DetectionSet
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def sample() -> Dataset:
+    return load_dataset("sample")
+
+
+def perfect(dataset: Dataset, *, keys: dict[str, str] | None = None) -> DetectionSet:
+    pairs = zip(dataset.keys, dataset.faces, strict=True)
+    names = keys or {}
+    return DetectionSet.from_images(
+        (names.get(key, key), Detections(faces.boxes, [0.9 - 0.001 * i for i in range(len(faces))]))
+        for key, faces in pairs
+    )
+
+
+def test_detections_of_no_known_image_are_refused(sample: Dataset) -> None:
+    renamed = perfect(sample, keys={key: f"{key}.jpg" for key in sample.keys})
+    with pytest.raises(UsageError, match=r"0--Portrait/.*\.jpg.*0--Portrait/"):
+        evaluate(renamed, sample, load_protocol("sample"))
+
+
+def test_some_unknown_images_are_named_and_take_no_part(sample: Dataset) -> None:
+    odd = next(key for key, faces in zip(sample.keys, sample.faces, strict=True) if len(faces) > 1)
+    whole = evaluate(perfect(sample), sample, load_protocol("sample")).record
+    record = evaluate(perfect(sample, keys={odd: "elsewhere/odd"}), sample, load_protocol("sample")).record
+    assert whole.warnings == ()
+    assert {finding.code: finding.files for finding in record.warnings} == {
+        "unknown-image": ("elsewhere/odd",),
+        "missing-image": (odd,),
+    }
+    assert record.detections == whole.detections - len(sample.faces[odd])
+    hard, best = record.metrics["AP/hard"], whole.metrics["AP/hard"]
+    assert hard is not None
+    assert best is not None
+    assert hard < best
+
+
+def test_detections_of_a_part_are_no_unknown_ones(sample: Dataset) -> None:
+    record = evaluate(perfect(sample), sample.limited(3), load_protocol("sample")).record
+    assert record.warnings == ()
+    assert record.detections == sum(len(faces) for faces in list(sample.faces)[:3])
+
+
+def test_detections_of_images_passed_over_are_not_counted() -> None:
+    protocol = load_protocol("wider")
+    dataset = load_for_protocol(protocol, GOLDEN / "wider_no_boxes")
+    detections, findings = read_predictions(GOLDEN / "wider_no_boxes/predictions/percent.zip", dataset, "wider")
+    record = evaluate(detections, dataset, protocol, findings=findings).record
+    empty = [i for i, faces in enumerate(dataset.faces) if not len(faces)]
+    assert len(empty) == 15
+    assert record.detections == detections.total - sum(len(detections[i]) for i in empty)
