@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sshbench.datasets import Dataset, load_dataset, load_for_protocol
@@ -25,8 +26,7 @@ def perfect(dataset: Dataset, *, keys: dict[str, str] | None = None) -> Detectio
     pairs = zip(dataset.keys, dataset.faces, strict=True)
     names = keys or {}
     return DetectionSet.from_images(
-        (names.get(key, key), Detections(faces.boxes, [0.9 - 0.001 * i for i in range(len(faces))]))
-        for key, faces in pairs
+        (names.get(key, key), Detections(faces.boxes, 0.9 - 0.001 * np.arange(len(faces)))) for key, faces in pairs
     )
 
 

@@ -5,11 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from sshbench.datasets.base import Dataset
 from sshbench.errors import CheckFailedError
 from sshbench.records import DetectionSet, Finding
+
+
+class Images(Protocol):
+    """What a reader must know of a dataset: the names of its images. `Dataset` has all of it.
+
+    Attributes:
+        keys: Image keys that are wanted, in order.
+        all_keys: Keys of the whole dataset.
+        image_ids: Keys by the ids of a COCO json, where there is one.
+    """
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...  # noqa: D102 - see the class
+    @property
+    def all_keys(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def image_ids(self) -> Mapping[int | str, str] | None: ...  # noqa: D102
 
 
 def format_of(path: Path, kind: str) -> str:
@@ -42,7 +58,7 @@ def set_name(path: Path) -> str:
 
 def read_predictions(
     path: Path,
-    dataset: Dataset,
+    dataset: Images,
     kind: str,
     *,
     strict: bool = False,
