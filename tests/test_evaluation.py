@@ -26,7 +26,7 @@ def perfect(dataset: Dataset, *, keys: dict[str, str] | None = None) -> Detectio
     pairs = zip(dataset.keys, dataset.faces, strict=True)
     names = keys or {}
     return DetectionSet.from_images(
-        (names.get(key, key), Detections(faces.boxes, 0.9 - 0.001 * np.arange(len(faces)))) for key, faces in pairs
+        (names.get(key, key), Detections(faces.boxes, np.linspace(0.9, 0.5, len(faces)))) for key, faces in pairs
     )
 
 
