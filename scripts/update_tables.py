@@ -8,10 +8,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from sshbench.evaluation.metrics import percent
 from sshbench.report.leaderboard import Leaderboard, collect
 from sshbench.report.leaderboard_files import write_leaderboard
 from sshbench.report.leaderboard_text import latency_text
-from sshbench.report.metrics import percent
 from sshbench.timing.plots import label_of
 from sshbench.timing.record import TimingRecord
 

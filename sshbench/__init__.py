@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sshbench.detectors.contract import detect
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
-    from sshbench.evaluation import Evaluation, evaluate
-    from sshbench.predictions.wider import read_wider
+    from sshbench.evaluation.core import Evaluation
+    from sshbench.formats.wider import read_wider
     from sshbench.protocols import load_protocol
     from sshbench.records import Detections, Faces, ImageRecord
     from sshbench.timing import time_detector
@@ -28,16 +28,16 @@ __version__ = "0.1.0"
 _WHERE = {
     "Dataset": "sshbench.datasets",
     "Detections": "sshbench.records",
-    "Evaluation": "sshbench.evaluation",
+    "Evaluation": "sshbench.evaluation.core",
     "Faces": "sshbench.records",
     "ImageRecord": "sshbench.records",
     "SshbenchError": "sshbench.errors",
     "detect": "sshbench.detectors.contract",
-    "evaluate": "sshbench.evaluation",
+    "evaluate": "sshbench.evaluation.core",
     "load_dataset": "sshbench.datasets",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
-    "read_wider": "sshbench.predictions.wider",
+    "read_wider": "sshbench.formats.wider",
     "time_detector": "sshbench.timing",
 }
 

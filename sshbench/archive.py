@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.errors import CheckFailedError, MissingDataError
+from sshbench.files import write_atomic
 from sshbench.report.build import build_report
 from sshbench.report.figures import labels_of
 from sshbench.report.measured import pixels_of_run
-from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run, write_atomic
+from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run
 
 _LARGE = "curves.csv"
 

@@ -100,3 +100,18 @@ def truncated_percent(ap: float) -> str:
         return "-"
     # Decimal of the shortest form: 0.57 is printed 0.570, though 0.57 * 1000 in binary lies just below 570.
     return str(Decimal(repr(float(ap))).quantize(Decimal("0.001"), rounding=ROUND_DOWN))
+
+
+Curve = PRCurve | ROCCurve
+"""A curve of any evaluation."""
+
+
+def curve_csv(curve: Curve) -> str:
+    """A curve as CSV, every number in its shortest exact form."""
+    if isinstance(curve, PRCurve):
+        header, columns = "recall,precision,threshold", (curve.recall, curve.precision, curve.thresholds)
+    else:
+        header = "false_positives,true_positive_rate,threshold"
+        columns = (curve.false_positives, curve.true_positive_rate, curve.thresholds)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return header + "\n" + "".join(f"{a!r},{b!r},{c!r}\n" for a, b, c in rows)

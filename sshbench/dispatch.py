@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sshbench.curves import PRCurve, ROCCurve
+from sshbench.curves import Curve, ROCCurve
 from sshbench.datasets.base import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluators.base import Fates, FatesAt, best_f1_of_fates, best_f1_of_roc
@@ -23,9 +23,8 @@ from sshbench.evaluators.wider import WiderResult, evaluate_wider, wider_fates
 from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation, Protocol, content_hash
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray
 
-Curve = PRCurve | ROCCurve
 Progress = Callable[[float], None]
-_ELLIPSE_RULE = Path(__file__).parent / "datasets" / "fddb_ellipse.toml"
+_ELLIPSE_RULE = Path(__file__).parent / "evaluators" / "fddb_ellipse.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,8 +184,8 @@ def ellipse_rule() -> dict[str, float]:
 
 
 def fit_ellipses(detections: DetectionSet) -> DetectionSet:
-    """Turn rectangles into upright ellipses by the rule of `datasets/fddb_ellipse.toml`."""
-    from sshbench.predictions.fddb import bounding_boxes
+    """Turn rectangles into upright ellipses by the rule of `evaluators/fddb_ellipse.toml`."""
+    from sshbench.formats.fddb import bounding_boxes
 
     rule = ellipse_rule()
     start, side = detections.boxes[:, :2], detections.boxes[:, 2:] - detections.boxes[:, :2]

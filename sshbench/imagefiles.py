@@ -11,8 +11,8 @@ from pathlib import Path
 from sshbench.boxes import xywh_of
 from sshbench.detectors.contract import Detector, detect_timed
 from sshbench.errors import InputError, MissingDataError, SshbenchError
+from sshbench.files import write_atomic
 from sshbench.images import IMAGE_SUFFIXES, read_image
-from sshbench.runs import write_atomic
 
 _COLOUR = (0, 200, 0)  # BGR
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sshbench.errors import InputError, UsageError
-from sshbench.resources import protocols_dir
+from sshbench.files import protocols_dir
 
 
 class _Strict(BaseModel):

@@ -15,7 +15,6 @@ name and then renamed, so that a reader never sees half a file.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
+from sshbench.files import write_atomic
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
 from sshbench.run_database import (
@@ -322,18 +322,6 @@ def is_run(path: Path) -> bool:
 def image_size(image: Image) -> tuple[int, int]:
     """Return width and height in pixels."""
     return int(image.shape[1]), int(image.shape[0])
-
-
-def write_atomic(path: Path, content: str | bytes) -> Path:
-    """Write a file beside its place and rename it there; on return it is on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return path
 
 
 def _read_identity(folder: Path) -> Identity:

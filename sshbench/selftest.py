@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.evaluation import Evaluation, evaluate
+from sshbench.evaluation.core import Evaluation, evaluate_set
 from sshbench.evaluators.pascal import PascalResult
 from sshbench.evaluators.wider import WiderResult
+from sshbench.files import golden_dir
 from sshbench.protocols import Protocol, load_protocol
-from sshbench.resources import golden_dir
 
 _WIDER_AP = 2e-15
 _PASCAL_AP = 1e-12
@@ -62,11 +62,11 @@ class GoldenSet:
             SshbenchError: A file is missing or damaged.
         """
         from sshbench.datasets import load_for_protocol
-        from sshbench.predictions import read_predictions
+        from sshbench.formats import read_predictions
 
         dataset = load_for_protocol(self.protocol, self.data)
         detections, findings = read_predictions(self.predictions, dataset, self.protocol.evaluation.kind)
-        return evaluate(detections, dataset, self.protocol, findings=findings)
+        return evaluate_set(detections, dataset, self.protocol, findings=findings)
 
     def differences(self) -> list[str]:
         """Evaluate, and return how the result differs from the official tool's; empty where it is equal."""

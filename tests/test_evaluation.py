@@ -9,8 +9,8 @@ import pytest
 
 from sshbench.datasets import Dataset, load_dataset, load_for_protocol
 from sshbench.errors import UsageError
-from sshbench.evaluation import evaluate
-from sshbench.predictions import read_predictions
+from sshbench.evaluation.core import evaluate_set
+from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
 
@@ -33,13 +33,13 @@ def perfect(dataset: Dataset, *, keys: dict[str, str] | None = None) -> Detectio
 def test_detections_of_no_known_image_are_refused(sample: Dataset) -> None:
     renamed = perfect(sample, keys={key: f"{key}.jpg" for key in sample.keys})
     with pytest.raises(UsageError, match=r"0--Portrait/.*\.jpg.*0--Portrait/"):
-        evaluate(renamed, sample, load_protocol("sample"))
+        evaluate_set(renamed, sample, load_protocol("sample"))
 
 
 def test_some_unknown_images_are_named_and_take_no_part(sample: Dataset) -> None:
     odd = next(key for key, faces in zip(sample.keys, sample.faces, strict=True) if len(faces) > 1)
-    whole = evaluate(perfect(sample), sample, load_protocol("sample")).record
-    record = evaluate(perfect(sample, keys={odd: "elsewhere/odd"}), sample, load_protocol("sample")).record
+    whole = evaluate_set(perfect(sample), sample, load_protocol("sample")).record
+    record = evaluate_set(perfect(sample, keys={odd: "elsewhere/odd"}), sample, load_protocol("sample")).record
     assert whole.warnings == ()
     assert {finding.code: finding.files for finding in record.warnings} == {
         "unknown-image": ("elsewhere/odd",),
@@ -53,7 +53,7 @@ def test_some_unknown_images_are_named_and_take_no_part(sample: Dataset) -> None
 
 
 def test_detections_of_a_part_are_no_unknown_ones(sample: Dataset) -> None:
-    record = evaluate(perfect(sample), sample.limited(3), load_protocol("sample")).record
+    record = evaluate_set(perfect(sample), sample.limited(3), load_protocol("sample")).record
     assert record.warnings == ()
     assert record.detections == sum(len(faces) for faces in list(sample.faces)[:3])
 
@@ -62,7 +62,7 @@ def test_detections_of_images_passed_over_are_not_counted() -> None:
     protocol = load_protocol("wider")
     dataset = load_for_protocol(protocol, GOLDEN / "wider_no_boxes")
     detections, findings = read_predictions(GOLDEN / "wider_no_boxes/predictions/percent.zip", dataset, "wider")
-    record = evaluate(detections, dataset, protocol, findings=findings).record
+    record = evaluate_set(detections, dataset, protocol, findings=findings).record
     empty = [i for i, faces in enumerate(dataset.faces) if not len(faces)]
     assert len(empty) == 15
     assert record.detections == detections.total - sum(len(detections[i]) for i in empty)

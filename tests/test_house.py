@@ -69,5 +69,5 @@ def test_a_circle_is_seen() -> None:
 
 def test_rooms_form_no_circle() -> None:
     rooms = graph()
-    assert {"cli", "datasets", "evaluators", "predictions", "training"} <= rooms.keys()
+    assert {"cli", "datasets", "evaluators", "formats", "training"} <= rooms.keys()
     assert circles(rooms) == set()

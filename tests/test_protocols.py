@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sshbench.errors import InputError, UsageError
+from sshbench.files import protocols_dir
 from sshbench.protocols import WiderEvaluation, load_protocol, protocol_names
-from sshbench.resources import protocols_dir
 
 WIDER = (protocols_dir() / "wider.toml").read_text()
 

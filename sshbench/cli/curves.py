@@ -32,7 +32,7 @@ def import_command(
 
       sshbench curves import eval_tools/plot/baselines
     """
-    from sshbench.published_curves import import_fddb, import_wider
+    from sshbench.published import import_fddb, import_wider
 
     report = import_wider(folder) if benchmark is _Benchmark.wider else import_fddb(folder)
     if as_json:
@@ -72,7 +72,7 @@ def list_command(
 
       sshbench curves list
     """
-    from sshbench.published_curves import stored
+    from sshbench.published import stored
 
     found = [("wider", curve) for curve in stored("wider")] + [("fddb", curve) for curve in stored("fddb")]
     if as_json:

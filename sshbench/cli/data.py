@@ -25,7 +25,7 @@ def check_command(
 
       sshbench data check wider --data ~/WIDER
     """
-    from sshbench.datasets.check import check_dataset
+    from sshbench.evaluation.check import check_dataset
     from sshbench.protocols import load_protocol
 
     report = check_dataset(load_protocol(dataset), data)
@@ -65,8 +65,8 @@ def fetch_command(
     from contextlib import contextmanager
 
     from sshbench.cli.progress import progress_bar
-    from sshbench.datasets.download import Progress
     from sshbench.datasets.fetch import dataset_source, fetch_dataset
+    from sshbench.download import Progress
 
     @contextmanager
     def bar(description: str, total: int | None) -> Iterator[Progress]:
@@ -108,7 +108,7 @@ def convert_command(
 
       sshbench data convert detections.txt results.json --from fddb --to coco --detections --truth fddb.json
     """
-    from sshbench.datasets.convert import convert, known_of
+    from sshbench.formats.convert import convert, known_of
 
     known = known_of(truth=truth, truth_format=truth_format, images=images, sizes=sizes)
     done = convert(

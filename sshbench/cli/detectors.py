@@ -55,7 +55,7 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
     from sshbench.contamination import BENCHMARKS, domain_of
     from sshbench.detectors.overrides import setting_values
     from sshbench.detectors.registry import detector_info
-    from sshbench.report.published import published_of_detector
+    from sshbench.published.tables import published_of_detector
 
     info = detector_info(name)
     content: dict[str, Any] = {

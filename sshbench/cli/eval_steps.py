@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sshbench.benchmark import evaluate_run, store_evaluation
 from sshbench.cli.progress import Bar, progress_bar
 from sshbench.contamination import BENCHMARKS
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.errors import UsageError
-from sshbench.evaluation import Evaluation, evaluate, evaluate_run, store_evaluation
-from sshbench.predictions import read_predictions, set_name
-from sshbench.predictions.wider import BoxFormat, write_wider
+from sshbench.evaluation.core import Evaluation, evaluate_set
+from sshbench.formats import read_predictions, set_name
+from sshbench.formats.wider import BoxFormat, write_wider
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
 from sshbench.runs import Identity, Run, StoredImage, create_or_resume, is_run, open_run
@@ -115,7 +116,7 @@ def from_predictions(request: Request, predictions: Path) -> Outcome:
             progress=bar.update,
         )
     with _evaluation_bar(request, dataset) as bar:
-        evaluation = evaluate(
+        evaluation = evaluate_set(
             detections,
             dataset,
             request.protocol,

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
-from sshbench.evaluation import Evaluation, EvaluationRecord
+from sshbench.evaluation.core import Evaluation
+from sshbench.evaluation.metrics import headline, percent, pivot, title_of
+from sshbench.evaluation.record import EvaluationRecord
+from sshbench.published.tables import published_methods
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
-from sshbench.report.metrics import headline, percent, pivot, title_of
-from sshbench.report.published import published_methods
 
 
 def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sshbench.cli.progress import progress_bar
 from sshbench.errors import UsageError
-from sshbench.resources import published_dir
+from sshbench.files import published_dir
 from sshbench.timing import job as jobs_of
 from sshbench.timing.compare import Ratio, compare, paired_ratios
 from sshbench.timing.job import Job

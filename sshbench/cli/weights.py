@@ -71,7 +71,7 @@ def verify_command(as_json: _AsJson = False) -> None:
       sshbench weights verify
     """
     from sshbench.detectors.weights import locate_weights, weights_files
-    from sshbench.resources import sha256_of
+    from sshbench.files import sha256_of
 
     verdicts: dict[str, str] = {}
     for entry in weights_files():
@@ -168,7 +168,7 @@ def export_command(
       sshbench weights export ssh-vgg16.safetensors -o ssh.onnx
     """
     from sshbench.errors import CheckFailedError
-    from sshbench.runs import write_atomic
+    from sshbench.files import write_atomic
     from sshbench.ssh import reference
     from sshbench.ssh.backends import Run, run_onnx
     from sshbench.ssh.onnx_graph import onnx_model
@@ -216,7 +216,7 @@ def random_command(
 
 
 def _show(path: Path, as_json: bool) -> None:
-    from sshbench.resources import sha256_of
+    from sshbench.files import sha256_of
     from sshbench.ssh.weights import load_weights
 
     weights = load_weights(path)

@@ -8,8 +8,8 @@ from pathlib import Path
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.rules import apply_rules, with_all
 from sshbench.errors import UsageError
+from sshbench.files import sample_dir
 from sshbench.protocols import Protocol, load_protocol
-from sshbench.resources import sample_dir
 
 __all__ = ["Dataset", "load_dataset", "load_for_protocol"]
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.face_cache import load_faces, save_arrays, save_faces
+from sshbench.datasets.cache import load_faces, save_faces
 from sshbench.errors import MissingDataError
-from sshbench.evaluators.fddb_regions import Region
-from sshbench.predictions.fddb import read_annotation, read_sizes
+from sshbench.evaluators.regions import Region
+from sshbench.files import cache_dir, write_arrays
+from sshbench.formats.fddb import read_annotation, read_sizes
 from sshbench.records import FaceSet, IntArray
-from sshbench.resources import cache_dir
 
 _CACHE_VERSION = "1"
 _PAGE = "http://vis-www.cs.umass.edu/fddb/"
@@ -122,7 +122,7 @@ def _save_regions(path: Path, regions: list[list[Region]]) -> None:
     flat = [region for image in regions for region in image]
     bits = [np.packbits(region.mask.ravel()) for region in flat]
     places = np.array([(r.left, r.top, *r.mask.shape) for r in flat], dtype=np.int32).reshape(-1, 4)
-    save_arrays(path, {"places": places, "bits": np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8)})
+    write_arrays(path, {"places": places, "bits": np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8)})
 
 
 def _load_regions(path: Path, faces: FaceSet) -> list[list[Region]] | None:

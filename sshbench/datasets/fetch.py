@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,9 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from sshbench.datasets.download import Download, Progress, download
 from sshbench.datasets.unpack import unpack
+from sshbench.download import Download, Progress, download
 from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError
+from sshbench.files import write_atomic
 
 Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
 """Opens a progress bar for what is done and its size in bytes, None where not known."""
@@ -246,9 +246,7 @@ def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
     text = json.dumps(record, indent=2) + "\n"
     try:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            temporary = path.with_name(f".{RECORD}.{os.getpid()}")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
+            write_atomic(path, text)
     except OSError as error:
         raise SshbenchError(f"{path} cannot be written ({error})", remedy="Look at the folder's permissions") from error
 

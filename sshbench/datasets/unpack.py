@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import stat
 import tarfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from sshbench.errors import InputError, MissingDataError, SshbenchError
+from sshbench.files import atomic_file
 
 _MAX_BYTES = 20 << 30  # several times the largest archive of `sources.toml`
 _BLOCK = 1 << 20
@@ -156,24 +156,14 @@ def _targets(names: list[str], folder: Path, archive: Path) -> list[Path]:
 def _place(member: _Member, target: Path, archive: Path) -> None:
     if _is_there(member, target):
         return
-    with _disk(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".sshbench-{os.getpid()}.tmp")
     size = 0
-    try:
-        with _disk(target):
-            out = temporary.open("wb")
-        with out:
-            for block in _blocks(member):
-                size += len(block)
-                with _disk(target):
-                    out.write(block)
+    # No wait for the disk: a file that a crash damaged is found by its checksum and unpacked again.
+    with _disk(target), atomic_file(target, sync=False) as out:
+        for block in _undamaged_blocks(member, archive):
+            size += len(block)
+            out.write(block)
         if size != member.size:
             raise _refuse(archive, member.name, f"has {size} of {member.size} bytes")
-        with _disk(target):
-            temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_there(member: _Member, target: Path) -> bool:
@@ -198,6 +188,12 @@ def _blocks(member: _Member) -> Iterator[bytes]:
         with source:
             while block := source.read(_BLOCK):
                 yield block
+
+
+def _undamaged_blocks(member: _Member, archive: Path) -> Iterator[bytes]:
+    """Yield the blocks of a member; damage is an `InputError`, so that it is not taken for an error of the disk."""
+    with _damage(archive):
+        yield from _blocks(member)
 
 
 @contextlib.contextmanager

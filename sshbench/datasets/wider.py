@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.face_cache import load_faces, save_faces
+from sshbench.datasets.cache import load_faces, save_faces
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.files import cache_dir
 from sshbench.records import FaceSet
-from sshbench.resources import cache_dir
 
 # Where copies of the dataset usually hold their annotations and images, seen from the folder a user names.
 ANNOTATION_FOLDERS = (
@@ -142,7 +142,7 @@ def _missing(root: Path, name: str) -> Path:
 
 def _parse(files: Sequence[Path], subsets: Sequence[str]) -> FaceSet:
     # Imported here: scipy.io alone takes longer than a whole evaluation from the cache.
-    from sshbench.datasets.wider_annotations import read_mat, read_text
+    from sshbench.formats.wider_truth import read_mat, read_text
 
     if files[0].suffix == ".mat":
         return read_mat(files[0], dict(zip(subsets, files[1:], strict=True)))

@@ -12,8 +12,8 @@ from sshbench.boxes import nms
 from sshbench.detectors.contract import DetectorInfo, Settings
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import UsageError
+from sshbench.files import sha256_of
 from sshbench.records import Detections, FloatArray, Image
-from sshbench.resources import sha256_of
 from sshbench.ssh.anchors import Float32Array
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.opencv_net import CascadeOutput, cascade_path, read_cascade
+from sshbench.files import sha256_of
 from sshbench.records import Detections, Image
-from sshbench.resources import sha256_of
 
 
 class HaarCascade(WeightsAdapter):

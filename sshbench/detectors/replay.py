@@ -9,7 +9,7 @@ from sshbench.datasets.base import Dataset
 from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.predictions import read_predictions, set_name
+from sshbench.formats import read_predictions, set_name
 from sshbench.records import Detections, DetectionSet, Finding, Image
 
 _KINDS = {"afw": "pascal", "sample": "wider"}  # datasets that use the text format of another one

@@ -10,7 +10,7 @@ from sshbench.detectors.contract import DetectorInfo, Settings
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.resources import sha256_of
+from sshbench.files import sha256_of
 from sshbench.ssh.preprocess import pyramid_scales
 
 _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}

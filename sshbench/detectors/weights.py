@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError
-from sshbench.resources import cache_dir, sha256_of
+from sshbench.files import cache_dir, sha256_of
 
 _TABLE = Path(__file__).with_name("weights.toml")
 _BUNDLED = Path(__file__).parents[1] / "ssh" / "trained"
@@ -116,7 +116,7 @@ def _fetch(entry: WeightsFile) -> Path:
     by_hand = f"Put the file ({entry.origin}) into a folder and add that folder to SSHBENCH_WEIGHTS"
     if os.environ.get("SSHBENCH_OFFLINE"):
         raise MissingDataError(f"{entry.name} was not found, and SSHBENCH_OFFLINE forbids downloads", remedy=by_hand)
-    from sshbench.datasets.download import download_file
+    from sshbench.download import download_file
 
     target = cache_dir("weights") / entry.name
     try:

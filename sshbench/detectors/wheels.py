@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 from sshbench.errors import DownloadError
-from sshbench.runs import write_atomic
+from sshbench.files import write_atomic
 
 _TIMEOUT = 600  # seconds
 

@@ -18,8 +18,8 @@ import numpy as np
 from sshbench.curves import ROCCurve
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, RIGHT, UNUSED, Fates, fates_of
-from sshbench.evaluators.fddb_regions import Region, ellipse_region, rectangle_overlaps, region_overlaps
 from sshbench.evaluators.kuhn import official_assignment
+from sshbench.evaluators.regions import Region, ellipse_region, rectangle_overlaps, region_overlaps
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray
 
 Matching = Literal["official", "optimal"]

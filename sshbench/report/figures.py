@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sshbench.curves import ROCCurve, truncated_percent
-from sshbench.dispatch import Curve
-from sshbench.evaluation import Evaluation
+from sshbench.curves import Curve, ROCCurve, truncated_percent
+from sshbench.evaluation.core import Evaluation
 from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, style_axes
 from sshbench.records import FloatArray
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from sshbench.contamination import Domain
 from sshbench.errors import SshbenchError, UsageError
+from sshbench.evaluation.metrics import headline
 from sshbench.protocols import Protocol
+from sshbench.published.tables import PublishedFigure, published_of_detector
 from sshbench.report.leaderboard_latency import (
     Latency,
     LeftOut,
@@ -19,8 +21,6 @@ from sshbench.report.leaderboard_latency import (
     choose_latency,
 )
 from sshbench.report.measured import Measured, read_measured
-from sshbench.report.metrics import headline
-from sshbench.report.published import PublishedFigure, published_of_detector
 from sshbench.runs import Identity
 from sshbench.timing.record import TimingRecord
 

@@ -15,13 +15,13 @@ from matplotlib.lines import Line2D
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.detectors.pixels import TOLERANCE
+from sshbench.evaluation.metrics import percent, title_of
+from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, plain_numbers, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_latency import Latency, megapixels
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
-from sshbench.report.metrics import percent, title_of
 from sshbench.report.page import environment
-from sshbench.runs import write_atomic
 
 _MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "D"}
 

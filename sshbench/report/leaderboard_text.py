@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sshbench.evaluation.metrics import percent
 from sshbench.report.leaderboard import Board, Row
 from sshbench.report.leaderboard_latency import LeftOut
-from sshbench.report.metrics import percent
 
 SCOPE_TITLES = {
     "detect": "preprocessing, network and postprocessing, without reading the image",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
 from sshbench.errors import InputError, MissingDataError
-from sshbench.evaluation import EvaluationRecord
+from sshbench.evaluation.record import EvaluationRecord
 from sshbench.protocols import Protocol
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, is_run, open_run
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sshbench.curves import PRCurve, ROCCurve
-from sshbench.dispatch import Curve
+from sshbench.curves import Curve, PRCurve, ROCCurve
 from sshbench.errors import UsageError
-from sshbench.evaluation import EvaluationRecord
-from sshbench.published_curves import cached_curves, cached_rocs
+from sshbench.evaluation.record import EvaluationRecord
+from sshbench.published import cached_curves, cached_rocs
 
 _BEST = 5
 

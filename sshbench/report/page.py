@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
-from sshbench.evaluation import Evaluation, EvaluationRecord
+from sshbench.evaluation.core import Evaluation
+from sshbench.evaluation.metrics import headline, percent, pivot, title_of
+from sshbench.evaluation.record import EvaluationRecord
 from sshbench.protocols import Protocol
+from sshbench.published.tables import published_methods
 from sshbench.report.gallery import Picture
-from sshbench.report.metrics import headline, percent, pivot, title_of
-from sshbench.report.published import published_methods
 from sshbench.runs import Identity
 
 

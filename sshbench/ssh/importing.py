@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from sshbench.errors import InputError, UsageError
-from sshbench.resources import sha256_of
+from sshbench.files import sha256_of
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import Architecture, Layer
 from sshbench.ssh.caffe import read_caffemodel

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from sshbench.errors import InputError, MissingDataError
-from sshbench.runs import write_atomic
+from sshbench.files import write_atomic
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import Architecture, Layer, from_dict
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.errors import UsageError
+from sshbench.files import sample_dir
 from sshbench.imagefiles import find_images
 from sshbench.images import read_image
-from sshbench.resources import sample_dir
 
 
 @dataclass(frozen=True, slots=True)

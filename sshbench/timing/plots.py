@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, plain_numbers, save_png, style_axes, to_svg
-from sshbench.runs import write_atomic
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 

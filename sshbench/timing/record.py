@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
 from sshbench.errors import InputError, MissingDataError
-from sshbench.runs import write_atomic
+from sshbench.files import write_atomic
 from sshbench.timing.harness import Measurement
 from sshbench.timing.statistics import summarise, unstable_because
 

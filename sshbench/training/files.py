@@ -8,8 +8,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, save_png
-from sshbench.runs import write_atomic
 from sshbench.training.state import Progress
 
 WEIGHTS = "weights.safetensors"

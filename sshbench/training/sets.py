@@ -9,11 +9,12 @@ from sshbench.contamination import BENCHMARKS
 from sshbench.datasets import Dataset, load_for_protocol
 from sshbench.detectors.contract import Detector, detect
 from sshbench.errors import UsageError
-from sshbench.evaluation import EvaluationRecord, evaluate
+from sshbench.evaluation.core import evaluate_set
+from sshbench.evaluation.metrics import headline
+from sshbench.evaluation.record import EvaluationRecord
 from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import Detections, DetectionSet
-from sshbench.report.metrics import headline
 from sshbench.training.recipe import Data
 
 
@@ -75,7 +76,7 @@ def average_precision(detector: Detector, dataset: Dataset, protocol: Protocol) 
         path = dataset.image(i).path
         assert path is not None
         found.append((key, detect(detector, read_image(path))))
-    record = evaluate(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
+    record = evaluate_set(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
     metric = headline(record.metrics, protocol.evaluation.kind)[0]
     return metric, record.metrics[metric] or 0.0, record
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sshbench.errors import IdentityError, InputError
-from sshbench.runs import write_atomic
+from sshbench.files import write_atomic
 from sshbench.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"

@@ -17,8 +17,8 @@ from sshbench.datasets import Dataset, load_dataset
 from sshbench.datasets.fddb import cached_regions
 from sshbench.evaluators.fddb import evaluate_fddb, face_regions
 from sshbench.evaluators.pascal import PascalRules, evaluate_pascal
-from sshbench.predictions.fddb import read_fddb
-from sshbench.predictions.pascal import read_pascal
+from sshbench.formats.fddb import read_fddb
+from sshbench.formats.pascal import read_pascal
 
 
 @pytest.fixture(scope="module")

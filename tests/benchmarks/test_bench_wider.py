@@ -16,18 +16,19 @@ import pytest
 
 from sshbench.cli.eval_steps import Request, from_predictions
 from sshbench.datasets import Dataset, load_dataset
-from sshbench.predictions.wider import read_wider
+from sshbench.formats.wider import read_wider
 from sshbench.protocols import load_protocol
 
 PROBE = """
 import json, resource, sys, time
 from pathlib import Path
 import sshbench
+from sshbench.evaluation.core import evaluate_set
 began = time.perf_counter()
 dataset = sshbench.load_dataset("wider", sys.argv[1])
 detections, _ = sshbench.read_wider(sys.argv[2], dataset.keys)
 read = time.perf_counter()
-record = sshbench.evaluate(detections, dataset, sshbench.load_protocol("wider")).record
+record = evaluate_set(detections, dataset, sshbench.load_protocol("wider")).record
 done = time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"detections": record.detections, "read": read - began, "evaluate": done - read, "peak_mib": peak}))

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from sshbench.files import sample_dir
 from sshbench.imagefiles import find_images
-from sshbench.resources import sample_dir
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sshbench.runs import write_atomic
+from sshbench.files import write_atomic
 
 
 @pytest.fixture(scope="module")

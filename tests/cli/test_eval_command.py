@@ -117,7 +117,7 @@ def test_unfinished_run_is_refused_unless_asked_for_and_then_marked(sshbench: An
 
 
 def test_an_unreadable_image_is_reported_and_the_run_goes_on(sshbench: Any, tmp_path: Path) -> None:
-    from sshbench.resources import sample_dir
+    from sshbench.files import sample_dir
 
     copy = tmp_path / "sample"
     shutil.copytree(sample_dir(), copy)

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sshbench import download
 from sshbench.cli.progress import progress_bar
-from sshbench.datasets import download, fetch
+from sshbench.datasets import fetch
 from sshbench.datasets.fetch import RECORD, dataset_source, fetch_dataset
 from sshbench.errors import DownloadError, InputError, UsageError
 

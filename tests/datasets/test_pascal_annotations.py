@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from sshbench.datasets.pascal import load_pascal, read_csv, read_mat
+from sshbench.datasets.pascal import load_pascal
 from sshbench.errors import InputError
+from sshbench.formats.pascal import read_csv, read_mat
 from sshbench.records import FaceSet
 
 GOLDEN = Path(__file__).parents[1] / "golden"

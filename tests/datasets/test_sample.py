@@ -12,10 +12,10 @@ import pytest
 
 from sshbench.datasets import load_dataset
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.check import check_dataset
-from sshbench.datasets.wider_annotations import read_text
+from sshbench.evaluation.check import check_dataset
+from sshbench.files import sample_dir
+from sshbench.formats.wider_truth import read_text
 from sshbench.protocols import load_protocol
-from sshbench.resources import sample_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,12 +10,12 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from sshbench.datasets import load_dataset
-from sshbench.datasets.check import check_dataset
 from sshbench.datasets.wider import load_wider
-from sshbench.datasets.wider_annotations import read_text
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.evaluation.check import check_dataset
+from sshbench.files import cache_dir, sample_dir
+from sshbench.formats.wider_truth import read_text
 from sshbench.protocols import load_protocol
-from sshbench.resources import cache_dir, sample_dir
 
 SUBSETS = {s.name: s.ground_truth for s in load_protocol("wider").subsets}
 

@@ -14,9 +14,9 @@ from sshbench.boxes import pairwise_iou
 from sshbench.detectors.contract import Detector, detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.files import sample_dir
 from sshbench.images import read_image
 from sshbench.records import Image
-from sshbench.resources import sample_dir
 
 EXPECTED = json.loads(Path(__file__).with_name("expected_boxes.json").read_text())
 """By detector and image, boxes [x1, y1, x2, y2] with the scores below and more, of a run whose pictures were looked at;

@@ -11,7 +11,7 @@ import pytest
 from sshbench.detectors import detector_info, load_detector, names
 from sshbench.detectors.overrides import changed_settings, parse_assignments, setting_values
 from sshbench.errors import UsageError
-from sshbench.resources import sample_dir
+from sshbench.files import sample_dir
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "replay"])

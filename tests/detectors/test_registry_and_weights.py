@@ -139,7 +139,7 @@ def test_a_failed_download_says_where_to_put_the_file(folders: Path, monkeypatch
     def fail(*_: object, **__: object) -> Path:
         raise DownloadError("no network")
 
-    monkeypatch.setattr("sshbench.datasets.download.download_file", fail)
+    monkeypatch.setattr("sshbench.download.download_file", fail)
     with pytest.raises(MissingDataError, match=r"no network.*https://.*SSHBENCH_WEIGHTS"):
         find_weights(FILE)
 

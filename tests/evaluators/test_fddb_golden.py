@@ -9,7 +9,7 @@ import pytest
 from sshbench.datasets import Dataset, load_dataset
 from sshbench.datasets.fddb import cached_regions
 from sshbench.evaluators.fddb import FddbResult, Matching, evaluate_fddb, roc_text
-from sshbench.predictions.fddb import read_fddb
+from sshbench.formats.fddb import read_fddb
 from sshbench.selftest import fddb_differences
 
 RECTANGLES = [

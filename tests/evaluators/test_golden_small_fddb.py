@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from sshbench import evaluate, load_dataset, load_protocol
-from sshbench.datasets.fddb import read_sizes
-from sshbench.predictions import read_predictions
+from sshbench import load_dataset, load_protocol
+from sshbench.evaluation.core import evaluate_set
+from sshbench.formats import read_predictions
+from sshbench.formats.fddb import read_sizes
 from sshbench.runs import open_run
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fddb"
@@ -65,7 +66,7 @@ def test_a_file_gives_the_tools_bytes(name: str) -> None:
     dataset = load_dataset("fddb", GOLDEN)
     detections, findings = read_predictions(detection_file(name), dataset, "fddb")
     assert findings == []
-    assert evaluate(detections, dataset, load_protocol("fddb")).outcome.texts == tool_output(name)
+    assert evaluate_set(detections, dataset, load_protocol("fddb")).outcome.texts == tool_output(name)
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -12,10 +12,11 @@ import pytest
 import sshbench
 from sshbench.datasets import load_for_protocol
 from sshbench.errors import CheckFailedError
+from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluators.wider import WiderResult, evaluate_wider
-from sshbench.predictions.wider import read_wider
-from sshbench.predictions.wider_official import read_official
-from sshbench.predictions.wider_rows import parse_batch, parse_file
+from sshbench.formats.wider import read_wider
+from sshbench.formats.wider_official import read_official
+from sshbench.formats.wider_rows import parse_batch, parse_file
 from sshbench.protocols import Protocol, load_protocol
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -56,7 +57,7 @@ def test_sets(folder: str, name: str, iou: str) -> None:
     protocol = rules(iou)
     dataset = load_for_protocol(protocol, GOLDEN / folder)
     detections, findings = sshbench.read_wider(GOLDEN / folder / "predictions" / f"{name}.zip", dataset.keys)
-    evaluation = sshbench.evaluate(detections, dataset, protocol, findings=findings)
+    evaluation = evaluate_set(detections, dataset, protocol, findings=findings)
     assert isinstance(evaluation.outcome.result, WiderResult)
     assert_golden(evaluation.outcome.result, GOLDEN / folder / "golden" / f"{name}_{iou}.npz")
 
@@ -83,7 +84,7 @@ def no_boxes(**evaluation: object) -> tuple[sshbench.Evaluation, WiderResult]:
     protocol = load_protocol("wider").with_evaluation(**evaluation)
     dataset = load_for_protocol(protocol, GOLDEN / "wider_no_boxes")
     detections, _ = read_wider(GOLDEN / "wider_no_boxes" / "predictions" / "percent.zip", dataset.keys)
-    evaluated = sshbench.evaluate(detections, dataset, protocol)
+    evaluated = evaluate_set(detections, dataset, protocol)
     assert isinstance(evaluated.outcome.result, WiderResult)
     return evaluated, evaluated.outcome.result
 

@@ -18,7 +18,7 @@ from sshbench.datasets import Dataset
 from sshbench.datasets.pascal import load_pascal
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.pascal import PascalRules, evaluate_pascal
-from sshbench.predictions.pascal import read_pascal
+from sshbench.formats.pascal import read_pascal
 from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray, offsets_of
 from sshbench.selftest import pascal_differences
 

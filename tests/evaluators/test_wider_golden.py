@@ -9,7 +9,7 @@ import pytest
 
 from sshbench.datasets import Dataset, load_dataset
 from sshbench.evaluators.wider import evaluate_wider
-from sshbench.predictions.wider import read_wider
+from sshbench.formats.wider import read_wider
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import Detections, DetectionSet, offsets_of
 from sshbench.selftest import wider_differences

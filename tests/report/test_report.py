@@ -18,14 +18,14 @@ from sshbench.curves import PRCurve
 from sshbench.datasets import load_dataset
 from sshbench.dispatch import Outcome, evaluate_by
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.files import sample_dir
+from sshbench.formats.wider import write_wider
 from sshbench.plotting import to_svg
-from sshbench.predictions.wider import write_wider
 from sshbench.protocols import load_protocol
+from sshbench.published.tables import published_methods, published_rows
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
 from sshbench.report.figures import curve_figure
-from sshbench.report.published import published_methods, published_rows
-from sshbench.resources import sample_dir
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

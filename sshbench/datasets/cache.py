@@ -1,0 +1,47 @@
+"""Ground truth as an npz: plain arrays, no pickles, written atomically."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.errors import SshbenchError
+from sshbench.files import write_arrays
+from sshbench.records import FaceSet
+
+
+def save_faces(path: Path, faces: FaceSet) -> None:
+    """Write ground truth to `path`; a reader never sees half a file."""
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "keys": np.frombuffer("\n".join(faces.keys).encode(), dtype=np.uint8),
+        "offsets": faces.offsets,
+        "boxes": faces.boxes,
+        **({} if faces.ellipses is None else {"ellipses": faces.ellipses}),
+        **({} if faces.sizes is None else {"sizes": faces.sizes}),
+        **{f"ignore/{name}": flags for name, flags in faces.ignore.items()},
+        **{f"attribute/{name}": values for name, values in faces.attributes.items()},
+    }
+    write_arrays(path, arrays)
+
+
+def load_faces(path: Path) -> FaceSet | None:
+    """Read what `save_faces` wrote; None where it is absent or damaged, so that the caller makes it again."""
+    try:
+        # Opened here, because np.load leaves a file that is no npz open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            names = arrays.files
+            text = arrays["keys"].tobytes().decode()
+            return FaceSet(
+                keys=tuple(text.split("\n")) if text else (),
+                offsets=arrays["offsets"],
+                boxes=arrays["boxes"],
+                ignore={n.removeprefix("ignore/"): arrays[n] for n in names if n.startswith("ignore/")},
+                attributes={n.removeprefix("attribute/"): arrays[n] for n in names if n.startswith("attribute/")},
+                ellipses=arrays["ellipses"] if "ellipses" in names else None,
+                sizes=arrays["sizes"] if "sizes" in names else None,
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, SshbenchError):
+        return None

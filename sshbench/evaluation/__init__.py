@@ -1,0 +1,1 @@
+"""The registry of benchmarks, and evaluations by their rules."""

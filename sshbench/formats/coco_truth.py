@@ -1,0 +1,260 @@
+"""Ground truth as COCO json: images, annotations with every attribute, and a category of faces."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.boxes import xywh_of
+from sshbench.errors import InputError, UsageError
+from sshbench.files import write_atomic
+from sshbench.formats.base import Content, Format, Known, Losses, ellipse_losses, read_json, strip_suffix, with_suffix
+from sshbench.formats.coco import box_of, number_of, read_coco_results
+from sshbench.records import FaceSet, FloatArray, offsets_of
+
+_REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
+
+
+# What an annotation may hold beside COCO's own fields, as WIDER FACE's attributes: kept for subsets by rule.
+_OWN_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "ellipse"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CocoTruth:
+    """Ground truth of a COCO json.
+
+    Attributes:
+        faces: Images by rising id; crowds are ignored under `all`.
+        suffix: What all file names end with, or "" where they differ: then the keys hold theirs.
+        image_ids: Keys by image id.
+        category_id: The category of faces.
+    """
+
+    faces: FaceSet
+    suffix: str
+    image_ids: dict[int | str, str]
+    category_id: Any
+
+
+def read_coco(path: Path, category: str = "face") -> CocoTruth:
+    """Read ground truth.
+
+    Args:
+        path: The json file.
+        category: Name of the category of faces.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A field is missing or wrong; the text names it.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError("is no ground truth", file=path, remedy=_REMEDY)
+    images = _images(content, path)
+    names = [str(image["file_name"]) for image in images]
+    suffixes = {Path(name).suffix for name in names}
+    suffix = suffixes.pop() if len(suffixes) == 1 else ""
+    keys = [name[: len(name) - len(suffix)] for name in names]
+    if len(set(keys)) < len(keys):
+        raise InputError("two images have one file_name", file=path, field="images", remedy="Name each image once")
+    wanted = _category(content, path, category)
+    index = {image["id"]: i for i, image in enumerate(images)}
+    rows: list[dict[str, Any]] = []
+    where: list[int] = []
+    for n, entry in enumerate(_list(content, "annotations", path)):
+        field = f"annotations[{n}]"
+        if not isinstance(entry, dict):
+            raise InputError("is no annotation", file=path, field=field, value=entry, remedy=_REMEDY)
+        if entry.get("category_id") != wanted:
+            continue
+        image = index.get(entry["image_id"]) if isinstance(entry.get("image_id"), int | str) else None
+        if image is None:
+            value = entry.get("image_id")
+            raise InputError("is of no image", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
+        # Official annotations have faces of negative width (one in WIDER FACE val): they stay what they are.
+        box = box_of(entry.get("bbox"), path, f"{field}.bbox", inside_out=True)
+        area = number_of(entry.get("area", box[2] * box[3]), path, f"{field}.area")
+        crowd = entry.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            raise InputError("must be 0 or 1", file=path, field=f"{field}.iscrowd", value=crowd, remedy="Mend it")
+        rows.append({**entry, "bbox": box, "area": area, "iscrowd": crowd})
+        where.append(image)
+    order = np.argsort(np.array(where, dtype=np.int64), kind="stable")
+    ordered = [rows[i] for i in order.tolist()]
+    boxes = np.array([row["bbox"] for row in ordered], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    faces = FaceSet(
+        keys=tuple(keys),
+        offsets=offsets_of(np.bincount(np.array(where, dtype=np.int64), minlength=len(keys))),
+        boxes=boxes,
+        ignore={"all": np.array([bool(row["iscrowd"]) for row in ordered], dtype=np.bool_)},
+        attributes=_attributes(ordered),
+        sizes=_sizes(images),
+        ellipses=_ellipses(ordered, path),
+        areas=np.array([row["area"] for row in ordered], dtype=np.float64),
+    )
+    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+
+
+def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+    images = _list(content, "images", path)
+    seen: set[int | str] = set()
+    for n, image in enumerate(images):
+        if not isinstance(image, dict) or not isinstance(image.get("id"), int | str):
+            raise InputError("has no id", file=path, field=f"images[{n}].id", value=image, remedy=_REMEDY)
+        if not isinstance(image.get("file_name"), str) or not image["file_name"]:
+            raise InputError("has no file name", file=path, field=f"images[{n}].file_name", remedy=_REMEDY)
+        if image["id"] in seen:
+            raise InputError("is there twice", file=path, field=f"images[{n}].id", value=image["id"], remedy=_REMEDY)
+        seen.add(image["id"])
+    # pycocotools goes through images by rising id: equal scores keep that order. Numbers before names.
+    return sorted(images, key=lambda image: (isinstance(image["id"], str), image["id"]))
+
+
+def _category(content: dict[str, Any], path: Path, name: str) -> Any:
+    categories = [c for c in _list(content, "categories", path) if isinstance(c, dict) and "id" in c]
+    named = [c for c in categories if str(c.get("name", "")).lower() == name.lower()]
+    if not named and len(categories) == 1:
+        named = categories
+    if len(named) != 1:
+        raise InputError(
+            f"has no single category '{name}'",
+            file=path,
+            field="categories",
+            value=[c.get("name") for c in categories],
+            remedy="Name the category of faces by [layout] category = ... in a protocol of your own",
+        )
+    return named[0]["id"]
+
+
+def _list(content: dict[str, Any], name: str, path: Path) -> list[Any]:
+    value = content.get(name)
+    if not isinstance(value, list):
+        raise InputError("is missing or no list", file=path, field=name, remedy=_REMEDY)
+    return value
+
+
+def _attributes(rows: list[dict[str, Any]]) -> dict[str, npt.NDArray[np.int8]]:
+    """Fields that every annotation has and that hold small whole numbers, for example blur."""
+    names = [name for name in rows[0] if name not in _OWN_FIELDS] if rows else []
+    return {
+        name: np.array([row[name] for row in rows], dtype=np.int8)
+        for name in names
+        if all(type(row.get(name)) is int and -128 <= row[name] < 128 for row in rows)
+    }
+
+
+def _ellipses(rows: list[dict[str, Any]], path: Path) -> FloatArray | None:
+    """Ellipses that a conversion from FDDB kept beside the boxes."""
+    if not rows or not all(isinstance(row.get("ellipse"), list) and len(row["ellipse"]) == 5 for row in rows):
+        return None
+    return np.array([[number_of(number, path, "ellipse") for number in row["ellipse"]] for row in rows])
+
+
+def _sizes(images: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:
+    sizes = [(image.get("width"), image.get("height")) for image in images]
+    if not all(type(number) is int and number > 0 for size in sizes for number in size):
+        return None
+    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
+
+
+def _read_truth(path: Path, known: Known) -> Content:
+    """Images by rising id."""
+    truth = read_coco(path)
+    content = Content(
+        names=tuple(f"{key}{truth.suffix}" for key in truth.faces.keys),
+        faces=truth.faces,
+        sizes=truth.faces.sizes,
+        image_ids=tuple(truth.image_ids),
+        category_id=truth.category_id,
+    )
+    return known.complete(content)
+
+
+def _read_detections(path: Path, known: Known) -> Content:
+    """Ids are those of the ground truth; without it every result must hold a `file_name`."""
+    truth = known.truth
+    if truth is not None:
+        ids = dict(zip(truth.image_ids, truth.keys, strict=True)) if truth.image_ids is not None else None
+        detections, _ = read_coco_results(path, truth.keys, ids)
+        return known.complete(Content(truth.names, detections=detections))
+    content = read_json(path)
+    entries = content.get("annotations") if isinstance(content, dict) else content
+    listed = entries if isinstance(entries, list) else []
+    names = dict.fromkeys(str(e["file_name"]) for e in listed if isinstance(e, dict) and "file_name" in e)
+    if listed and not names:
+        raise UsageError("the results name their images by id only", remedy="Give the ground truth's json by --truth")
+    keys = tuple(strip_suffix(name) for name in names)
+    detections, _ = read_coco_results(path, keys, None)
+    return known.complete(Content(tuple(names), detections=detections))
+
+
+def _write_truth(content: Content, path: Path) -> Losses:
+    """Attributes and ellipses become fields of the annotations; ignored faces become crowds."""
+    faces = content.faces
+    assert faces is not None
+    ids = content.image_ids or tuple(range(1, len(faces) + 1))
+    xywh = xywh_of(faces.boxes)
+    areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
+    crowd = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
+    fields: dict[str, list[Any]] = {
+        "image_id": [ids[i] for i in np.repeat(np.arange(len(faces)), np.diff(faces.offsets)).tolist()],
+        "category_id": [content.category_id] * faces.total,
+        "bbox": plain(xywh),
+        "area": plain(areas),
+        "iscrowd": crowd.astype(int).tolist(),
+        **{name: values.tolist() for name, values in faces.attributes.items()},
+    }
+    if faces.ellipses is not None:
+        fields["ellipse"] = plain(faces.ellipses)
+    images: list[dict[str, Any]] = []
+    for i, name in enumerate(content.names):
+        image: dict[str, Any] = {"id": ids[i], "file_name": with_suffix(name)}
+        if content.sizes is not None:
+            image["width"], image["height"] = content.sizes[i].tolist()
+        images.append(image)
+    annotations = [
+        {"id": n, **dict(zip(fields, row, strict=True))}
+        for n, row in enumerate(zip(*fields.values(), strict=True), start=1)
+    ]
+    categories = [{"id": content.category_id, "name": "face", "supercategory": "person"}]
+    write_atomic(path, json.dumps({"images": images, "annotations": annotations, "categories": categories}) + "\n")
+    return []
+
+
+def _write_detections(content: Content, path: Path) -> Losses:
+    """Results as COCO's own tool reads them, with the image's name beside its id."""
+    detections = content.detections
+    assert detections is not None
+    ids = content.image_ids or tuple(range(1, len(detections) + 1))
+    xywh = plain(xywh_of(detections.boxes))
+    image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets)).tolist()
+    results = [
+        {
+            "image_id": ids[i],
+            "file_name": with_suffix(content.names[i]),
+            "category_id": content.category_id,
+            "bbox": box,
+            "score": score,
+        }
+        for i, box, score in zip(image, xywh, detections.scores.tolist(), strict=True)
+    ]
+    write_atomic(path, json.dumps(results) + "\n")
+    empty = len(detections) - len(set(image))
+    losses = [f"{empty} images without detections were left out"] if empty and content.image_ids is None else []
+    return [*ellipse_losses(content), *losses]
+
+
+def plain(values: FloatArray) -> Any:
+    """Nested lists in which whole numbers are ints, so that files stay short."""
+    if values.size and np.all(values == np.rint(values)) and np.all(np.abs(values) < 2**53):
+        return values.astype(np.int64).tolist()
+    return values.tolist()
+
+
+FORMAT = Format("COCO json", _read_truth, _read_detections, _write_truth, _write_detections)

@@ -1,0 +1,115 @@
+"""Conversion between WIDER text, FDDB, PASCAL Faces and AFW, COCO json and YOLO text: ground truth and detections.
+
+One module a format; to add one, write its module and name it here. Every writer says what its format could not hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshbench.errors import UsageError
+from sshbench.formats import coco_truth as coco_json
+from sshbench.formats import fddb as fddb_text
+from sshbench.formats import pascal as pascal_text
+from sshbench.formats import wider_truth as wider_text
+from sshbench.formats import yolo as yolo_text
+from sshbench.formats.base import Content, Format, Known, read_size_list
+
+__all__ = ["FORMATS", "Content", "Conversion", "Known", "convert", "known_of"]
+
+FORMATS: dict[str, Format] = {
+    "wider": wider_text.FORMAT,
+    "fddb": fddb_text.FORMAT,
+    "pascal": pascal_text.FORMAT,
+    "afw": pascal_text.FORMAT,
+    "coco": coco_json.FORMAT,
+    "yolo": yolo_text.FORMAT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was converted.
+
+    Attributes:
+        images: Images.
+        rows: Faces or detections.
+        losses: What the target could not hold, a sentence each; empty where nothing was lost.
+    """
+
+    images: int
+    rows: int
+    losses: tuple[str, ...]
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    source_format: str,
+    target_format: str,
+    detections: bool = False,
+    known: Known | None = None,
+    overwrite: bool = False,
+) -> Conversion:
+    """Convert a file or folder of ground truth, or of detections.
+
+    Args:
+        source: What to read.
+        target: What to write.
+        source_format: One of `FORMATS`.
+        target_format: One of `FORMATS`.
+        detections: They are detections, not ground truth.
+        known: What is known of the images beside the source.
+        overwrite: Replace a target that is there.
+
+    Raises:
+        UsageError: There is no such format, the target is there, or the target needs something that is not known.
+        MissingDataError: The source is not there.
+        InputError: The source is damaged; the text names the line or field.
+    """
+    reader, writer = _format(source_format), _format(target_format)
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already", remedy="Use --overwrite, or name another target")
+    if target.exists() and target.resolve() == source.resolve():
+        raise UsageError("source and target are the same", remedy="Name another target")
+    known = known or Known()
+    content = (reader.read_detections if detections else reader.read_truth)(source, known)
+    losses = (writer.write_detections if detections else writer.write_truth)(content, target)
+    return Conversion(len(content.keys), content.total, tuple(losses))
+
+
+def known_of(
+    *, truth: Path | None = None, truth_format: str | None = None, images: Path | None = None, sizes: Path | None = None
+) -> Known:
+    """Gather what is known of the images.
+
+    Args:
+        truth: Ground truth of the same images.
+        truth_format: Its format; None guesses by the file's name.
+        images: Folder of the images, for their sizes.
+        sizes: List `name width height`.
+
+    Raises:
+        MissingDataError: A file is not there.
+        InputError: A file is damaged.
+    """
+    known = Known(images=images, sizes={} if sizes is None else read_size_list(sizes))
+    if truth is None:
+        return known
+    return Known(_format(truth_format or _guess(truth)).read_truth(truth, known), images, known.sizes)
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise UsageError(f"there is no format '{name}'", remedy=f"Known: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _guess(path: Path) -> str:
+    if path.is_dir():
+        return "yolo"
+    if path.suffix == ".txt":
+        return "fddb" if "ellipse" in path.name.lower() else "wider"
+    return {".json": "coco", ".csv": "pascal", ".mat": "pascal"}.get(path.suffix, "wider")

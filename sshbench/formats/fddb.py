@@ -1,0 +1,280 @@
+"""FDDB's text files: detections (rectangles or ellipses), annotations and lists of sizes.
+
+One block per image: its name, a count, then one row per region, `x y w h score` or `major minor angle x y score`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sshbench.boxes import sides_of, xywh_of
+from sshbench.errors import InputError
+from sshbench.files import read_plain_or_gz, write_atomic
+from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, shortest, size_losses
+from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
+
+_RECTANGLE, _ELLIPSE = 5, 6
+_REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major minor angle x y score'"
+
+
+def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+    """Read a detection file (plain or .gz); line ends may be LF or CRLF.
+
+    Args:
+        path: The file.
+        keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
+
+    Returns:
+        Detections aligned with `keys`, those of each image in the order of the file; and what was found on the way.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    read = read_fddb_file(path)
+    names = read.keys
+    known, there = set(keys), set(names)
+    findings = []
+    if missing := tuple(key for key in keys if key not in there):
+        findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
+    if [name for name in names if name in known] != [key for key in keys if key in there]:
+        text = "images are in another order than the dataset's: they were matched by name, the official tool would not"
+        findings.append(Finding("image-order", text))
+    if unknown := tuple(name for name in names if name not in known):
+        text = f"{len(unknown)} blocks are of images that the dataset does not have; they were not read"
+        findings.append(Finding("unknown-image", text, unknown))
+        if len(unknown) == len(names):
+            raise InputError("no block is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+    return read.aligned(keys), findings
+
+
+def read_fddb_file(path: Path) -> DetectionSet:
+    """Read a detection file as it is: images, and the detections of each, in the order of the file.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
+    _check_names(path, names)
+    _check_numbers(path, names, counts, table)
+    if table.shape[1] == _RECTANGLE:
+        boxes, ellipses = table[:, :4].copy(), None
+        boxes[:, 2:] += boxes[:, :2]
+    else:
+        ellipses = table[:, :5]
+        boxes = bounding_boxes(ellipses)
+    return DetectionSet(tuple(names), offsets_of(counts), boxes, table[:, -1].copy(), ellipses)
+
+
+def read_annotation(paths: Sequence[Path]) -> FaceSet:
+    """Read FDDB's annotation: the merged file, or the fold files in order.
+
+    Raises:
+        InputError: A line is wrong; the text names it.
+    """
+    names: list[str] = []
+    counts: list[int] = []
+    tables: list[FloatArray] = []
+    for path in paths:
+        more, sizes, table = read_blocks(path, (_ELLIPSE,))
+        names += more
+        _check_names(path, names)
+        counts += sizes.tolist()
+        tables.append(table)
+        _check_numbers(path, more, sizes, table)
+    ellipses = np.concatenate(tables)[:, :5] if tables else np.empty((0, 5))
+    ignore = np.zeros(len(ellipses), dtype=np.bool_)
+    return FaceSet(
+        tuple(names), offsets_of(counts), bounding_boxes(ellipses), {"all": ignore}, ellipses=ellipses, sizes=None
+    )
+
+
+def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
+    """Read a list of image sizes, one line `name width height` per image: int64 (images, 2) in the order of `keys`.
+
+    Raises:
+        InputError: A line is wrong, or an image is not in the list.
+    """
+    sizes: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            name, width, height = parts[0], int(parts[1]), int(parts[2])
+        except (IndexError, ValueError) as error:
+            remedy = "Write 'name width height'"
+            raise InputError("invalid size", file=path, line=number, value=line, remedy=remedy) from error
+        sizes[name] = (width, height)
+    missing = [key for key in keys if key not in sizes]
+    if missing:
+        raise InputError(f"{len(missing)} images are not in the list", file=path, value=missing[0], remedy="Add them")
+    return np.array([sizes[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+
+
+def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArray, FloatArray]:
+    """Read the names, counts and rows of all blocks of a file.
+
+    Args:
+        path: The file, plain or .gz.
+        widths: Numbers a row may have; all rows have the same.
+
+    Raises:
+        InputError: A count, a row or a number is wrong; the text names the line.
+    """
+    lines = _text(path).split("\n")
+    names: list[str] = []
+    counts: list[int] = []
+    rows: list[str] = []
+    at = 0
+    while at < len(lines):
+        name = lines[at].strip()
+        if not name:
+            at += 1
+            continue
+        count = _count(lines, at + 1, path)
+        block = lines[at + 2 : at + 2 + count]
+        if len(block) < count:
+            raise InputError(f"{name} has {len(block)} of {count} rows", file=path, line=at + 2, remedy=_REMEDY)
+        names.append(name)
+        counts.append(count)
+        rows += block
+        at += 2 + count
+    return names, np.array(counts, dtype=np.int64), _table(rows, widths, lines, path)
+
+
+def _table(rows: list[str], widths: tuple[int, ...], lines: list[str], path: Path) -> FloatArray:
+    if not rows:
+        return np.empty((0, widths[0]))
+    split = [row.split() for row in rows]
+    width = len(split[0])
+    if width in widths and all(len(fields) == width for fields in split):
+        try:
+            return np.array([float(field) for fields in split for field in fields]).reshape(-1, width)
+        except ValueError:
+            pass
+    raise _wrong_row(split, widths, lines, path)
+
+
+def _wrong_row(split: list[list[str]], widths: tuple[int, ...], lines: list[str], path: Path) -> InputError:
+    """Return the error for the first row that is not like the others, with its line in the file."""
+    width = len(split[0]) if len(split[0]) in widths else widths[0]
+    wrong = (
+        number
+        for number, line in enumerate(lines, start=1)
+        if len(fields := line.split()) > 1 and (len(fields) != width or not all(map(_is_number, fields)))
+    )
+    number = next(wrong, 1)
+    allowed = " or ".join(map(str, widths))
+    return InputError(f"expected {allowed} numbers", file=path, line=number, value=lines[number - 1], remedy=_REMEDY)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _count(lines: list[str], at: int, path: Path) -> int:
+    text = lines[at].strip() if at < len(lines) else ""
+    if not text.isdecimal():
+        raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=_REMEDY)
+    return int(text)
+
+
+def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatArray) -> None:
+    bad = ~np.isfinite(table).all(axis=1)
+    if table.shape[1] == _ELLIPSE:
+        bad |= (table[:, :2] < 0).any(axis=1)  # the official tool aborts on a negative radius
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        image = int(np.searchsorted(np.cumsum(counts), row, side="right"))
+        raise InputError(
+            f"a region of {names[image]} is not finite or has a negative radius",
+            file=path,
+            value=table[row].tolist(),
+            remedy="Fix or remove it",
+        )
+
+
+def bounding_boxes(ellipses: FloatArray) -> FloatArray:
+    """Compute the tight boxes of ellipses: float64 (n, 4) corners."""
+    major, minor, angle, x, y = ellipses.T
+    half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
+    half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
+    return np.column_stack((x - half_width, y - half_height, x + half_width, y + half_height))
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
+
+
+def _text(path: Path) -> str:
+    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace")
+
+
+def _read_truth(path: Path, known: Known) -> Content:
+    """One file: the merged annotation, or one fold."""
+    faces = read_annotation([path])
+    return known.complete(Content(faces.keys, faces=faces))
+
+
+def _read_detections(path: Path, known: Known) -> Content:
+    """Rectangles keep x y w h; ellipses also have their bounding boxes."""
+    detections = read_fddb_file(path)
+    if known.keys is not None:
+        detections = detections.aligned(known.keys)
+    return known.complete(Content(detections.keys, detections=detections))
+
+
+def _write_truth(content: Content, path: Path) -> Losses:
+    """FDDB's faces are ellipses: boxes become the ones inscribed in them."""
+    faces = content.faces
+    assert faces is not None
+    losses: Losses = []
+    ellipses = faces.ellipses
+    if ellipses is None:
+        ellipses = inscribed(faces.boxes)
+        if len(ellipses):
+            losses.append(f"{len(ellipses)} boxes became the upright ellipses inscribed in them")
+    write_atomic(path, _blocks(content.keys, faces.offsets, np.column_stack((ellipses, np.ones(len(ellipses))))))
+    ignored = int(faces.ignore["all"].sum()) if "all" in faces.ignore else 0
+    if ignored:
+        losses.append(f"{ignored} ignored faces became ordinary ones")
+    return [*losses, *attribute_losses(content), *size_losses(content)]
+
+
+def _write_detections(content: Content, path: Path) -> Losses:
+    """Ellipses where the detections have them, else rectangles."""
+    detections = content.detections
+    assert detections is not None
+    regions = xywh_of(detections.boxes) if detections.ellipses is None else detections.ellipses
+    write_atomic(path, _blocks(content.keys, detections.offsets, np.column_stack((regions, detections.scores))))
+    return []
+
+
+def inscribed(boxes: FloatArray) -> FloatArray:
+    """Upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side."""
+    sides = sides_of(boxes)
+    upright = sides[:, 1] >= sides[:, 0]
+    major, minor = sides.max(axis=1, initial=0) / 2, sides.min(axis=1, initial=np.inf) / 2
+    return np.column_stack((major, minor, np.where(upright, np.pi / 2, 0.0), boxes[:, :2] + sides / 2))
+
+
+def _blocks(keys: Sequence[str], offsets: IntArray, table: FloatArray) -> str:
+    lines: list[str] = []
+    for i, key in enumerate(keys):
+        rows = table[offsets[i] : offsets[i + 1]].tolist()
+        lines += [key, str(len(rows)), *(" ".join(map(shortest, row)) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+FORMAT = Format("FDDB text", _read_truth, _read_detections, _write_truth, _write_detections)

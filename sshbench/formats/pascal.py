@@ -1,0 +1,296 @@
+"""PASCAL Faces and AFW: annotations as CSV or `.mat`, and detections, one line `image score x1 y1 x2 y2` each.
+
+Source: evaluation toolbox of Mathias et al., Face detection without bells and whistles, ECCV 2014. Its old annotations
+have four columns per face; it pads them with 0 0, that is, no old face is ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sshbench.errors import InputError, UsageError
+from sshbench.files import read_plain_or_gz, write_atomic
+from sshbench.formats.base import (
+    Content,
+    Format,
+    Known,
+    Losses,
+    attribute_losses,
+    ellipse_losses,
+    shortest,
+    size_losses,
+    strip_suffix,
+)
+from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
+
+_TRUTH_REMEDY = "Get it again from the evaluation toolbox"
+_REMEDY = "A line is 'image score x1 y1 x2 y2'"
+
+
+def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+    """Read a detection file (plain or .gz).
+
+    Args:
+        path: The file.
+        keys: The dataset's image names without suffix, in order.
+
+    Returns:
+        Detections of `keys`, in order, then of images that the dataset does not have (false positives by the
+        protocol); and what was found on the way.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    names, table = _read_rows(path)
+    index = {key: i for i, key in enumerate(keys)}
+    unknown = tuple(dict.fromkeys(name for name in names if name not in index))
+    for name in unknown:
+        index[name] = len(index)
+    findings = []
+    if unknown:
+        text = f"{len(unknown)} images are not in the dataset: their detections are false positives"
+        findings.append(Finding("unknown-image", text, unknown))
+    if names and len(unknown) == len(set(names)):
+        raise InputError("no detection is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+    image = np.array([index[name] for name in names], dtype=np.int64)
+    return _by_image((*keys, *unknown), image, table), findings
+
+
+def read_pascal_file(path: Path) -> DetectionSet:
+    """Read a detection file as it is: images in the order in which they first appear.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is wrong; the text names it.
+    """
+    names, table = _read_rows(path)
+    index = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return _by_image(tuple(index), np.array([index[name] for name in names], dtype=np.int64), table)
+
+
+def _by_image(keys: tuple[str, ...], image: IntArray, table: FloatArray) -> DetectionSet:
+    order = np.argsort(image, kind="stable").astype(np.int64)
+    counts = np.bincount(image, minlength=len(keys))
+    return DetectionSet(keys, offsets_of(counts), table[order, 1:], table[order, 0], positions=order)
+
+
+def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
+    names: list[str] = []
+    numbers: list[list[float]] = []
+    for number, line in enumerate(_lines(path), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            values = [float(field) for field in fields[1:6]]
+        except ValueError:
+            values = []
+        if len(fields) < 6 or len(values) < 5 or not np.isfinite(values).all():
+            raise InputError("is no detection", file=path, line=number, value=line, remedy=_REMEDY)
+        names.append(strip_suffix(fields[0]))
+        numbers.append(values)
+    return names, np.array(numbers).reshape(-1, 5)
+
+
+def _lines(path: Path) -> list[str]:
+    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace").splitlines()
+
+
+def read_csv(path: Path) -> FaceSet:
+    """Read an annotation as CSV with the columns `image,x1,y1,x2,y2,f4,ignore`.
+
+    Args:
+        path: The file; rows of one image need not follow each other.
+
+    Returns:
+        Ground truth with the flags `all`, images in the order of their first row.
+
+    Raises:
+        InputError: A column is missing or a number cannot be read; the text names the line.
+    """
+    rows: list[tuple[str, list[float], bool]] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            try:
+                box = [float(row[column]) for column in ("x1", "y1", "x2", "y2")]
+                if not np.isfinite(box).all():
+                    raise ValueError("not finite")
+                rows.append((strip_suffix(row["image"]), box, bool(int(row["ignore"]))))
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(
+                    "invalid row, expected 'image,x1,y1,x2,y2,f4,ignore'",
+                    file=path,
+                    line=reader.line_num,
+                    value=dict(row),
+                    remedy="Export the annotation again",
+                ) from error
+    return _face_set(rows, list(dict.fromkeys(name for name, _, _ in rows)))
+
+
+def read_mat(path: Path) -> FaceSet:
+    """Read an annotation as `.mat`.
+
+    Known are the toolbox's `Annotations`, a structure array with one entry per image (`imgname`; `objects`: one row
+    per face, `x1 y1 x2 y2` in the old annotations, `x1 y1 x2 y2 f4 ignore` in the new ones), and AFW's own `anno`, a
+    cell array with one row per image (name; one cell `[x1 y1; x2 y2]` per face). An image may have no faces.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Ground truth with the flags `all`, images in the file's order.
+
+    Raises:
+        InputError: The file is damaged, or holds something else; the text names the field and its value.
+    """
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(str(path))
+    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
+        raise InputError(f"cannot be read as a .mat file ({error})", file=path, remedy=_TRUTH_REMEDY) from error
+    rows: list[tuple[str, list[float], bool]] = []
+    keys: dict[str, None] = {}
+    for field, name, table in (
+        _toolbox_images(content, path) if "Annotations" in content else _afw_images(content, path)
+    ):
+        key = strip_suffix(name)
+        if not key or key in keys:
+            raise InputError("the image has no name, or one seen before", file=path, field=field, value=name)
+        keys[key] = None
+        rows += [(key, row[:4], bool(row[5])) for row in table.tolist()]
+    return _face_set(rows, list(keys))
+
+
+def _toolbox_images(content: dict[str, Any], path: Path) -> Iterator[tuple[str, str, FloatArray]]:
+    """Yield field, image name and table (faces, 6) of each image of `Annotations`."""
+    entries = content["Annotations"]
+    if not {"imgname", "objects"} <= set(entries.dtype.names or ()):
+        raise InputError("expected imgname and objects", file=path, field="Annotations", value=entries.dtype)
+    for number, entry in enumerate(entries.ravel(), start=1):
+        field = f"Annotations({number}).objects"
+        table = _numbers(entry["objects"], path, field)
+        if not table.size:
+            table = np.empty((0, 6))
+        elif table.ndim == 2 and table.shape[1] == 4:
+            table = np.pad(table, ((0, 0), (0, 2)))
+        elif table.ndim != 2 or table.shape[1] != 6:
+            raise InputError(
+                f"shape {table.shape}, but a face has 4 columns (old annotations) or 6 (new ones)",
+                file=path,
+                field=field,
+                value=table[0].tolist(),
+                remedy=_TRUTH_REMEDY,
+            )
+        yield field, _name(entry["imgname"]), table
+
+
+def _afw_images(content: dict[str, Any], path: Path) -> Iterator[tuple[str, str, FloatArray]]:
+    """Yield field, image name and table (faces, 6) of each image of AFW as Zhu and Ramanan gave it; none is ignored."""
+    images = content.get("anno")
+    if images is None or images.dtype != object or images.ndim != 2 or images.shape[1] < 2:
+        known = [name for name in content if not name.startswith("__")]
+        raise InputError(
+            "expected the variable Annotations or the cell array anno", file=path, value=known, remedy=_TRUTH_REMEDY
+        )
+    for number, (name, boxes, *_) in enumerate(images, start=1):
+        field = f"anno{{{number},2}}"
+        corners = [_numbers(box, path, field) for box in np.asarray(boxes).ravel()]
+        for box in corners:
+            if box.shape != (2, 2):
+                raise InputError(
+                    f"shape {box.shape}, but a face is [x1 y1; x2 y2]",
+                    file=path,
+                    field=field,
+                    value=box.tolist(),
+                    remedy=_TRUTH_REMEDY,
+                )
+        table = np.zeros((len(corners), 6))
+        table[:, :4] = np.array(corners).reshape(-1, 4)
+        yield field, _name(name), table
+
+
+def _face_set(rows: list[tuple[str, list[float], bool]], keys: list[str]) -> FaceSet:
+    where = {key: i for i, key in enumerate(keys)}
+    image = np.array([where[name] for name, _, _ in rows], dtype=np.int64)
+    order = np.argsort(image, kind="stable")
+    boxes = np.array([box for _, box, _ in rows], dtype=np.float64).reshape(-1, 4)[order]
+    ignore = np.array([flag for _, _, flag in rows], dtype=np.bool_)[order]
+    return FaceSet(tuple(keys), offsets_of(np.bincount(image, minlength=len(keys))), boxes, {"all": ignore})
+
+
+def _numbers(cell: npt.ArrayLike, path: Path, field: str) -> FloatArray:
+    try:
+        table = np.asarray(cell, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("expected numbers", file=path, field=field, value=cell, remedy=_TRUTH_REMEDY) from error
+    if not np.isfinite(table).all():
+        raise InputError("expected finite numbers", file=path, field=field, value=table.tolist(), remedy=_TRUTH_REMEDY)
+    return table
+
+
+def _name(cell: npt.ArrayLike) -> str:
+    texts = np.asarray(cell).ravel()
+    return str(texts[0]) if texts.size == 1 else ""
+
+
+def _read_truth(path: Path, known: Known) -> Content:
+    """The new annotations or the old ones."""
+    faces = read_csv(path) if path.suffix == ".csv" else read_mat(path)
+    return known.complete(Content(faces.keys, faces=faces))
+
+
+def _read_detections(path: Path, known: Known) -> Content:
+    """Images without detections are not in the file; ground truth names them."""
+    detections = read_pascal_file(path)
+    if known.keys is not None:
+        detections = detections.aligned(known.keys)
+    return known.complete(Content(detections.keys, detections=detections))
+
+
+def _write_truth(content: Content, path: Path) -> Losses:
+    """A row a face; column f4 is 0."""
+    faces = content.faces
+    assert faces is not None
+    ignore = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
+    names = np.repeat(np.array(content.keys, dtype=object), np.diff(faces.offsets))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "x1", "y1", "x2", "y2", "f4", "ignore"])
+    for name, box, flag in zip(names, faces.boxes.tolist(), ignore.tolist(), strict=True):
+        writer.writerow([name, *map(shortest, box), 0, int(flag)])
+    write_atomic(path, text.getvalue())
+    losses = [*ellipse_losses(content), *attribute_losses(content, ("invalid",)), *size_losses(content)]
+    return [*losses, *_empty_images(faces.offsets, "faces")]
+
+
+def _write_detections(content: Content, path: Path) -> Losses:
+    """In the order of the file they were read from, where it is known."""
+    detections = content.detections
+    assert detections is not None
+    if spaced := next((key for key in content.keys if len(key.split()) != 1), None):
+        raise UsageError(f"the image name '{spaced}' holds spaces, which part the columns", remedy="Rename the image")
+    names = np.repeat(np.array(content.keys, dtype=object), np.diff(detections.offsets))
+    rows = list(zip(names, detections.scores.tolist(), detections.boxes.tolist(), strict=True))
+    if detections.positions is not None:
+        rows = [rows[i] for i in np.argsort(detections.positions, kind="stable")]
+    lines = [f"{name} {shortest(score)} {' '.join(map(shortest, box))}\n" for name, score, box in rows]
+    write_atomic(path, "".join(lines))
+    return [*ellipse_losses(content), *_empty_images(detections.offsets, "detections")]
+
+
+def _empty_images(offsets: IntArray, what: str) -> Losses:
+    empty = int(np.count_nonzero(np.diff(offsets) == 0))
+    return [f"{empty} images without {what} were left out"] if empty else []
+
+
+FORMAT = Format("PASCAL Faces and AFW", _read_truth, _read_detections, _write_truth, _write_detections)

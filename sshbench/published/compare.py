@@ -1,0 +1,119 @@
+"""Names and figures of published tables, and whether a curve bears them out."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sshbench.errors import InputError
+from sshbench.files import published_dir
+from sshbench.published.records import Benchmark, Disagreement, ImportedCurve
+
+FDDB_METRIC = "TPR@1000"
+"""The figure FDDB's table holds for each curve: the true positive rate at 1000 false positives."""
+
+_TABLES = {("wider", "val"): "wider_val.csv", ("wider", "test"): "wider_test.csv", ("fddb", "all"): "fddb.csv"}
+_MOST_DIGITS = 9
+"""Sums in another order differ in the last bits: digits after these say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of a published table; `printed` keeps the digits as they stand there."""
+
+    method: str
+    subset: str
+    printed: str
+    kind: str
+    source: str
+
+
+def published_figures(benchmark: Benchmark, split: str, folder: Path | None = None) -> list[Figure]:
+    """Rows of a benchmark's published table, in its order.
+
+    Raises:
+        InputError: A row is not complete or its figure is no number; the text names the line.
+    """
+    path = (folder or published_dir()) / _TABLES[benchmark, split]
+    figures = []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            try:
+                subset, printed = (row["subset"], row["ap"]) if benchmark == "wider" else (row["metric"], row["value"])
+                Decimal(printed)
+                figures.append(
+                    Figure(row["method"], subset.removeprefix(f"{FDDB_METRIC}/"), printed, row["kind"], row["source"])
+                )
+            except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
+                raise InputError(
+                    "is no row of a published table",
+                    file=path,
+                    line=reader.line_num,
+                    value=dict(row),
+                    remedy="Mend the row",
+                ) from error
+    return figures
+
+
+def candidates(benchmark: Benchmark, name: str) -> tuple[str, ...]:
+    """The methods that a name in a collection may stand for, likeliest first; the name itself where none is known."""
+    return tuple(_names()[benchmark]["folders"].get(name, (name,)))
+
+
+def agrees(printed: str, value: float, slack: float = 0.0) -> bool:
+    """Whether a printed figure is the value rounded or cut to the digits printed.
+
+    Args:
+        printed: The figure with its digits.
+        value: The same quantity, exact.
+        slack: How far below `value` the quantity may lie as well.
+
+    >>> agrees("0.925", 0.92571), agrees("0.926", 0.92571), agrees("0.629", 0.62444)
+    (True, True, False)
+    """
+    figure = Decimal(printed)
+    exponent = figure.as_tuple().exponent
+    digits = min(-exponent if isinstance(exponent, int) else 0, _MOST_DIGITS)
+    unit = Decimal(1).scaleb(-digits)
+    exact = Decimal(repr(value))
+    cut = exact.quantize(unit, rounding=ROUND_DOWN)
+    half = unit / 2
+    return cut == figure or exact - Decimal(repr(slack)) - half <= figure <= exact + half
+
+
+def disagreements(
+    benchmark: Benchmark, curves: Iterable[ImportedCurve], folder: Path | None = None
+) -> tuple[int, tuple[Disagreement, ...]]:
+    """Compare curves with the published tables.
+
+    Returns:
+        Number of figures compared, and those that their curve does not bear out, in the tables' order.
+    """
+    by_key = {curve.key: curve for curve in curves}
+    papers: dict[str, str] = _names()[benchmark]["papers"]
+    compared, found = 0, []
+    for split in sorted({curve.split for curve in by_key.values()}, reverse=True):
+        for row in published_figures(benchmark, split, folder):
+            curve = by_key.get((papers.get(row.method, row.method), split, row.subset))
+            if curve is None:
+                continue
+            compared += 1
+            if not agrees(row.printed, curve.figure, curve.slack if row.kind == "curve" else 0.0):
+                found.append(
+                    Disagreement(
+                        row.method, split, row.subset, row.printed, curve.figure, row.kind, row.source, curve.file
+                    )
+                )
+    return compared, tuple(found)
+
+
+@cache
+def _names() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,127 @@
+"""The local cache of imported curves: one npz without pickles and one JSON index for each benchmark.
+
+The index names the npz, whose name holds its content's hash: writing the new npz first and the index last means that a
+reader sees the old curves or the new ones, never a mixture, whenever an import is killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from sshbench.curves import PRCurve, ROCCurve
+from sshbench.errors import InputError
+from sshbench.files import cache_dir, npz_bytes, write_atomic
+from sshbench.published.records import Benchmark, ImportedCurve
+
+_FORMAT = 1
+
+
+def store(benchmark: Benchmark, curves: Iterable[ImportedCurve]) -> None:
+    """Add curves to the cache; a curve of the same method, split and subset is replaced."""
+    from filelock import FileLock
+
+    folder = cache_dir("curves")
+    with FileLock(folder / f"{benchmark}.lock"):
+        kept = {curve.key: curve for curve in stored(benchmark)} | {curve.key: curve for curve in curves}
+        content = npz_bytes({f"c{i}": curve.columns for i, curve in enumerate(kept.values())}, compressed=True)
+        name = f"{benchmark}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+        rows = [
+            {"array": f"c{i}", **{n: getattr(c, n) for n in ("method", "split", "subset", "figure", "file", "slack")}}
+            for i, c in enumerate(kept.values())
+        ]
+        write_atomic(folder / name, content)
+        index = {"format": _FORMAT, "arrays": name, "curves": rows}
+        write_atomic(_index(benchmark), json.dumps(index, indent=1, ensure_ascii=False) + "\n")
+        for old in folder.glob(f"{benchmark}-*.npz"):
+            if old.name != name:
+                # A reader on Windows may still hold it open; the next import clears it away.
+                with suppress(OSError):
+                    old.unlink()
+
+
+def stored(benchmark: Benchmark) -> list[ImportedCurve]:
+    """Every curve in the cache, in the order of import; none where nothing has been imported.
+
+    Raises:
+        InputError: The cache is damaged.
+    """
+    path = _index(benchmark)
+    if not path.is_file():
+        return []
+    for attempt in (1, 2):
+        try:
+            return _read(path)
+        except FileNotFoundError as error:
+            # An import replaced the curves between reading the index and the npz: the new index names the new npz.
+            if attempt == 2:
+                raise _damaged(path) from error
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise _damaged(path) from error
+    return []
+
+
+def cached_curves(benchmark: str = "wider", split: str = "val") -> Mapping[str, Mapping[str, PRCurve]]:
+    """Imported precision-recall curves, for a report to overlay.
+
+    Args:
+        benchmark: `wider`; other benchmarks have no such curves, and nothing is returned.
+        split: `val` or `test`.
+
+    Returns:
+        By method and subset. `thresholds` are NaN: no published curve says at what scores its points lie.
+
+    Raises:
+        InputError: The cache is damaged.
+    """
+    found: dict[str, dict[str, PRCurve]] = {}
+    for curve in stored("wider") if benchmark == "wider" else ():
+        if curve.split == split:
+            precision, recall = curve.columns.T
+            found.setdefault(curve.method, {})[curve.subset] = PRCurve(
+                precision, recall, np.full(len(recall), np.nan), curve.figure
+            )
+    return found
+
+
+def cached_rocs() -> Mapping[str, Mapping[str, ROCCurve]]:
+    """Imported FDDB curves, by method and `discrete` or `continuous`; `thresholds` are NaN.
+
+    Raises:
+        InputError: The cache is damaged.
+    """
+    found: dict[str, dict[str, ROCCurve]] = {}
+    for curve in stored("fddb"):
+        false_positives, rate = curve.columns.T
+        found.setdefault(curve.method, {})[curve.subset] = ROCCurve(false_positives, rate, np.full(len(rate), np.nan))
+    return found
+
+
+def _index(benchmark: Benchmark) -> Path:
+    return cache_dir("curves") / f"{benchmark}.json"
+
+
+def _read(path: Path) -> list[ImportedCurve]:
+    index = json.loads(path.read_text(encoding="utf-8"))
+    if index["format"] != _FORMAT:
+        raise ValueError("another version of sshbench wrote the index")
+    curves = []
+    with np.load(path.parent / Path(index["arrays"]).name, allow_pickle=False) as arrays:
+        for row in index["curves"]:
+            columns = np.asarray(arrays[row.pop("array")], dtype=np.float64)
+            if columns.ndim != 2 or columns.shape[1] != 2:
+                raise ValueError("a curve has not two columns")
+            curves.append(ImportedCurve(columns=columns, **row))
+    return curves
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        "the cache of imported curves cannot be read", file=path, remedy="Delete this file and import the curves again"
+    )

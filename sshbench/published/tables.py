@@ -1,0 +1,132 @@
+"""Published results, as shipped in `results/published/`: every row with its source."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from sshbench.errors import InputError
+from sshbench.files import published_dir
+
+_FILES = {"wider": "wider_val.csv", "fddb": "fddb.csv", "pascal": "pascal.csv", "afw": "afw.csv"}
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """One published figure.
+
+    Attributes:
+        method: As its authors call it.
+        metric: As in our own results, for example `AP/easy`.
+        value: A fraction.
+        kind: `paper` (a printed number) or `curve` (computed from a published curve).
+        source: Where it is published.
+        note: What a reader should know; may be empty.
+    """
+
+    method: str
+    metric: str
+    value: float
+    kind: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedMethod:
+    """One method's figures by metric, from one source."""
+
+    method: str
+    metrics: dict[str, float]
+    source: str
+    note: str
+
+
+def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedRow]:
+    """All published figures for a protocol, in the file's order; none where there is no file.
+
+    Raises:
+        InputError: A row cannot be read; the text names the line.
+    """
+    name = _FILES.get(protocol)
+    if name is None:
+        return []
+    path = (folder or published_dir()) / name
+    rows: list[PublishedRow] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            try:
+                text = {name: str(row[name]) for name in ("method", "kind", "source", "note")}
+                # WIDER's tables have a column for the subset and one for its AP.
+                metric = f"AP/{row['subset']}" if "subset" in row else row["metric"]
+                value = float(row["ap"] if "subset" in row else row["value"])
+                rows.append(PublishedRow(metric=metric, value=value, **text))
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(
+                    "is no row 'method,metric,value,kind,source,note'",
+                    file=path,
+                    line=reader.line_num,
+                    value=dict(row),
+                    remedy="Mend the row",
+                ) from error
+    return rows
+
+
+def published_methods(protocol: str) -> list[PublishedMethod]:
+    """Methods to show beside a result: all of printed tables, then the best of published curves up to eight in all."""
+    methods: dict[str, dict[str, PublishedMethod]] = {"paper": {}, "curve": {}}
+    for row in published_rows(protocol):
+        known = methods[row.kind]
+        entry = known.setdefault(row.method, PublishedMethod(row.method, {}, row.source, ""))
+        entry.metrics[row.metric] = row.value
+        if row.note:
+            note = row.note if entry.note in ("", row.note) else f"{entry.note}; {row.metric}: {row.note}"
+            known[row.method] = PublishedMethod(row.method, entry.metrics, entry.source, note)
+    printed = list(methods["paper"].values())
+    curves = [method for method in methods["curve"].values() if method.method not in methods["paper"]]
+    curves.sort(key=lambda method: -max(method.metrics.values()))
+    return printed + curves[: max(0, _SHOWN - len(printed))]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure:
+    """A figure that was published for a detector of this package.
+
+    Attributes:
+        dataset: On which.
+        metric: As in our own results.
+        value: A fraction.
+        conditions: The protocol it was published under: split, input size, thresholds.
+        source: Where.
+    """
+
+    dataset: str
+    metric: str
+    value: float
+    conditions: str
+    source: str
+
+
+def published_of_detector(name: str, folder: Path | None = None) -> list[PublishedFigure]:
+    """What is published for a detector by its name here; nothing where nothing is known.
+
+    Raises:
+        InputError: The table cannot be read.
+    """
+    path = (folder or published_dir()) / "detectors.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        found = []
+        for row in reader:
+            if row["detector"] == name:
+                try:
+                    value = float(row["value"])
+                except ValueError as error:
+                    raise InputError(
+                        "is no number", file=path, line=reader.line_num, value=row["value"], remedy="Mend the row"
+                    ) from error
+                found.append(PublishedFigure(row["dataset"], row["metric"], value, row["conditions"], row["source"]))
+    return found
