@@ -13,11 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sshbench.datasets import Dataset, load_dataset
+    from sshbench.datasets import Dataset
     from sshbench.detectors.contract import detect
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.core import Evaluation
+    from sshbench.evaluation.loading import load_dataset
     from sshbench.formats.wider import read_wider
     from sshbench.protocols import load_protocol
     from sshbench.records import Detections, Faces, ImageRecord
@@ -34,7 +35,7 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation.core",
-    "load_dataset": "sshbench.datasets",
+    "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
     "read_wider": "sshbench.formats.wider",

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from sshbench.curves import curve_csv
 from sshbench.datasets.base import Dataset
-from sshbench.dispatch import Progress
 from sshbench.errors import CheckFailedError, InputError, MissingDataError
 from sshbench.evaluation.core import Evaluation, evaluate_set
+from sshbench.evaluators.base import Progress
 from sshbench.files import write_atomic
 from sshbench.protocols import Protocol
 from sshbench.records import Finding

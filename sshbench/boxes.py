@@ -142,3 +142,18 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float, *, in
         overlap = aligned_iou(ranked[first][None, :], ranked[rest], inclusive=inclusive)
         left = rest[~(overlap > iou_threshold)]
     return np.asarray(kept, dtype=np.int64)
+
+
+def bounding_boxes(ellipses: FloatArray) -> FloatArray:
+    """Compute the tight boxes of ellipses.
+
+    Args:
+        ellipses: float64 (n, 5), major radius, minor radius, angle in radians, centre x, centre y.
+
+    Returns:
+        float64 (n, 4), corners.
+    """
+    major, minor, angle, x, y = ellipses.T
+    half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
+    half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
+    return np.column_stack((x - half_width, y - half_height, x + half_width, y + half_height))

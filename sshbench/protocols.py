@@ -9,10 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Protocol as Interface
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sshbench.errors import InputError, UsageError
 from sshbench.files import protocols_dir
@@ -65,7 +70,22 @@ class Layout(_Strict):
     category: str = "face"
 
 
-class WiderEvaluation(_Strict):
+class Rules(_Strict):
+    """The numbers of one kind of evaluation; derive your own kind from it, and register it with its benchmark.
+
+    Attributes:
+        kind: Name of the kind, as in `[evaluation] kind`.
+    """
+
+    subsets: ClassVar[Literal["required", "allowed", "none"]] = "none"
+    """Whether a protocol of this kind has `[[subsets]]`."""
+    reserved_subsets: ClassVar[tuple[str, ...]] = ()
+    """Names that the evaluation itself gives to curves."""
+
+    kind: str
+
+
+class WiderEvaluation(Rules):
     """Numbers of the WIDER FACE evaluation; see `sshbench.evaluators.wider` for what each one does.
 
     Attributes:
@@ -73,6 +93,8 @@ class WiderEvaluation(_Strict):
             over them, as the official tool does; `count` makes them false positives, which suits data with such
             images on purpose. An image whose boxes are all ignored in a subset is not such an image.
     """
+
+    subsets: ClassVar[Literal["required", "allowed", "none"]] = "required"
 
     kind: Literal["wider"]
     iou_threshold: float = Field(gt=0, le=1)
@@ -92,7 +114,7 @@ class WiderEvaluation(_Strict):
         return self
 
 
-class FddbEvaluation(_Strict):
+class FddbEvaluation(Rules):
     """Numbers of the FDDB evaluation; see `sshbench.evaluators.fddb`."""
 
     kind: Literal["fddb"]
@@ -102,7 +124,7 @@ class FddbEvaluation(_Strict):
     fit_ellipse: bool = False
 
 
-class PascalEvaluation(_Strict):
+class PascalEvaluation(Rules):
     """Numbers of the PASCAL Faces and AFW evaluation; see `sshbench.evaluators.pascal`."""
 
     kind: Literal["pascal"]
@@ -113,23 +135,75 @@ class PascalEvaluation(_Strict):
     ap_rule: Literal["voc-area"]
 
 
-_COCO_AREAS = ("small", "medium", "large")
-
-
-class CocoEvaluation(_Strict):
+class CocoEvaluation(Rules):
     """Numbers of the COCO evaluation; see `sshbench.evaluators.coco`.
 
     Attributes:
-        max_detections: Detections an image that take part; None for as many as the data need.
+        max_detections: Detections per image that take part; None for as many as the data need.
     """
+
+    subsets: ClassVar[Literal["required", "allowed", "none"]] = "allowed"
+    reserved_subsets: ClassVar[tuple[str, ...]] = ("all", "small", "medium", "large")
 
     kind: Literal["coco"]
     max_detections: int | None = Field(default=None, ge=1)
 
 
-AnyEvaluation = Annotated[
-    WiderEvaluation | FddbEvaluation | PascalEvaluation | CocoEvaluation, Field(discriminator="kind")
-]
+RULES: dict[str, type[Rules]] = {
+    "wider": WiderEvaluation,
+    "fddb": FddbEvaluation,
+    "pascal": PascalEvaluation,
+    "coco": CocoEvaluation,
+}
+"""Known kinds of evaluation; `sshbench.evaluation.benchmarks.register` adds those of other benchmarks."""
+
+PROTOCOL_FILES: dict[str, Path] = {}
+"""Protocol files that are not shipped, by name; `register` adds those of other benchmarks."""
+
+_PLUGINS = "sshbench.benchmarks"
+
+
+class _Plugin(Interface):
+    """What this module needs to know of a benchmark of another package."""
+
+    name: str
+    kind: str
+    rules: type[Rules]
+    protocol: Path | None
+
+
+@cache
+def load_plugins() -> tuple[object, ...]:
+    """Import the benchmarks of other packages, and make their kinds and protocol files known; return the records."""
+    records: list[_Plugin] = [point.load() for point in entry_points(group=_PLUGINS)]
+    for record in records:
+        RULES.setdefault(record.kind, record.rules)
+        if record.protocol is not None:
+            PROTOCOL_FILES.setdefault(record.name, record.protocol)
+    return tuple(records)
+
+
+_R = TypeVar("_R", bound=Rules)
+
+
+def _rules_of(value: object) -> object:
+    """Turn the table `[evaluation]` into the model of its kind."""
+    if not isinstance(value, Mapping):
+        return value
+    kind = value.get("kind")
+    if not isinstance(kind, str) or not _is_known(kind):
+        raise PydanticCustomError("union_tag_invalid", "kind {kind} is unknown; known: {known}", _kinds(kind))
+    return RULES[kind].model_validate(value)
+
+
+def _is_known(kind: str) -> bool:
+    if kind not in RULES:
+        load_plugins()
+    return kind in RULES
+
+
+def _kinds(kind: object) -> dict[str, str]:
+    return {"kind": repr(kind), "known": ", ".join(RULES)}
 
 
 class Inference(_Strict):
@@ -172,17 +246,18 @@ class Protocol(_Strict):
     layout: Layout = Layout()
     subsets: tuple[Subset, ...] = ()
     expected: Expected = Expected()
-    evaluation: AnyEvaluation
+    evaluation: Annotated[SerializeAsAny[Rules], BeforeValidator(_rules_of)]
     inference: Inference = Inference()
     sources: tuple[Source, ...] = ()
 
     @model_validator(mode="after")
     def _subsets_where_they_belong(self) -> Protocol:
-        if self.evaluation.kind == "wider" and not self.subsets:
-            raise ValueError("the evaluation 'wider' needs [[subsets]]")
-        if self.evaluation.kind in ("fddb", "pascal") and self.subsets:
-            raise ValueError(f"the evaluation '{self.evaluation.kind}' has no [[subsets]]")
-        if self.evaluation.kind == "coco" and (taken := {s.name for s in self.subsets} & {"all", *_COCO_AREAS}):
+        rules = self.evaluation
+        if rules.subsets == "required" and not self.subsets:
+            raise ValueError(f"the evaluation '{rules.kind}' needs [[subsets]]")
+        if rules.subsets == "none" and self.subsets:
+            raise ValueError(f"the evaluation '{rules.kind}' has no [[subsets]]")
+        if taken := {subset.name for subset in self.subsets} & set(rules.reserved_subsets):
             raise ValueError(f"the name '{min(taken)}' of [[subsets]] is one of the evaluation's own")
         if len({subset.name for subset in self.subsets}) < len(self.subsets):
             raise ValueError("two [[subsets]] have the same name")
@@ -197,6 +272,32 @@ class Protocol(_Strict):
         """
         return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude={"layout": {"root"}}))
 
+    def rules(self, kind: type[_R]) -> _R:
+        """Return the numbers of the evaluation, checked to be of one kind.
+
+        Raises:
+            UsageError: The protocol is of another kind.
+        """
+        if not isinstance(self.evaluation, kind):
+            wanted = next((name for name, model in RULES.items() if model is kind), kind.__name__)
+            raise UsageError(f"protocol '{self.name}' is of kind '{self.evaluation.kind}', not '{wanted}'")
+        return self.evaluation
+
+    @classmethod
+    def parse(cls, content: Mapping[str, object]) -> Protocol:
+        """Validate the content of a protocol file; errors name fields as they stand in the file.
+
+        Raises:
+            ValidationError: A field is missing, unknown or out of range.
+        """
+        evaluation = content.get("evaluation")
+        if isinstance(evaluation, Mapping) and _is_known(str(evaluation.get("kind"))):
+            try:
+                content = {**content, "evaluation": _rules_of(evaluation)}
+            except ValidationError as error:
+                raise _prefixed(error, "evaluation") from error
+        return cls.model_validate(content)
+
     def with_evaluation(self, **changes: Any) -> Protocol:
         """Return the protocol with other numbers in `[evaluation]`; its hash changes with them.
 
@@ -206,7 +307,7 @@ class Protocol(_Strict):
         data = self.model_dump(exclude_unset=True)
         data["evaluation"].update(changes)
         try:
-            return Protocol.model_validate(data)
+            return Protocol.parse(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = _field_of(first["loc"], first["type"])
@@ -224,6 +325,9 @@ def protocol_path(name_or_path: str | Path) -> Path:
         return path
     shipped = protocols_dir() / f"{name_or_path}.toml"
     if not shipped.is_file():
+        load_plugins()
+        if str(name_or_path) in PROTOCOL_FILES:
+            return PROTOCOL_FILES[str(name_or_path)]
         raise UsageError(
             f"there is no protocol named '{name_or_path}'",
             remedy=f"Known: {', '.join(protocol_names())}; or give the path of a .toml file",
@@ -252,7 +356,7 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     if isinstance(layout, dict) and isinstance(layout.get("root"), str):
         layout["root"] = str((path.parent / layout["root"]).resolve())
     try:
-        return Protocol.model_validate(content)
+        return Protocol.parse(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -265,11 +369,24 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
 
 
 def _field_of(location: tuple[int | str, ...], error_type: str) -> str | None:
-    """A field's dotted name as it stands in the file: pydantic adds the kind of evaluation that it tried."""
+    """A field's dotted name as it stands in the file."""
     parts = [str(part) for part in location]
-    if parts[:1] == ["evaluation"]:
-        parts = ["evaluation", "kind"] if error_type.startswith("union_tag") else ["evaluation", *parts[2:]]
+    if error_type.startswith("union_tag"):
+        parts.append("kind")
     return ".".join(parts) or None
+
+
+def _prefixed(error: ValidationError, field: str) -> ValidationError:
+    """The same errors with their places below a field."""
+    details: list[InitErrorDetails] = [
+        {
+            "type": PydanticCustomError(one["type"], "{text}", {"text": one["msg"]}),
+            "loc": (field, *one["loc"]),
+            "input": one["input"],
+        }
+        for one in error.errors()
+    ]
+    return ValidationError.from_exception_data(error.title, details)
 
 
 def protocol_names() -> list[str]:

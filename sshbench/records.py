@@ -45,6 +45,29 @@ Image = npt.NDArray[np.uint8]
 """An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
 
 
+Mask = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """The pixels of an ellipse: a part of the image and which of its pixels belong.
+
+    Attributes:
+        left: First column.
+        top: First row.
+        mask: uint8 (height, width), 1 where the pixel belongs; (0, 0) where the ellipse lies outside the image.
+    """
+
+    left: int
+    top: int
+    mask: Mask
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.mask))
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something a reader or a check saw that a user should know.
@@ -271,6 +294,9 @@ class FaceSet(ImageSet[Faces]):
         ellipses: float64 (m, 5), as in `DetectionSet`, where faces are annotated so (FDDB).
         sizes: int64 (images, 2), width and height in pixels, where they are known.
         areas: float64 (m,), square pixels, where the annotation gives them (COCO); they need not be those of the boxes.
+        regions: By image, the pixels of each face, where they are drawn already (FDDB).
+        folds: First and last image (exclusive) of the parts that a benchmark divides its images into (FDDB); a set cut
+            out of another one has none.
 
     Raises:
         SshbenchError: A key comes twice, the offsets do not rise from 0 to m, or an array has another shape.
@@ -284,6 +310,8 @@ class FaceSet(ImageSet[Faces]):
     ellipses: FloatArray | None = None
     sizes: IntArray | None = None
     areas: FloatArray | None = None
+    regions: Sequence[Sequence[Region]] | None = None
+    folds: tuple[tuple[int, int], ...] = ()
 
     _where: Mapping[str, int] = field(init=False)
 
@@ -318,6 +346,7 @@ class FaceSet(ImageSet[Faces]):
             ellipses=None if self.ellipses is None else self.ellipses[rows],
             sizes=None if self.sizes is None else self.sizes[images],
             areas=None if self.areas is None else self.areas[rows],
+            regions=None if self.regions is None else [self.regions[i] for i in np.arange(len(self))[images].tolist()],
         )
 
     @property

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sshbench.evaluation.benchmarks import benchmark_of
 from sshbench.evaluation.core import Evaluation, evaluate_set
+from sshbench.evaluation.loading import load_dataset, load_predictions
 from sshbench.evaluators.pascal import PascalResult
 from sshbench.evaluators.wider import WiderResult
 from sshbench.files import golden_dir
@@ -61,11 +63,8 @@ class GoldenSet:
         Raises:
             SshbenchError: A file is missing or damaged.
         """
-        from sshbench.datasets import load_for_protocol
-        from sshbench.formats import read_predictions
-
-        dataset = load_for_protocol(self.protocol, self.data)
-        detections, findings = read_predictions(self.predictions, dataset, self.protocol.evaluation.kind)
+        dataset = load_dataset(self.protocol, self.data)
+        detections, findings = load_predictions(self.predictions, dataset, benchmark_of(self.protocol))
         return evaluate_set(detections, dataset, self.protocol, findings=findings)
 
     def differences(self) -> list[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sshbench.datasets import Dataset, load_dataset, load_for_protocol
+from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluation.core import evaluate_set
+from sshbench.evaluation.loading import load_dataset
 from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
@@ -60,7 +61,7 @@ def test_detections_of_a_part_are_no_unknown_ones(sample: Dataset) -> None:
 
 def test_detections_of_images_passed_over_are_not_counted() -> None:
     protocol = load_protocol("wider")
-    dataset = load_for_protocol(protocol, GOLDEN / "wider_no_boxes")
+    dataset = load_dataset(protocol, GOLDEN / "wider_no_boxes")
     detections, findings = read_predictions(GOLDEN / "wider_no_boxes/predictions/percent.zip", dataset, "wider")
     record = evaluate_set(detections, dataset, protocol, findings=findings).record
     empty = [i for i, faces in enumerate(dataset.faces) if not len(faces)]

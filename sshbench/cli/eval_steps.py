@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sshbench.benchmark import evaluate_run, store_evaluation
 from sshbench.cli.progress import Bar, progress_bar
 from sshbench.contamination import BENCHMARKS
-from sshbench.datasets import Dataset, load_for_protocol
+from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
+from sshbench.evaluation.benchmarks import benchmark_of
 from sshbench.evaluation.core import Evaluation, evaluate_set
-from sshbench.formats import read_predictions, set_name
+from sshbench.evaluation.loading import load_dataset, load_predictions
+from sshbench.formats import set_name
 from sshbench.formats.wider import BoxFormat, write_wider
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
@@ -102,15 +104,15 @@ def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
 
 def from_predictions(request: Request, predictions: Path) -> Outcome:
     """Evaluate prediction files, or the detections of a run."""
-    whole = load_for_protocol(request.protocol, request.data)
+    whole = load_dataset(request.protocol, request.data)
     if is_run(predictions):
         return _from_run(request, predictions, whole)
     dataset = whole if request.limit is None else whole.limited(request.limit)
     with progress_bar(predictions.name, len(dataset.keys), "files", enabled=request.show_progress) as bar:
-        detections, findings = read_predictions(
+        detections, findings = load_predictions(
             predictions,
             dataset,
-            request.protocol.evaluation.kind,
+            benchmark_of(request.protocol),
             strict=request.strict,
             box_format=request.box_format,
             progress=bar.update,
@@ -142,7 +144,7 @@ def from_detector(request: Request, name: str) -> Outcome:
     from sshbench.inference import run_detector
     from sshbench.provenance import machine, now, versions
 
-    dataset = load_for_protocol(request.protocol, request.data)
+    dataset = load_dataset(request.protocol, request.data)
     if request.limit is not None:
         dataset = dataset.limited(request.limit)
     dataset = dataset.with_images()

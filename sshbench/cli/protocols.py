@@ -75,9 +75,9 @@ def validate_command(
     counted: dict[str, int] = {}
     problems: list[str] = []
     if data is not None or protocol.layout.root is not None:
-        from sshbench.datasets import load_for_protocol
+        from sshbench.evaluation.loading import load_dataset
 
-        dataset = load_for_protocol(protocol, data)
+        dataset = load_dataset(protocol, data)
         counted = {name: dataset.faces.counted(name) for name in dataset.faces.ignore}
         problems = _differences(protocol.expected.images, len(dataset.keys), "images")
         problems += _differences(protocol.expected.faces, dataset.faces.total, "faces")

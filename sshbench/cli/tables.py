@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
+from sshbench.evaluation.benchmarks import benchmark_of, headline_of
 from sshbench.evaluation.core import Evaluation
-from sshbench.evaluation.metrics import headline, percent, pivot, title_of
+from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.published.tables import published_methods
 from sshbench.report.leaderboard import Leaderboard
@@ -27,13 +28,13 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
     console = Console()
     whole = record.complete and record.images == record.total_images and not record.smoke_test
     metrics = [name for name in record.metrics if not name.startswith("fold")]
-    first = headline(metrics, evaluation.protocol.evaluation.kind)
+    first = headline_of(metrics, evaluation.protocol)
     console.print(f"{evaluation.protocol.title}, in percent", style="bold", highlight=False, markup=False)
     console.print(_headline(evaluation, first, whole, console.width))
     if len(metrics) > len(first):
         console.print(_all(record, metrics))
     rules = evaluation.protocol.evaluation
-    how = {"wider": "iou_arithmetic", "fddb": "matching"}.get(rules.kind)
+    how = benchmark_of(evaluation.protocol).shown_rule
     console.print(
         f"{record.images} images, {record.faces} faces, {record.detections} detections in {record.seconds:.2f} s · "
         f"protocol {record.protocol} {record.protocol_hash}" + (f" ({how} {getattr(rules, how)})" if how else ""),

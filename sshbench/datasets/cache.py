@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from sshbench.errors import SshbenchError
 from sshbench.files import write_arrays
-from sshbench.records import FaceSet
+from sshbench.records import FaceSet, Region
 
 
 def save_faces(path: Path, faces: FaceSet) -> None:
@@ -45,3 +46,30 @@ def load_faces(path: Path) -> FaceSet | None:
             )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, SshbenchError):
         return None
+
+
+def save_regions(path: Path, regions: list[list[Region]]) -> None:
+    """Write the pixels of faces by image, packed to bits."""
+    flat = [region for image in regions for region in image]
+    bits = [np.packbits(region.mask.ravel()) for region in flat]
+    places = np.array([(r.left, r.top, *r.mask.shape) for r in flat], dtype=np.int32).reshape(-1, 4)
+    write_arrays(path, {"places": places, "bits": np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8)})
+
+
+def load_regions(path: Path, faces: FaceSet) -> list[list[Region]] | None:
+    """Read what `save_regions` wrote for these faces; None where it is absent, damaged or of others."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            places, bits = arrays["places"], arrays["bits"]
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    if len(places) != faces.total:
+        return None
+    flat: list[Region] = []
+    at = 0
+    for left, top, height, width in places.tolist():
+        size = (height * width + 7) // 8
+        pixels = np.unpackbits(bits[at : at + size], count=height * width).reshape(height, width)
+        flat.append(Region(left, top, pixels))
+        at += size
+    return [flat[first:last] for first, last in pairwise(faces.offsets.tolist())]

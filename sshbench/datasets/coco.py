@@ -9,6 +9,15 @@ from sshbench.datasets.base import Dataset
 from sshbench.errors import InputError, MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.coco_truth import read_coco
+from sshbench.protocols import Protocol
+
+
+def load(protocol: Protocol, root: Path) -> Dataset:
+    """Load a dataset in COCO's json format from the files that a protocol names; see `load_coco`."""
+    layout = protocol.layout
+    return load_coco(
+        root, annotation=layout.annotation, images=layout.images, category=layout.category, split=protocol.split
+    )
 
 
 def load_coco(

@@ -6,24 +6,29 @@ The cache also keeps the faces' pixels: drawing 5 171 ellipses takes longer than
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from sshbench.datasets.base import Dataset
-from sshbench.datasets.cache import load_faces, save_faces
+from sshbench.datasets.cache import load_faces, load_regions, save_faces, save_regions
 from sshbench.errors import MissingDataError
-from sshbench.evaluators.regions import Region
-from sshbench.files import cache_dir, write_arrays
+from sshbench.evaluators.regions import face_regions
+from sshbench.files import cache_dir
 from sshbench.formats.fddb import read_annotation, read_sizes
-from sshbench.records import FaceSet, IntArray
+from sshbench.protocols import Protocol
+from sshbench.records import FaceSet, IntArray, Region
 
 _CACHE_VERSION = "1"
 _PAGE = "http://vis-www.cs.umass.edu/fddb/"
+
+
+def load(protocol: Protocol, root: Path) -> Dataset:
+    """Load FDDB from the files that a protocol names; see `load_fddb`."""
+    layout = protocol.layout
+    return load_fddb(root, annotation=layout.annotation, images=layout.images, sizes=layout.sizes)
 
 
 def load_fddb(
@@ -56,6 +61,7 @@ def load_fddb(
         faces = read_annotation(files)
         faces = replace(faces, sizes=_sizes(faces, size_list, image_root, folder))
         save_faces(cached, faces)
+    faces = replace(faces, regions=_regions(cached, faces), folds=fold_bounds(folder, faces))
     return Dataset(
         name=name,
         split="all",
@@ -69,28 +75,26 @@ def load_fddb(
     )
 
 
-def fold_bounds(root: Path, faces: FaceSet) -> list[tuple[int, int]]:
-    """First and last image of each fold, where the ten fold files are there; none otherwise."""
+def fold_bounds(root: Path, faces: FaceSet) -> tuple[tuple[int, int], ...]:
+    """Return first and last image (exclusive) of each fold, where the ten fold files are there; none otherwise."""
     files = sorted(root.glob("FDDB-fold-??-ellipseList.txt")) or sorted(root.glob("FDDB-folds/*-ellipseList.txt"))
     bounds, first = [], 0
     for file in files:
         names = read_annotation([file]).keys
         if faces.keys[first : first + len(names)] != names:
-            return []
+            return ()
         bounds.append((first, first + len(names)))
         first += len(names)
-    return bounds if first == len(faces) else []
+    return tuple(bounds) if first == len(faces) else ()
 
 
-def cached_regions(dataset: Dataset) -> list[list[Region]]:
-    """The faces' pixels by image, from the cache where they are there."""
-    from sshbench.evaluators.fddb import face_regions
-
-    path = cache_dir("ground_truth") / f"{dataset.name}-regions-{dataset.fingerprint}.npz"
-    regions = _load_regions(path, dataset.faces)
+def _regions(cached_faces: Path, faces: FaceSet) -> list[list[Region]]:
+    """Return the pixels of the faces by image, from the cache where they are there."""
+    path = cached_faces.with_name(f"{cached_faces.stem}-regions.npz")
+    regions = load_regions(path, faces)
     if regions is None:
-        regions = face_regions(dataset.faces)
-        _save_regions(path, regions)
+        regions = face_regions(faces)
+        save_regions(path, regions)
     return regions
 
 
@@ -116,28 +120,3 @@ def _sizes(faces: FaceSet, size_list: Path | None, image_root: Path | None, fold
 
     sizes = [read_image(image_root / f"{key}.jpg").shape[1::-1] for key in faces.keys]
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)
-
-
-def _save_regions(path: Path, regions: list[list[Region]]) -> None:
-    flat = [region for image in regions for region in image]
-    bits = [np.packbits(region.mask.ravel()) for region in flat]
-    places = np.array([(r.left, r.top, *r.mask.shape) for r in flat], dtype=np.int32).reshape(-1, 4)
-    write_arrays(path, {"places": places, "bits": np.concatenate(bits) if bits else np.empty(0, dtype=np.uint8)})
-
-
-def _load_regions(path: Path, faces: FaceSet) -> list[list[Region]] | None:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            places, bits = arrays["places"], arrays["bits"]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
-    if len(places) != faces.total:
-        return None
-    flat: list[Region] = []
-    at = 0
-    for left, top, height, width in places.tolist():
-        size = (height * width + 7) // 8
-        pixels = np.unpackbits(bits[at : at + size], count=height * width).reshape(height, width)
-        flat.append(Region(left, top, pixels))
-        at += size
-    return [flat[first:last] for first, last in pairwise(faces.offsets.tolist())]

@@ -155,6 +155,11 @@ def dataset_source(name: str, table: Path | None = None) -> DatasetSource:
     return DatasetSource(name, entry["page"], entry["terms"], tuple(entry["default_parts"]), files)
 
 
+def fetchable(table: Path | None = None) -> list[str]:
+    """Return the names of the datasets that can be fetched."""
+    return list(tomllib.loads((table or _SOURCES).read_text(encoding="utf-8")))
+
+
 def fetch_dataset(
     name: str,
     folder: Path,

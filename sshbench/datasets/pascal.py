@@ -13,8 +13,15 @@ from sshbench.datasets.base import Dataset
 from sshbench.errors import MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.pascal import read_csv, read_mat
+from sshbench.protocols import Protocol
 
 _REMEDY = "Get it again from the evaluation toolbox"
+
+
+def load(protocol: Protocol, root: Path) -> Dataset:
+    """Load PASCAL Faces or AFW from the files that a protocol names; see `load_pascal`."""
+    layout = protocol.layout
+    return load_pascal(root, annotation=layout.annotation, images=layout.images, name=protocol.dataset)
 
 
 def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence[str], name: str) -> Dataset:

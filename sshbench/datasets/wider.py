@@ -12,8 +12,10 @@ from pathlib import Path
 
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.cache import load_faces, save_faces
+from sshbench.datasets.check import CheckItem
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.files import cache_dir
+from sshbench.protocols import Protocol
 from sshbench.records import FaceSet
 
 # Where copies of the dataset usually hold their annotations and images, seen from the folder a user names.
@@ -32,8 +34,22 @@ IMAGE_FOLDERS = (
     "WIDER_{split}/WIDER_{split}/images",
     "WIDER_{split}",
 )
+_PAGE = "http://shuoyang1213.me/WIDERFACE/"
 SPLITS = ("train", "val", "test")
 _CACHE_VERSION = "1"  # raise it when the cache's content changes
+
+
+def load(protocol: Protocol, root: Path) -> Dataset:
+    """Load a dataset in WIDER FACE's layout from the files that a protocol names; see `load_wider`."""
+    files = {subset.name: subset.ground_truth for subset in protocol.subsets if subset.ground_truth is not None}
+    return load_wider(
+        root,
+        subsets=files,
+        split=protocol.split,
+        name=protocol.dataset,
+        annotation=protocol.layout.annotation,
+        images=protocol.layout.images,
+    )
 
 
 def load_wider(
@@ -125,6 +141,22 @@ def find_image_folder(root: Path, split: str) -> Path | None:
         if folder.is_dir() and any("--" in child.name for child in folder.iterdir()):
             return folder
     return None
+
+
+def check_files(protocol: Protocol, root: Path) -> list[CheckItem]:
+    """Return which annotation files of a dataset in WIDER FACE's layout are there."""
+    names = [f"wider_face_{protocol.split}.mat", *(s.ground_truth for s in protocol.subsets if s.ground_truth)]
+    items = [_file_item(root, protocol, name, "eval_tools.zip", needed=True) for name in names]
+    text = f"wider_face_{protocol.split}_bbx_gt.txt"
+    return [*items, _file_item(root, protocol, text, "wider_face_split.zip", needed=False)]
+
+
+def _file_item(root: Path, protocol: Protocol, name: str, archive: str, *, needed: bool) -> CheckItem:
+    found = find_annotation(root, name)
+    if found is not None:
+        return CheckItem(name, True, needed, str(found))
+    remedy = f"`sshbench data fetch {protocol.dataset} --data {root}`, or {archive} from {_PAGE}"
+    return CheckItem(name, False, needed, "not found", remedy)
 
 
 def _first_folder(root: Path, names: Sequence[str]) -> Path | None:

@@ -9,10 +9,10 @@ from sshbench.datasets.base import Dataset
 from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.formats import read_predictions, set_name
+from sshbench.evaluation.benchmarks import benchmark_named
+from sshbench.evaluation.loading import load_predictions
+from sshbench.formats import set_name
 from sshbench.records import Detections, DetectionSet, Finding, Image
-
-_KINDS = {"afw": "pascal", "sample": "wider"}  # datasets that use the text format of another one
 
 
 class Replay(WeightsAdapter):
@@ -46,8 +46,7 @@ class Replay(WeightsAdapter):
     def attach(self, dataset: Dataset) -> None:
         """Read the detections of a dataset's images."""
         assert self._weights is not None
-        kind = _KINDS.get(dataset.name, dataset.name)
-        read, self.findings = read_predictions(self._weights, dataset, kind)
+        read, self.findings = load_predictions(self._weights, dataset, benchmark_named(dataset.name))
         self._detections = read.aligned(dataset.keys)
         self._where = {key: i for i, key in enumerate(dataset.keys)}
         self.weights_sha256 = self._detections.digest

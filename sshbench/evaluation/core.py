@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sshbench.contamination import domain_of
 from sshbench.curves import Curve
 from sshbench.datasets.base import Dataset
-from sshbench.dispatch import Outcome, Progress, evaluate_by
 from sshbench.errors import UsageError
+from sshbench.evaluation.benchmarks import benchmark_of, evaluator_of
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
+from sshbench.evaluators.base import Outcome, Progress
 from sshbench.protocols import Protocol
 from sshbench.records import DetectionSet, Finding
 
@@ -58,7 +59,7 @@ def evaluate_set(
         trained_on: Benchmarks whose training images the model saw; None where that is not known.
         complete: False marks the metrics as those of an unfinished run.
         started: `time.perf_counter()` when the work began, so that `seconds` covers reading too; default now.
-        progress: As for `evaluate_by`.
+        progress: As for every `Evaluator`.
 
     Raises:
         UsageError: No detection is of an image of the dataset.
@@ -66,7 +67,7 @@ def evaluate_set(
     """
     began = time.perf_counter() if started is None else started
     findings = (*findings, *_image_findings(detections, dataset, protocol, findings))
-    outcome = evaluate_by(detections, dataset, protocol, progress)
+    outcome = evaluator_of(protocol)(detections, dataset.faces, protocol, progress)
     record = EvaluationRecord(
         dataset=dataset.name,
         detector=detector,
@@ -107,8 +108,8 @@ def _image_findings(
     codes = {finding.code for finding in known}
     everything = set(dataset.all_keys)
     unknown = tuple(key for key in detections.keys if key not in everything)
-    # By the protocol of PASCAL Faces, detections of other images are false positives, and its reader reports them.
-    if unknown and protocol.evaluation.kind != "pascal" and "unknown-image" not in codes:
+    # Where detections of other images are false positives (PASCAL Faces), the reader reports them.
+    if unknown and not benchmark_of(protocol).unknown_images_count and "unknown-image" not in codes:
         text = f"{len(unknown)} images of the detections are not in {dataset.name}; their detections take no part"
         found.append(Finding("unknown-image", text, unknown))
     missing = tuple(key for key in dataset.keys if key not in given)

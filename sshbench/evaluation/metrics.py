@@ -1,25 +1,8 @@
-"""Which of an evaluation's metrics stand in a first table, and how the rest is laid out."""
+"""How metrics are written and laid out in tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-_HEADLINES = {
-    "fddb": ("TPR@1000/discrete", "TPR@1000/continuous"),
-    "pascal": ("AP", "AP/iteration1"),
-    "coco": ("AP", "AP50", "AR", "AP/small", "AP/medium", "AP/large"),
-}
-
-
-def headline(metrics: Iterable[str], kind: str) -> list[str]:
-    """The metrics that people quote: all of WIDER's, a few of the others'; all where none of those is there.
-
-    >>> headline(["AP", "AP/iteration1", "AP/iteration2"], "pascal")
-    ['AP', 'AP/iteration1']
-    """
-    names = list(metrics)
-    wanted = _HEADLINES.get(kind)
-    return [name for name in names if wanted is None or name in wanted] or names
 
 
 def percent(fraction: float | None) -> str:

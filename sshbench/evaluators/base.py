@@ -1,19 +1,28 @@
-"""What became of each detection and each face, in the same form for every evaluator.
+"""The one form of every evaluator: its signature, and its outcome with what became of each detection and face.
 
-Reports and analyses take it from the evaluator's own matching and never match boxes a second time by other rules.
+An evaluator is a pure function from detections, faces and a protocol to an `Outcome`; it opens no file and prints
+nothing. Reports and analyses take what became of detections and faces from it and never match boxes a second time by
+other rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol as Interface
 
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.curves import ROCCurve
-from sshbench.records import BoolArray, FloatArray, IntArray
+from sshbench.curves import Curve, ROCCurve
+from sshbench.errors import UsageError
+from sshbench.protocols import Protocol
+from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
+
+Progress = Callable[[float], None]
+"""Called with the number of images done since the last call, in fractions too."""
 
 Roles = npt.NDArray[np.int8]
 
@@ -116,3 +125,78 @@ def best_f1_of_roc(curve: ROCCurve, faces: int) -> float:
     right = curve.true_positive_rate * faces
     f1 = 2 * right / np.maximum(right + curve.false_positives + faces, 1)
     return float(curve.thresholds[len(f1) - 1 - int(np.argmax(f1[::-1]))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """The common result type of all evaluators.
+
+    Attributes:
+        metrics: By name, fractions; NaN where a metric is not defined.
+        curves: By name.
+        counted: By subset, the faces that count.
+        result: The evaluator's own result, with what only this kind of evaluation has.
+        findings: What the user should know of the evaluation.
+        texts: Files in the official tool's own format, by name.
+        pictured: Name of the curve whose outcomes are drawn on images.
+        scores: float64 (n,), raw scores in the order of the fates: detections of the dataset's images, then of others.
+        used: Number of detections of images that take part.
+        fates_at: By curve, what became of detections and faces from a score on.
+    """
+
+    metrics: Mapping[str, float]
+    curves: Mapping[str, Curve]
+    counted: Mapping[str, int]
+    result: object
+    findings: tuple[Finding, ...] = ()
+    texts: Mapping[str, str] | None = None
+    pictured: str
+    scores: FloatArray
+    used: int
+    fates_at: Mapping[str, FatesAt]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value:.5f}" for name, value in list(self.metrics.items())[:8])
+        return f"Outcome({shown}; {self.used} detections)"
+
+    def fates(self, curve: str | None = None, min_score: float = -math.inf) -> Fates:
+        """Return what became of every detection and face, by the evaluator's own matching.
+
+        Args:
+            curve: Name of the curve; default: `pictured`.
+            min_score: Detections with a lower raw score take no part.
+
+        Raises:
+            UsageError: There is no such curve.
+        """
+        name = self.pictured if curve is None else curve
+        if name not in self.fates_at:
+            raise UsageError(f"no outcomes are known for curve '{name}'", remedy=f"Known: {', '.join(self.fates_at)}")
+        return self.fates_at[name](min_score)
+
+    def best_f1_score(self, curve: str | None = None) -> float:
+        """Return the raw score with the largest F1, the highest one on ties; infinite where there is no detection."""
+        name = self.pictured if curve is None else curve
+        drawn = self.curves.get(name)
+        if isinstance(drawn, ROCCurve):
+            return best_f1_of_roc(drawn, self.counted["all"])
+        return best_f1_of_fates(self.fates(name), self.scores)
+
+
+class Evaluator(Interface):
+    """The signature of every evaluator."""
+
+    def __call__(
+        self, detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None
+    ) -> Outcome:
+        """Evaluate detections.
+
+        Args:
+            detections: Of the images of `faces`, in any order; entries of other images may be among them.
+            faces: Ground truth with the ignore flags of the protocol's subsets.
+            protocol: The rules.
+            progress: Called by evaluators that take long.
+
+        Raises:
+            SshbenchError: The ground truth does not have what the evaluation needs.
+        """

@@ -1,6 +1,6 @@
-"""COCO evaluation by pycocotools, with a limit of detections an image that fits the data.
+"""COCO evaluation by pycocotools, with a limit of detections per image that fits the data.
 
-COCO allows 100 detections an image. Crowds have more faces than that (59 images of WIDER FACE val alone), so the limit
+COCO allows 100 detections per image. Crowds have more faces than that (59 images of WIDER FACE val alone), so the limit
 is raised to what the data need, and stated. `COCOeval.summarize` cannot be used then: its AP looks for the limit 100
 and gives -1. The figures are therefore taken from the arrays of `COCOeval.accumulate`, by the same means.
 
@@ -24,10 +24,11 @@ from pycocotools.cocoeval import COCOeval
 from sshbench.boxes import xywh_of
 from sshbench.curves import PRCurve
 from sshbench.errors import SshbenchError
-from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, fixed_roles
-from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Outcome, Progress, fixed_roles
+from sshbench.protocols import CocoEvaluation, Protocol
+from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
-LEAST_LIMIT = 100
+MIN_LIMIT = 100
 AREAS = ("small", "medium", "large")
 _IOU_50, _IOU_75 = 0, 5  # positions among the ten IoU thresholds .50:.05:.95
 _FACE = 1
@@ -56,22 +57,47 @@ class CocoResult:
     fates: Mapping[str, FatesAt]
 
 
+def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
+    """Evaluate detections as pycocotools does; the arguments are those of every `Evaluator`."""
+    detections = detections.aligned(faces.keys)
+    subsets = tuple(subset.name for subset in protocol.subsets)
+    result = evaluate_coco(
+        detections,
+        faces,
+        subsets=subsets,
+        max_detections=protocol.rules(CocoEvaluation).max_detections,
+        progress=progress,
+    )
+    text = f"up to {result.max_detections} detections per image take part; COCO's own limit is {MIN_LIMIT}"
+    return Outcome(
+        metrics=result.metrics,
+        curves=dict(result.curves),
+        counted=result.counted,
+        result=result,
+        findings=(Finding("detections-per-image", text),),
+        pictured=subsets[-1] if subsets else "all",
+        scores=detections.scores,
+        used=detections.total,
+        fates_at=result.fates,
+    )
+
+
 def evaluate_coco(
     detections: DetectionSet,
     faces: FaceSet,
     *,
     subsets: tuple[str, ...] = (),
     max_detections: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> CocoResult:
     """Evaluate detections as pycocotools does.
 
     Args:
-        detections: One entry an image of `faces`, in the same order.
+        detections: One entry per image of `faces`, in the same order.
         faces: Ground truth; faces that are ignored under `all` are COCO's crowds.
         subsets: Further ignore flags to evaluate by. A face that a subset ignores is treated as pycocotools treats one
             outside the range of areas: a detection on it counts neither way.
-        max_detections: Detections an image that take part, those with the largest scores; None for as many as the
+        max_detections: Detections per image that take part, those with the largest scores; None for as many as the
             image with the most has, at least 100.
         progress: Called with the fraction of an image's work that is done.
 
@@ -81,7 +107,7 @@ def evaluate_coco(
     if detections.keys != faces.keys:
         raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
     counts = np.diff(detections.offsets)
-    limit = max_detections or max(LEAST_LIMIT, int(counts.max(initial=0)))
+    limit = max_detections or max(MIN_LIMIT, int(counts.max(initial=0)))
     crowd = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     truth = _coco(_truth(faces, crowd))
     with contextlib.redirect_stdout(io.StringIO()):

@@ -15,25 +15,9 @@ import numpy as np
 from sshbench.boxes import aligned_iou
 from sshbench.curves import PRCurve, voc_area_ap
 from sshbench.errors import SshbenchError
-from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Roles, fixed_roles
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Outcome, Progress, Roles, fixed_roles
+from sshbench.protocols import PascalEvaluation, Protocol
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray, ranges
-
-
-@dataclass(frozen=True, slots=True)
-class PascalRules:
-    """Numbers of the protocol.
-
-    Attributes:
-        iterations: How often detections are evaluated; aligned in between.
-        iou_threshold: A detection hits at IoU over this.
-        least_detection: Pixels; a detection is used if its width or height is over this.
-        least_face: Pixels; a face with a smaller width or height is ignored.
-    """
-
-    iterations: int = 5
-    iou_threshold: float = 0.5
-    least_detection: float = 21.0
-    least_face: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,19 +45,41 @@ class PascalResult:
     fates: tuple[FatesAt, ...]
 
 
-def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalRules | None = None) -> PascalResult:
+def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
+    """Evaluate detections by the PASCAL Faces and AFW protocol; the arguments are those of every `Evaluator`.
+
+    Detections of images that have no ground truth are false positives.
+    """
+    known = set(faces.keys)
+    others = [key for key in detections.keys if key not in known]
+    detections = detections.aligned((*faces.keys, *others))
+    result = evaluate_pascal(detections, faces, protocol.rules(PascalEvaluation))
+    named = {f"iteration{i}": curve for i, curve in enumerate(result.curves, start=1)}
+    return Outcome(
+        metrics={"AP": result.curves[-1].ap, **{f"AP/{name}": curve.ap for name, curve in named.items()}},
+        curves=dict(named),
+        counted={"all": result.faces},
+        result=result,
+        pictured=list(named)[-1],
+        scores=detections.scores,
+        used=detections.total,
+        fates_at=dict(zip(named, result.fates, strict=True)),
+    )
+
+
+def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvaluation) -> PascalResult:
     """Evaluate detections by the PASCAL Faces and AFW protocol.
 
     Args:
         detections: Entries for the images of `faces`, in the same order; entries for other images may follow, their
             detections are false positives.
         faces: Ground truth with ignore flags under the name `all`.
-        rules: The protocol's numbers.
+        rules: Numbers of the protocol: iterations, IoU threshold (a detection hits over it), smallest side of a
+            detection that is used and of a face that counts, in pixels.
 
     Raises:
         SshbenchError: The images differ.
     """
-    rules = rules or PascalRules()
     if detections.keys[: len(faces)] != faces.keys:
         raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]

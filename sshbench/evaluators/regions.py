@@ -8,34 +8,10 @@ Source: description of the official FDDB evaluation code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.records import FloatArray, IntArray
-
-Mask = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """The pixels of an ellipse: a part of the image and which of its pixels belong.
-
-    Attributes:
-        left: First column.
-        top: First row.
-        mask: uint8 (height, width), 1 where the pixel belongs; (0, 0) where the ellipse lies outside the image.
-    """
-
-    left: int
-    top: int
-    mask: Mask
-
-    @property
-    def area(self) -> int:
-        """Number of pixels."""
-        return int(np.count_nonzero(self.mask))
+from sshbench.records import FaceSet, FloatArray, IntArray, Mask, Region
 
 
 def ellipse_region(ellipse: FloatArray, width: int, height: int) -> Region:
@@ -61,6 +37,21 @@ def ellipse_region(ellipse: FloatArray, width: int, height: int) -> Region:
         return Region(0, 0, np.zeros((0, 0), dtype=np.uint8))
     inside = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
     return Region(left + int(columns[0]), top + int(rows[0]), inside)
+
+
+def face_regions(faces: FaceSet) -> list[list[Region]]:
+    """Draw every face, and return the pixels by image.
+
+    Args:
+        faces: With ellipses and image sizes.
+    """
+    assert faces.ellipses is not None
+    assert faces.sizes is not None
+    drawn = []
+    for i, (width, height) in enumerate(faces.sizes.tolist()):
+        rows = faces.ellipses[faces.offsets[i] : faces.offsets[i + 1]]
+        drawn.append([ellipse_region(row, width, height) for row in rows])
+    return drawn
 
 
 def rectangle_corners(boxes: FloatArray) -> IntArray:

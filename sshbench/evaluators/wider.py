@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from sshbench.curves import PRCurve, wider_ap
-from sshbench.errors import SshbenchError, UsageError
-from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, fixed_roles
+from sshbench.errors import SshbenchError
+from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, Fates, FatesAt, Outcome, Progress, fixed_roles
 from sshbench.evaluators.matching import best_boxes
 from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
@@ -74,6 +75,27 @@ class WiderResult:
         return {f"AP/{name}": curve.ap for name, curve in self.curves.items()}
 
 
+def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
+    """Evaluate detections by the WIDER FACE protocol; the arguments are those of every `Evaluator`."""
+    detections = detections.aligned(faces.keys)
+    result = evaluate_wider(detections, faces, protocol)
+    return Outcome(
+        metrics=result.metrics,
+        curves=dict(result.curves),
+        counted=result.faces,
+        result=result,
+        findings=result.findings,
+        pictured=protocol.subsets[-1].name,
+        scores=detections.scores,
+        used=detections.total - int(result.passed_over.sum()),
+        fates_at={name: partial(_fates_from, result, detections, faces, name) for name in result.curves},
+    )
+
+
+def _fates_from(result: WiderResult, detections: DetectionSet, faces: FaceSet, subset: str, min_score: float) -> Fates:
+    return wider_fates(result, detections, faces, subset)(min_score)
+
+
 def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> WiderResult:
     """Evaluate detections by the WIDER FACE protocol.
 
@@ -90,7 +112,7 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
     """
     if detections.keys != faces.keys:
         raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
-    rules = _rules(protocol)
+    rules = protocol.rules(WiderEvaluation)
     normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
     match = match_wider(detections, faces, protocol)
     step = threshold_steps(detections, normalised, match.order, rules.thresholds)
@@ -143,12 +165,6 @@ def wider_fates(result: WiderResult, detections: DetectionSet, faces: FaceSet, s
     return fixed_roles(roles, box, ~ignore, detections.scores)
 
 
-def _rules(protocol: Protocol) -> WiderEvaluation:
-    if not isinstance(protocol.evaluation, WiderEvaluation):
-        raise UsageError(f"protocol '{protocol.name}' is of kind '{protocol.evaluation.kind}', not 'wider'")
-    return protocol.evaluation
-
-
 def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
     """Map scores to [0, 1] over the whole set.
 
@@ -175,7 +191,7 @@ def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) ->
     The best is taken over **all** boxes, counted or ignored, the first one on ties; it does not matter whether a
     better detection already hit it. Source: evaluation.m, image_evaluation.
     """
-    rules = _rules(protocol)
+    rules = protocol.rules(WiderEvaluation)
     box = best_boxes(
         detections,
         faces,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sshbench.boxes import sides_of, xywh_of
+from sshbench.boxes import bounding_boxes, sides_of, xywh_of
 from sshbench.errors import InputError
 from sshbench.files import read_plain_or_gz, write_atomic
 from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, shortest, size_losses
@@ -201,14 +201,6 @@ def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatA
             value=table[row].tolist(),
             remedy="Fix or remove it",
         )
-
-
-def bounding_boxes(ellipses: FloatArray) -> FloatArray:
-    """Compute the tight boxes of ellipses: float64 (n, 4) corners."""
-    major, minor, angle, x, y = ellipses.T
-    half_width = np.hypot(major * np.cos(angle), minor * np.sin(angle))
-    half_height = np.hypot(major * np.sin(angle), minor * np.cos(angle))
-    return np.column_stack((x - half_width, y - half_height, x + half_width, y + half_height))
 
 
 def _check_names(path: Path, names: list[str]) -> None:

@@ -10,13 +10,14 @@ curves = cached_curves("wider", "val")       # {"CMS-RCNN": {"easy": PRCurve(...
 
 from sshbench.published.fddb import import_fddb
 from sshbench.published.records import Disagreement, ImportedCurve, ImportReport
-from sshbench.published.store import cached_curves, cached_rocs, stored
+from sshbench.published.store import cached, cached_curves, cached_rocs, stored
 from sshbench.published.wider import import_wider
 
 __all__ = [
     "Disagreement",
     "ImportReport",
     "ImportedCurve",
+    "cached",
     "cached_curves",
     "cached_rocs",
     "import_fddb",

@@ -13,7 +13,7 @@ from typing import Any
 
 from sshbench.errors import InputError
 from sshbench.files import published_dir
-from sshbench.published.records import Benchmark, Disagreement, ImportedCurve
+from sshbench.published.records import Collection, Disagreement, ImportedCurve
 
 FDDB_METRIC = "TPR@1000"
 """The figure FDDB's table holds for each curve: the true positive rate at 1000 false positives."""
@@ -34,7 +34,7 @@ class Figure:
     source: str
 
 
-def published_figures(benchmark: Benchmark, split: str, folder: Path | None = None) -> list[Figure]:
+def published_figures(benchmark: Collection, split: str, folder: Path | None = None) -> list[Figure]:
     """Rows of a benchmark's published table, in its order.
 
     Raises:
@@ -62,7 +62,7 @@ def published_figures(benchmark: Benchmark, split: str, folder: Path | None = No
     return figures
 
 
-def candidates(benchmark: Benchmark, name: str) -> tuple[str, ...]:
+def candidates(benchmark: Collection, name: str) -> tuple[str, ...]:
     """The methods that a name in a collection may stand for, likeliest first; the name itself where none is known."""
     return tuple(_names()[benchmark]["folders"].get(name, (name,)))
 
@@ -89,7 +89,7 @@ def agrees(printed: str, value: float, slack: float = 0.0) -> bool:
 
 
 def disagreements(
-    benchmark: Benchmark, curves: Iterable[ImportedCurve], folder: Path | None = None
+    benchmark: Collection, curves: Iterable[ImportedCurve], folder: Path | None = None
 ) -> tuple[int, tuple[Disagreement, ...]]:
     """Compare curves with the published tables.
 

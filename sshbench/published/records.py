@@ -9,7 +9,8 @@ import numpy as np
 
 from sshbench.records import Finding, FloatArray
 
-Benchmark = Literal["wider", "fddb"]
+Collection = Literal["wider", "fddb"]
+"""Benchmarks whose authors publish curves that can be imported."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ class ImportReport:
         findings: What else a user should know, for example a misnamed variable.
     """
 
-    benchmark: Benchmark
+    benchmark: Collection
     curves: tuple[ImportedCurve, ...]
     compared: int
     disagreements: tuple[Disagreement, ...]

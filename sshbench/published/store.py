@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sshbench.curves import PRCurve, ROCCurve
+from sshbench.curves import Curve, PRCurve, ROCCurve
 from sshbench.errors import InputError
+from sshbench.evaluation.benchmarks import own_benchmark
 from sshbench.files import cache_dir, npz_bytes, write_atomic
-from sshbench.published.records import Benchmark, ImportedCurve
+from sshbench.published.records import Collection, ImportedCurve
 
 _FORMAT = 1
 
 
-def store(benchmark: Benchmark, curves: Iterable[ImportedCurve]) -> None:
+def store(benchmark: Collection, curves: Iterable[ImportedCurve]) -> None:
     """Add curves to the cache; a curve of the same method, split and subset is replaced."""
     from filelock import FileLock
 
@@ -46,7 +47,7 @@ def store(benchmark: Benchmark, curves: Iterable[ImportedCurve]) -> None:
                     old.unlink()
 
 
-def stored(benchmark: Benchmark) -> list[ImportedCurve]:
+def stored(benchmark: Collection) -> list[ImportedCurve]:
     """Every curve in the cache, in the order of import; none where nothing has been imported.
 
     Raises:
@@ -65,6 +66,21 @@ def stored(benchmark: Benchmark) -> list[ImportedCurve]:
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise _damaged(path) from error
     return []
+
+
+def cached(protocol: str) -> Mapping[str, Mapping[str, Curve]]:
+    """Return the imported curves that lie beside results by a protocol, by method and curve; none for most protocols.
+
+    Args:
+        protocol: Name of the protocol; only a benchmark's own protocol compares with published curves.
+
+    Raises:
+        InputError: The cache is damaged.
+    """
+    benchmark = own_benchmark(protocol)
+    if benchmark is None or benchmark.curves is None:
+        return {}
+    return cached_curves(protocol) if benchmark.curves == "pr" else cached_rocs()
 
 
 def cached_curves(benchmark: str = "wider", split: str = "val") -> Mapping[str, Mapping[str, PRCurve]]:
@@ -103,7 +119,7 @@ def cached_rocs() -> Mapping[str, Mapping[str, ROCCurve]]:
     return found
 
 
-def _index(benchmark: Benchmark) -> Path:
+def _index(benchmark: Collection) -> Path:
     return cache_dir("curves") / f"{benchmark}.json"
 
 

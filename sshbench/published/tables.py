@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshbench.errors import InputError
+from sshbench.evaluation.benchmarks import own_benchmark
 from sshbench.files import published_dir
 
-_FILES = {"wider": "wider_val.csv", "fddb": "fddb.csv", "pascal": "pascal.csv", "afw": "afw.csv"}
 _SHOWN = 8
 
 
@@ -50,10 +50,10 @@ def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedR
     Raises:
         InputError: A row cannot be read; the text names the line.
     """
-    name = _FILES.get(protocol)
-    if name is None:
+    benchmark = own_benchmark(protocol)
+    if benchmark is None or not benchmark.published:
         return []
-    path = (folder or published_dir()) / name
+    path = (folder or published_dir()) / benchmark.published
     rows: list[PublishedRow] = []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

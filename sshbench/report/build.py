@@ -11,8 +11,9 @@ from statistics import median
 
 from sshbench.benchmark import evaluate_run, stored_protocol
 from sshbench.curves import PRCurve, curve_csv
-from sshbench.datasets import Dataset, load_for_protocol
+from sshbench.datasets import Dataset
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
 from sshbench.plotting import save_png, to_svg
@@ -89,7 +90,7 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
     protocol = stored_protocol(run)
     root = data or (None if run.identity.data is None else Path(run.identity.data))
     try:
-        dataset = load_for_protocol(protocol, root).restricted(run.stored_keys())
+        dataset = load_dataset(protocol, root).restricted(run.stored_keys())
     except MissingDataError as error:
         raise MissingDataError(
             f"the dataset of the run in {run.folder} is not where it was: {error.message}",

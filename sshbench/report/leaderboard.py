@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sshbench.contamination import Domain
 from sshbench.errors import SshbenchError, UsageError
-from sshbench.evaluation.metrics import headline
+from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.protocols import Protocol
 from sshbench.published.tables import PublishedFigure, published_of_detector
 from sshbench.report.leaderboard_latency import (
@@ -23,8 +23,6 @@ from sshbench.report.leaderboard_latency import (
 from sshbench.report.measured import Measured, read_measured
 from sshbench.runs import Identity
 from sshbench.timing.record import TimingRecord
-
-_CHOSEN = {"wider": "AP/hard", "fddb": "TPR@1000/discrete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +172,11 @@ def _join(rows: Sequence[Row], position: int, scope: str) -> list[LeftOut]:
 
 
 def _board(measured: Measured, metric: str | None) -> Board:
-    record, kind = measured.record, measured.protocol.evaluation.kind
-    metrics = [name for name in headline(record.metrics, kind) if not name.startswith("fold")]
-    chosen = metric if metric in record.metrics else _CHOSEN.get(kind, metrics[0])
-    if chosen not in record.metrics:
-        chosen = metrics[0]
-    return Board(measured.protocol, record.images, record.total_images, record.smoke_test, metrics, chosen)
+    record, protocol = measured.record, measured.protocol
+    names = list(record.metrics)
+    chosen = metric if metric in record.metrics else compared_metric(names, protocol)
+    metrics = headline_of(names, protocol)
+    return Board(protocol, record.images, record.total_images, record.smoke_test, metrics, chosen)
 
 
 def _row(identity: Identity) -> Row:

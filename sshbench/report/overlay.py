@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sshbench.curves import Curve, PRCurve, ROCCurve
 from sshbench.errors import UsageError
 from sshbench.evaluation.record import EvaluationRecord
-from sshbench.published import cached_curves, cached_rocs
+from sshbench.published import cached
 
 _BEST = 5
 
@@ -24,11 +24,7 @@ def imported_curves(record: EvaluationRecord, wanted: Sequence[str] | None) -> d
         InputError: The cache of imported curves is damaged.
     """
     comparable = record.complete and record.images == record.total_images and not record.smoke_test
-    known: Mapping[str, Mapping[str, Curve]] = {}
-    if comparable and record.protocol == "wider":
-        known = cached_curves("wider")
-    elif comparable and record.protocol == "fddb":
-        known = cached_rocs()
+    known = cached(record.protocol) if comparable else {}
     if wanted is None:
         ranked = sorted(known, key=lambda method: -max(map(_figure, known[method].values())))
         return {method: known[method] for method in ranked[:_BEST]}

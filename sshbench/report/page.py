@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
+from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.core import Evaluation
-from sshbench.evaluation.metrics import headline, percent, pivot, title_of
+from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.protocols import Protocol
 from sshbench.published.tables import published_methods
@@ -87,7 +88,7 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
             reports=reports,
             record=record,
             protocol=protocol,
-            metrics=headline(record.metrics, protocol.evaluation.kind),
+            metrics=headline_of(list(record.metrics), protocol),
             title_of=title_of,
             others=_others(record, protocol),
             subsets=list(record.counted),
@@ -110,7 +111,7 @@ def _others(record: EvaluationRecord, protocol: Protocol) -> list[FigureTable]:
     whole = [name for name in record.metrics if not name.startswith("fold")]
     folds = [name for name in record.metrics if name.startswith("fold")]
     tables = []
-    if len(whole) > len(headline(whole, protocol.evaluation.kind)):
+    if len(whole) > len(headline_of(whole, protocol)):
         tables.append(_figure_table("All figures", whole))
     if folds:
         tables.append(_figure_table("Folds, at 100 false positives in each", folds))

@@ -36,7 +36,7 @@ def images_from(source: Path | None, count: int) -> tuple[list[TimedImage], str]
     if count < 1:
         raise UsageError(f"the number of images must be at least 1, not {count}", remedy="Give --count N")
     if source is None:
-        from sshbench.datasets import load_dataset
+        from sshbench.evaluation.loading import load_dataset
 
         sample = load_dataset("sample")
         folder = sample_dir()

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.contamination import BENCHMARKS
-from sshbench.datasets import Dataset, load_for_protocol
+from sshbench.datasets import Dataset
 from sshbench.detectors.contract import Detector, detect
 from sshbench.errors import UsageError
+from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.core import evaluate_set
-from sshbench.evaluation.metrics import headline
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
@@ -28,7 +29,7 @@ def training_set(data: Data, root: Path) -> Dataset:
     Raises:
         SshbenchError: The dataset is missing or unreadable.
     """
-    return load_for_protocol(_protocol(data, data.annotation, data.split), root).with_images()
+    return load_dataset(_protocol(data, data.annotation, data.split), root).with_images()
 
 
 def validation_set(data: Data, root: Path) -> tuple[Dataset, Protocol] | None:
@@ -44,7 +45,7 @@ def validation_set(data: Data, root: Path) -> tuple[Dataset, Protocol] | None:
     if not data.validation:
         return None
     protocol = _protocol(data, data.validation, "val")
-    return load_for_protocol(protocol, root).with_images(), protocol
+    return load_dataset(protocol, root).with_images(), protocol
 
 
 def benchmarks_in(data: Data) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def average_precision(detector: Detector, dataset: Dataset, protocol: Protocol) 
         assert path is not None
         found.append((key, detect(detector, read_image(path))))
     record = evaluate_set(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
-    metric = headline(record.metrics, protocol.evaluation.kind)[0]
+    metric = headline_of(list(record.metrics), protocol)[0]
     return metric, record.metrics[metric] or 0.0, record
 
 

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.datasets import Dataset, load_dataset
-from sshbench.datasets.fddb import cached_regions
+from sshbench.datasets import Dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.fddb import evaluate_fddb, face_regions
-from sshbench.evaluators.pascal import PascalRules, evaluate_pascal
+from sshbench.evaluators.pascal import evaluate_pascal
 from sshbench.formats.fddb import read_fddb
 from sshbench.formats.pascal import read_pascal
+from sshbench.protocols import PascalEvaluation, load_protocol
+
+RULES = load_protocol("pascal").rules(PascalEvaluation)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +33,9 @@ def fddb(shared: Path) -> Dataset:
 @pytest.mark.parametrize("name", ["faceboxes-square", "ssh-vgg16"])
 def test_fddb_evaluation(benchmark: Any, fddb: Dataset, name: str) -> None:
     detections, _ = read_fddb(fddb.root / "detections" / f"{name}.txt.gz", fddb.keys)
-    cached_regions(fddb)
 
     def evaluate() -> float:
-        return evaluate_fddb(detections, fddb.faces, regions=cached_regions(fddb)).discrete.rate_at(1000)
+        return evaluate_fddb(detections, fddb.faces).discrete.rate_at(1000)
 
     rate = benchmark.pedantic(evaluate, rounds=7, warmup_rounds=1)
     benchmark.extra_info["detections"] = detections.total
@@ -43,14 +45,16 @@ def test_fddb_evaluation(benchmark: Any, fddb: Dataset, name: str) -> None:
 @pytest.mark.benchmark(group="FDDB, drawing the ground truth")
 @pytest.mark.parametrize("kept", ["drawn", "from the cache"])
 def test_fddb_regions(benchmark: Any, fddb: Dataset, kept: str) -> None:
-    cached_regions(fddb)
-    draw = (lambda: face_regions(fddb.faces)) if kept == "drawn" else (lambda: cached_regions(fddb))
+    draw = (
+        (lambda: face_regions(fddb.faces))
+        if kept == "drawn"
+        else (lambda: load_dataset("fddb", fddb.root).faces.regions)
+    )
     assert len(benchmark.pedantic(draw, rounds=5, warmup_rounds=1)) == len(fddb.keys)
 
 
 @pytest.mark.benchmark(group="FDDB, faceboxes-square: 88 761 detections, whole command")
 def test_fddb_command(benchmark: Any, fddb: Dataset) -> None:
-    cached_regions(fddb)
     command = [sys.executable, "-m", "sshbench", "eval", "--dataset", "fddb", "--data", str(fddb.root), "--json"]
     command += ["--predictions", str(fddb.root / "detections" / "faceboxes-square.txt.gz")]
     run = benchmark.pedantic(
@@ -64,7 +68,7 @@ def test_fddb_command(benchmark: Any, fddb: Dataset) -> None:
 def test_pascal(benchmark: Any, shared: Path, name: str) -> None:
     dataset = load_dataset("pascal", shared / "data" / "pascal")
     detections, _ = read_pascal(dataset.root / "detections" / f"{name}.txt.gz", dataset.keys)
-    result = benchmark(evaluate_pascal, detections, dataset.faces)
+    result = benchmark(evaluate_pascal, detections, dataset.faces, RULES)
     benchmark.extra_info["detections"] = detections.total
     assert result.curves[-1].ap == pytest.approx({"DPM": 0.9028675674, "Ours_Baseline": 0.8557491763}[name], abs=1e-9)
 
@@ -97,4 +101,4 @@ def test_pascal_against_loops(benchmark: Any, shared: Path, module_at: Callable[
         benchmark.pedantic(evaluate_pascal, args=(detections, dataset.faces), rounds=15, warmup_rounds=1)
         return
     reference = module_at(REFERENCES / "reference_pascal.py")
-    benchmark.pedantic(reference.evaluate, args=(detections, dataset.faces, PascalRules()), rounds=3)
+    benchmark.pedantic(reference.evaluate, args=(detections, dataset.faces, RULES), rounds=3)

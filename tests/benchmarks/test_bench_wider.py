@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from sshbench.cli.eval_steps import Request, from_predictions
-from sshbench.datasets import Dataset, load_dataset
+from sshbench.datasets import Dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.formats.wider import read_wider
 from sshbench.protocols import load_protocol
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.datasets import load_for_protocol
 from sshbench.errors import UsageError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.protocols import load_protocol
 
 HEAD = """
@@ -78,7 +78,7 @@ def own(tmp_path: Path, sshbench: Any) -> Path:
 @pytest.mark.parametrize("name", ["text", "json", "coco"])
 def test_rules_choose_faces(own: Path, name: str) -> None:
     protocol = load_protocol(own / f"{name}.toml")
-    faces = load_for_protocol(protocol).faces
+    faces = load_dataset(protocol).faces
     assert {subset: faces.counted(subset) for subset in COUNTED} == COUNTED
 
 
@@ -110,14 +110,14 @@ def test_a_rule_on_an_attribute_that_is_not_there(own: Path) -> None:
     text = (own / "json.toml").read_text().replace("pose = [0]", "mood = [0]")
     (own / "json.toml").write_text(text)
     with pytest.raises(UsageError, match=r"no attribute 'mood'.*blur"):
-        load_for_protocol(load_protocol(own / "json.toml"))
+        load_dataset(load_protocol(own / "json.toml"))
 
 
 def test_what_is_ignored_stays_ignored(own: Path) -> None:
     content = json.loads((own / "faces.json").read_text())
     content["annotations"][0]["iscrowd"] = 1
     (own / "faces.json").write_text(json.dumps(content))
-    faces = load_for_protocol(load_protocol(own / "json.toml")).faces
+    faces = load_dataset(load_protocol(own / "json.toml")).faces
     assert faces.ignore["tall"].tolist() == [True, False, True]
     np.testing.assert_array_equal(faces.ignore["all"], [True, False, False])
 
@@ -146,7 +146,7 @@ def tall(sshbench: Any, tmp_path: Path) -> Path:
 
 
 def test_a_rule_narrows_an_official_subset(tall: Path) -> None:
-    plain, ruled = (load_for_protocol(load_protocol(name), GOLDEN).faces for name in ("wider", tall))
+    plain, ruled = (load_dataset(load_protocol(name), GOLDEN).faces for name in ("wider", tall))
     heights = plain.boxes[:, 3] - plain.boxes[:, 1]
     for name in ("easy", "medium", "hard"):
         np.testing.assert_array_equal(ruled.ignore[name], plain.ignore[name] | (heights < 100))
@@ -180,8 +180,8 @@ def test_official_subsets_under_names_of_the_users_own() -> None:
     """The cache of the annotation holds flags by name: another name must not count every face."""
     protocol = load_protocol("wider")
     subsets = tuple(s.model_copy(update={"name": f"my-{s.name}"}) for s in protocol.subsets)
-    plain = load_for_protocol(protocol, GOLDEN).faces
-    renamed = load_for_protocol(protocol.model_copy(update={"subsets": subsets}), GOLDEN).faces
+    plain = load_dataset(protocol, GOLDEN).faces
+    renamed = load_dataset(protocol.model_copy(update={"subsets": subsets}), GOLDEN).faces
     assert set(renamed.ignore) == {"my-easy", "my-medium", "my-hard"}
     for name in ("easy", "medium", "hard"):
         np.testing.assert_array_equal(renamed.ignore[f"my-{name}"], plain.ignore[name])
@@ -191,4 +191,4 @@ def test_a_list_of_faces_that_the_dataset_does_not_read_is_refused(own: Path) ->
     text = (own / "json.toml").read_text().replace('name = "tall"', 'name = "tall"\nground_truth = "tall.mat"')
     (own / "json.toml").write_text(text)
     with pytest.raises(UsageError, match=r"subset 'tall': dataset 'coco' has no list of faces 'tall.mat'"):
-        load_for_protocol(load_protocol(own / "json.toml"))
+        load_dataset(load_protocol(own / "json.toml"))

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from sshbench.datasets import load_dataset
 from sshbench.datasets.base import Dataset
 from sshbench.evaluation.check import check_dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.files import sample_dir
 from sshbench.formats.wider_truth import read_text
 from sshbench.protocols import load_protocol

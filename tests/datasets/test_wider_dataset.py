@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from sshbench.datasets import load_dataset
 from sshbench.datasets.wider import load_wider
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.evaluation.check import check_dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.files import cache_dir, sample_dir
 from sshbench.formats.wider_truth import read_text
 from sshbench.protocols import load_protocol

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.boxes import pairwise_iou
-from sshbench.datasets import load_dataset
 from sshbench.detectors.adapter import resize_image, select
 from sshbench.detectors.contract import Detector, Settings, detect, detect_timed
 from sshbench.detectors.onnx_session import free_spatial_dims
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import InputError, UsageError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.images import check_image, read_image
 
 

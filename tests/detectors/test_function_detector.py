@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import sshbench.detectors
-from sshbench.datasets import load_dataset
 from sshbench.detectors import Detector, FunctionDetector, detect
 from sshbench.errors import UsageError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.images import read_image
 from sshbench.inference import run_detector
 from sshbench.records import Image

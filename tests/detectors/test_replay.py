@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.datasets import load_dataset
 from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.replay import Replay
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.formats.fddb import read_fddb
 from sshbench.runs import open_run
 

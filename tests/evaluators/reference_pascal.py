@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sshbench.curves import voc_area_ap
-from sshbench.evaluators.pascal import PascalRules
+from sshbench.protocols import PascalEvaluation
 from sshbench.records import DetectionSet, FaceSet
 
 
-def evaluate(detections: DetectionSet, faces: FaceSet, rules: PascalRules) -> list[float]:
+def evaluate(detections: DetectionSet, faces: FaceSet, rules: PascalEvaluation) -> list[float]:
     """The protocol in loops: AP of each iteration."""
     found = []
     for i, key in enumerate(detections.keys):

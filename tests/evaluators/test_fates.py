@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sshbench.curves import PRCurve, ROCCurve
-from sshbench.datasets import load_for_protocol
-from sshbench.dispatch import Outcome, evaluate_by
 from sshbench.errors import UsageError
-from sshbench.evaluators.base import UNUSED
+from sshbench.evaluation.benchmarks import evaluator_of
+from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluators.base import UNUSED, Outcome
 from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
 from sshbench.records import Detections, DetectionSet
@@ -30,9 +30,9 @@ CASES = [
 
 def evaluated(name: str, folder: str, file: str) -> Outcome:
     protocol = load_protocol(name)
-    dataset = load_for_protocol(protocol, GOLDEN / folder)
+    dataset = load_dataset(protocol, GOLDEN / folder)
     detections, _ = read_predictions(GOLDEN / folder / file, dataset, protocol.evaluation.kind)
-    return evaluate_by(detections, dataset, protocol)
+    return evaluator_of(protocol)(detections, dataset.faces, protocol)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case[1:]))
@@ -69,14 +69,14 @@ def test_a_threshold_of_largest_f1_is_one_of_the_scores() -> None:
 
 def test_coco_matches_are_those_of_its_own_evaluation() -> None:
     protocol = load_protocol("sample")
-    sample = load_for_protocol(protocol)
+    sample = load_dataset(protocol)
     coco = load_protocol("coco")
     truth = DetectionSet(sample.keys, sample.faces.offsets, sample.faces.boxes, np.linspace(1, 0.1, sample.faces.total))
     half = DetectionSet.from_images(
         (key, Detections(found.boxes[::2] + 1.0, found.scores[::2]))
         for key, found in zip(truth.keys, truth, strict=True)
     )
-    outcome = evaluate_by(half, sample, coco)
+    outcome = evaluator_of(coco)(half, sample.faces, coco)
     fates = outcome.fates()
     assert isinstance(outcome.curves["all"], PRCurve)
     assert int(fates.right.sum()) + int(fates.false.sum()) == half.total

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
+from sshbench.boxes import bounding_boxes
 from sshbench.errors import SshbenchError
-from sshbench.evaluators.fddb import _image_steps, evaluate_fddb
+from sshbench.evaluators.fddb import evaluate_fddb
+from sshbench.evaluators.fddb_matching import image_steps
 from sshbench.evaluators.kuhn import official_assignment
 from sshbench.evaluators.regions import ellipse_region, rectangle_overlaps, region_overlaps
-from sshbench.formats.fddb import bounding_boxes
 from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray
 
 SIZE = (40, 30)
@@ -150,7 +151,7 @@ def test_steps_count_what_the_official_solver_matches_where_many_assignments_tie
 
 
 def check_steps(reference: ModuleType, table: FloatArray, scores: FloatArray) -> None:
-    steps = _image_steps(table, scores, "official", 0.5)
+    steps = image_steps(table, scores, "official", 0.5)
     expected = [reference.official(table[scores >= score]) for score in steps.scores]
     assert steps.scores.tolist() == sorted(set(scores.tolist()), reverse=True)
     assert steps.kept.tolist() == [int((scores >= score).sum()) for score in steps.scores]
@@ -162,7 +163,7 @@ def test_trap_equal_sums_with_other_numbers_of_faces() -> None:
     """Both assignments overlap by 1.1 in all; one has two faces over one half, the other has one."""
     table = np.array([[0.6, 0.75], [0.35, 0.5]])
     for rows in ([0, 1], [1, 0]):
-        steps = _image_steps(table[rows], np.array([0.5, 0.5]), "official", 0.45)
+        steps = image_steps(table[rows], np.array([0.5, 0.5]), "official", 0.45)
         pairs = [table[rows][i, j] for i, j in official_assignment(table[rows].copy())]
         assert steps.discrete.tolist() == [sum(value > 0.45 for value in pairs)]
 

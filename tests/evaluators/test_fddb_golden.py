@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sshbench.datasets import Dataset, load_dataset
-from sshbench.datasets.fddb import cached_regions
+from sshbench.datasets import Dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.fddb import FddbResult, Matching, evaluate_fddb, roc_text
 from sshbench.formats.fddb import read_fddb
 from sshbench.selftest import fddb_differences
@@ -35,7 +35,7 @@ def fddb(shared: Path) -> Dataset:
 def evaluate(dataset: Dataset, folder: str, name: str, matching: Matching = "official") -> FddbResult:
     detections, findings = read_fddb(dataset.root / folder / f"{name}.txt.gz", dataset.keys)
     assert findings == []
-    return evaluate_fddb(detections, dataset.faces, matching=matching, regions=cached_regions(dataset))
+    return evaluate_fddb(detections, dataset.faces, matching=matching)
 
 
 def test_every_golden_file_is_listed(shared: Path) -> None:

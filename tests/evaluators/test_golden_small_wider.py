@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import sshbench
-from sshbench.datasets import load_for_protocol
 from sshbench.errors import CheckFailedError
 from sshbench.evaluation.core import evaluate_set
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.wider import WiderResult, evaluate_wider
 from sshbench.formats.wider import read_wider
 from sshbench.formats.wider_official import read_official
@@ -55,7 +55,7 @@ def test_every_golden_file_is_evaluated() -> None:
 @pytest.mark.parametrize(("folder", "name"), SETS)
 def test_sets(folder: str, name: str, iou: str) -> None:
     protocol = rules(iou)
-    dataset = load_for_protocol(protocol, GOLDEN / folder)
+    dataset = load_dataset(protocol, GOLDEN / folder)
     detections, findings = sshbench.read_wider(GOLDEN / folder / "predictions" / f"{name}.zip", dataset.keys)
     evaluation = evaluate_set(detections, dataset, protocol, findings=findings)
     assert isinstance(evaluation.outcome.result, WiderResult)
@@ -82,7 +82,7 @@ def test_hostile_files_need_no_repair() -> None:
 
 def no_boxes(**evaluation: object) -> tuple[sshbench.Evaluation, WiderResult]:
     protocol = load_protocol("wider").with_evaluation(**evaluation)
-    dataset = load_for_protocol(protocol, GOLDEN / "wider_no_boxes")
+    dataset = load_dataset(protocol, GOLDEN / "wider_no_boxes")
     detections, _ = read_wider(GOLDEN / "wider_no_boxes" / "predictions" / "percent.zip", dataset.keys)
     evaluated = evaluate_set(detections, dataset, protocol)
     assert isinstance(evaluated.outcome.result, WiderResult)

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from sshbench.datasets import Dataset
 from sshbench.datasets.pascal import load_pascal
 from sshbench.errors import SshbenchError
-from sshbench.evaluators.pascal import PascalRules, evaluate_pascal
+from sshbench.evaluators.pascal import evaluate_pascal
 from sshbench.formats.pascal import read_pascal
+from sshbench.protocols import PascalEvaluation, load_protocol
 from sshbench.records import Detections, DetectionSet, FaceSet, FloatArray, offsets_of
 from sshbench.selftest import pascal_differences
 
@@ -61,7 +62,7 @@ def test_the_toolbox_says_the_same(
     golden: dict[str, Any] = json.loads((folder / "golden" / "golden.json").read_text())
     expected = golden[f"{collection}|{age}|nit{iterations}|{file}"]
     detections, _ = read_pascal(folder / "detections" / f"{file}.gz", dataset.keys)
-    result = evaluate_pascal(detections, dataset.faces, PascalRules(iterations=iterations))
+    result = evaluate_pascal(detections, dataset.faces, rules(iterations))
     points = None
     if age == "new" and iterations == 5:
         with gzip.open(folder / "golden" / f"{file}.pr.txt.gz") as points_file:
@@ -101,12 +102,17 @@ def test_plain_loops_say_the_same(
     flags = np.array([flag for _, faces in case for _, flag in faces], dtype=np.bool_)
     boxes = _boxes([box for _, faces in case for box, _ in faces])
     faces = FaceSet(detections.keys, offsets_of([len(faces) for _, faces in case]), boxes, {"all": flags})
-    rules = PascalRules(iterations=3)
-    result = evaluate_pascal(detections, faces, rules)
+    numbers = rules(3)
+    result = evaluate_pascal(detections, faces, numbers)
     if result.faces and result.detections:
         assert [curve.ap for curve in result.curves] == pytest.approx(
-            reference.evaluate(detections, faces, rules), abs=1e-9
+            reference.evaluate(detections, faces, numbers), abs=1e-9
         )
+
+
+def rules(iterations: int) -> PascalEvaluation:
+    """The shipped protocol's numbers, with another number of iterations."""
+    return load_protocol("pascal").with_evaluation(iterations=iterations).rules(PascalEvaluation)
 
 
 def _boxes(rows: list[list[float]]) -> FloatArray:
@@ -120,7 +126,7 @@ def face(*, ignore: bool = False) -> FaceSet:
 def counts(faces: FaceSet, *boxes: list[float], keys: tuple[str, ...] = ("a",)) -> tuple[int, int, int]:
     sizes = [len(boxes)] if len(keys) == 1 else [0, len(boxes)]
     scores = np.linspace(1, 0.5, len(boxes))
-    result = evaluate_pascal(DetectionSet(keys, offsets_of(sizes), _boxes(list(boxes)), scores), faces, PascalRules(1))
+    result = evaluate_pascal(DetectionSet(keys, offsets_of(sizes), _boxes(list(boxes)), scores), faces, rules(1))
     return result.true_positives, result.false_positives, result.neutral
 
 
@@ -135,4 +141,4 @@ def test_hits_repeats_ignored_faces_and_other_images() -> None:
 
 def test_detections_must_begin_with_the_datasets_images() -> None:
     with pytest.raises(SshbenchError, match="different images"):
-        evaluate_pascal(DetectionSet.from_images([("b", Detections.empty())]), face())
+        evaluate_pascal(DetectionSet.from_images([("b", Detections.empty())]), face(), rules(1))

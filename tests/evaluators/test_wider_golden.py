@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sshbench.datasets import Dataset, load_dataset
+from sshbench.datasets import Dataset
+from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.wider import evaluate_wider
 from sshbench.formats.wider import read_wider
 from sshbench.protocols import Protocol, load_protocol

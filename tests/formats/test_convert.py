@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sshbench.boxes import bounding_boxes
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.formats.convert import FORMATS, Content, Known, convert, known_of
-from sshbench.formats.fddb import bounding_boxes
 from sshbench.formats.wider_truth import ATTRIBUTES
 from sshbench.records import DetectionSet, FaceSet, FloatArray, offsets_of
 

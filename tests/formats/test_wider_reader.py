@@ -159,7 +159,7 @@ def test_a_stray_score_is_noticed(folder: Callable[..., Path]) -> None:
 
 
 def test_real_sets_raise_no_suspicion(shared: Path) -> None:
-    from sshbench.datasets import load_dataset
+    from sshbench.evaluation.loading import load_dataset
 
     wider = load_dataset("wider", shared / "data" / "wider")
     for name in ("retinaface-trt", "retinaface-mnet025", "retinaface-jit", "synth"):

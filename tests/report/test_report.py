@@ -15,9 +15,10 @@ import pytest
 
 from sshbench.cli import eval_steps
 from sshbench.curves import PRCurve
-from sshbench.datasets import load_dataset
-from sshbench.dispatch import Outcome, evaluate_by
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.evaluation.benchmarks import evaluator_of
+from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluators.base import Outcome
 from sshbench.files import sample_dir
 from sshbench.formats.wider import write_wider
 from sshbench.plotting import to_svg
@@ -175,7 +176,7 @@ def test_a_dataset_that_moved(tmp_path: Path) -> None:
 
 def test_outcomes_agree_with_the_evaluator() -> None:
     sample = load_dataset("sample")
-    outcome = evaluate_by(perfect(noise=1), sample, load_protocol("sample"))
+    outcome = evaluator_of(load_protocol("sample"))(perfect(noise=1), sample.faces, load_protocol("sample"))
     for subset in ("easy", "hard"):
         score = outcome.best_f1_score(subset)
         # The protocol's last of 1 000 thresholds keeps every detection: its counts are the evaluator's own.
@@ -201,7 +202,7 @@ def test_a_second_hit_is_false_and_a_hit_of_an_ignored_face_is_neither() -> None
         (key, Detections(np.tile(d.boxes, (2, 1)), np.concatenate((d.scores, d.scores / 2))))
         for key, d in zip(base.keys, base, strict=True)
     )
-    found = evaluate_by(twice, sample, load_protocol("sample")).fates("easy")
+    found = evaluator_of(load_protocol("sample"))(twice, sample.faces, load_protocol("sample")).fates("easy")
     counted = sample.faces.counted("easy")
     assert (int(found.right.sum()), int(found.false.sum()), int(found.missed.sum())) == (counted, counted, 0)
 

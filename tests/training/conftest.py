@@ -9,7 +9,7 @@ import cv2
 import pytest
 import torch
 
-from sshbench.datasets import load_dataset
+from sshbench.evaluation.loading import load_dataset
 
 WriteRecipe = Callable[..., Path]
 

@@ -1,0 +1,81 @@
+"""Datasets and predictions of a benchmark, by name or protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sshbench.datasets.base import Dataset
+from sshbench.datasets.rules import apply_rules, with_all
+from sshbench.errors import UsageError
+from sshbench.evaluation.benchmarks import Benchmark, benchmark_named, resolve
+from sshbench.formats import read_predictions
+from sshbench.formats.wider import BoxFormat
+from sshbench.protocols import Protocol, load_protocol
+from sshbench.records import DetectionSet, Finding
+
+
+def load_dataset(name: str | Path | Protocol, root: str | Path | None = None) -> Dataset:
+    """Load a dataset with the subsets of its protocol.
+
+    Args:
+        name: A dataset (`wider`, `fddb`, `pascal`, `afw`, `coco`, `sample`), the path of a protocol file, or a
+            protocol.
+        root: The dataset's folder; default: the protocol's own `[layout] root`. The bundled sample needs none.
+
+    Raises:
+        UsageError: There is no such dataset, or it needs a folder and none was given.
+        MissingDataError: Files are missing; the text says where to get them.
+        InputError: An annotation file is damaged; the text names the line or field.
+
+    >>> load_dataset("sample").name
+    'sample'
+    """
+    protocol = name if isinstance(name, Protocol) else load_protocol(name)
+    load = resolve(benchmark_named(protocol.dataset).load)
+    dataset = apply_rules(load(protocol, dataset_root(protocol, root)), protocol.subsets)
+    return dataset if protocol.evaluation.subsets == "required" else with_all(dataset)
+
+
+def dataset_root(protocol: Protocol, root: str | Path | None) -> Path:
+    """Return the folder of a protocol's dataset: the one given, else the bundled one, else the protocol's own.
+
+    Raises:
+        UsageError: None of the three is there.
+    """
+    bundled = benchmark_named(protocol.dataset).bundled
+    chosen = root if root is not None else bundled() if bundled is not None else protocol.layout.root
+    if chosen is None:
+        raise UsageError(f"{protocol.dataset} needs its folder", remedy="Name it with --data DIR")
+    return Path(chosen).expanduser()
+
+
+def load_predictions(
+    path: Path,
+    dataset: Dataset,
+    benchmark: Benchmark,
+    *,
+    strict: bool = False,
+    box_format: BoxFormat = "xywh",
+    progress: Callable[[int], None] | None = None,
+) -> tuple[DetectionSet, list[Finding]]:
+    """Read a prediction set in whatever format its benchmark has.
+
+    Args:
+        path: The file or folder.
+        dataset: The images that the detections are of.
+        benchmark: Says what format they are in; see `benchmark_of`.
+        strict: Raise an error instead of reporting what was found.
+        box_format: What the four numbers of WIDER FACE's rows are.
+        progress: Called with the number of files read since the last call, where there is one file per image.
+
+    Raises:
+        MissingDataError: There is no such file, or none in it belongs to the dataset.
+        InputError: A line or an entry is invalid; the text names it.
+        CheckFailedError: `strict`, and there was something to report.
+    """
+    if benchmark.read is not None:
+        return resolve(benchmark.read)(path, dataset, strict)
+    return read_predictions(
+        path, dataset, benchmark.text_format, strict=strict, box_format=box_format, progress=progress
+    )
