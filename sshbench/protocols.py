@@ -390,8 +390,9 @@ def _prefixed(error: ValidationError, field: str) -> ValidationError:
 
 
 def protocol_names() -> list[str]:
-    """Names of the shipped protocols, sorted."""
-    return sorted(path.stem for path in protocols_dir().glob("*.toml"))
+    """Return the names of the shipped protocols and of those that other packages bring, sorted."""
+    load_plugins()
+    return sorted({*(path.stem for path in protocols_dir().glob("*.toml")), *PROTOCOL_FILES})
 
 
 def content_hash(content: Any) -> str:

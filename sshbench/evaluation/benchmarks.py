@@ -98,9 +98,13 @@ def register(benchmark: Benchmark) -> None:
 
 
 def unregister(name: str) -> None:
-    """Remove a benchmark that was registered, for example at the end of a test; its kind stays known."""
-    _BENCHMARKS.pop(name, None)
+    """Remove a benchmark that was registered, and its kind where no other benchmark has it."""
+    from sshbench.evaluation.shipped import SHIPPED
+
+    removed = _BENCHMARKS.pop(name, None)
     PROTOCOL_FILES.pop(name, None)
+    if removed is not None and removed.kind not in {one.kind for one in (*SHIPPED, *_BENCHMARKS.values())}:
+        RULES.pop(removed.kind, None)
 
 
 def benchmarks() -> list[Benchmark]:
