@@ -13,12 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sshbench.benchmark import run
     from sshbench.datasets import Dataset
     from sshbench.detectors.contract import detect
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
-    from sshbench.evaluation.core import Evaluation
+    from sshbench.evaluation.api import evaluate
     from sshbench.evaluation.loading import load_dataset
+    from sshbench.evaluation.result import Evaluation
+    from sshbench.evaluation.streaming import Evaluator
     from sshbench.formats.wider import read_wider
     from sshbench.protocols import load_protocol
     from sshbench.records import Detections, Faces, ImageRecord
@@ -29,12 +32,14 @@ __version__ = "0.1.0"
 _WHERE = {
     "Dataset": "sshbench.datasets",
     "Detections": "sshbench.records",
-    "Evaluation": "sshbench.evaluation.core",
+    "Evaluation": "sshbench.evaluation.result",
     "Faces": "sshbench.records",
     "ImageRecord": "sshbench.records",
     "SshbenchError": "sshbench.errors",
     "detect": "sshbench.detectors.contract",
-    "evaluate": "sshbench.evaluation.core",
+    "Evaluator": "sshbench.evaluation.streaming",
+    "evaluate": "sshbench.evaluation.api",
+    "run": "sshbench.benchmark",
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
@@ -46,6 +51,7 @@ __all__ = [
     "Dataset",
     "Detections",
     "Evaluation",
+    "Evaluator",
     "Faces",
     "ImageRecord",
     "SshbenchError",
@@ -55,6 +61,7 @@ __all__ = [
     "load_detector",
     "load_protocol",
     "read_wider",
+    "run",
     "time_detector",
 ]
 

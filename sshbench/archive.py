@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.errors import CheckFailedError, MissingDataError
+from sshbench.evaluation.figures import labels_of
 from sshbench.files import write_atomic
 from sshbench.report.build import build_report
-from sshbench.report.figures import labels_of
 from sshbench.report.measured import pixels_of_run
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run
 

@@ -2,93 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from pydantic import ValidationError
-
-from sshbench.curves import curve_csv
 from sshbench.datasets.base import Dataset
-from sshbench.errors import CheckFailedError, InputError, MissingDataError
-from sshbench.evaluation.core import Evaluation, evaluate_set
-from sshbench.evaluators.base import Progress
-from sshbench.files import write_atomic
+from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
+from sshbench.detectors.function import BoxFunction, FunctionDetector
+from sshbench.detectors.registry import load_detector
+from sshbench.detectors.weights import weights_files
+from sshbench.errors import UsageError
+from sshbench.evaluation.loading import load_benchmark
+from sshbench.evaluation.result import Evaluation
+from sshbench.evaluation.storing import evaluate_run, identity_of, store_evaluation
+from sshbench.inference import run_detector
+from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
+from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
-from sshbench.runs import METRICS, PROTOCOL, Run
+from sshbench.runs import StoredImage, create_or_resume
 
 
-def evaluate_run(
-    run: Run,
-    dataset: Dataset,
-    protocol: Protocol,
+def run(
+    detector: str | Detector | BoxFunction,
+    dataset: str | Path | Protocol | Dataset,
     *,
-    allow_unfinished: bool = False,
-    findings: Sequence[Finding] = (),
-    trained_on: Sequence[str] | None = None,
-    started: float | None = None,
-    progress: Progress | None = None,
+    data: str | Path | None = None,
+    protocol: str | Path | Protocol | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, SettingValue | Path | None] | None = None,
+    limit: int | None = None,
+    trained_on: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    on_image: Callable[[StoredImage], None] | None = None,
 ) -> Evaluation:
-    """Evaluate the detections of a run on the images it covers.
+    """Run a detector over a dataset's images, evaluate it, and keep everything in a run folder.
+
+    Every image is stored as soon as it is done: killed at any moment, the same call resumes the run.
 
     Args:
-        run: Open for reading or writing.
-        dataset: The dataset the run was made on, whole or the run's part of it.
-        protocol: The rules.
-        allow_unfinished: Evaluate the images done so far; the record is then marked.
-        findings: What the caller found; kept in the record.
-        trained_on: As for `evaluate`; default: what the run's identity says.
-        started: As for `evaluate`.
-        progress: As for `evaluate`.
+        detector: Name of a detector, a loaded detector, or a function. A function gets each image as uint8 (height,
+            width, 3) with channels in R, G, B order and returns boxes, numbers (n, 4), corners x1, y1, x2, y2 in pixels
+            of that image with x2 = x1 + w, and scores (n,). Use `FunctionDetector` for another channel order, a name or
+            parameters of its own.
+        dataset: Name of a dataset, path of a protocol file, protocol, or loaded dataset.
+        data: The dataset's folder, where it is not loaded and not bundled.
+        protocol: The rules; default: the dataset's own.
+        out: The run's folder; default: `runs/<dataset>-<detector>-<key>`.
+        settings: Settings of a detector given by name, instead of its published ones; `weights` names its file.
+        limit: Only the first images.
+        trained_on: Benchmarks whose training images the model saw; default: what detector or weights file say.
+        overwrite: Discard what the run's folder holds, instead of resuming.
+        progress: Draw a progress bar where standard error is a terminal.
+        on_image: Called after each image is stored.
+
+    Returns:
+        The result; its `folder` is the run's.
 
     Raises:
-        CheckFailedError: The run is unfinished and that was not allowed.
+        UsageError: Detector, dataset or settings are unknown, or do not fit each other.
+        MissingDataError: Images, annotations or weights are missing; the text says where to get them.
+        IdentityError: The folder holds a run with other settings.
+
+    >>> import tempfile
+    >>> import sshbench
+    >>> def whole_image(image):
+    ...     height, width, _ = image.shape
+    ...     return [[0, 0, width, height]], [0.5]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sshbench.run(whole_image, "sample", out=f"{folder}/run", limit=2).record.images
+    2
     """
-    complete = run.finished
-    if not complete and not allow_unfinished:
-        raise CheckFailedError(
-            f"the run in {run.folder} is unfinished: {run.stored()} of {run.identity.images} images are done",
-            remedy="Go on with it by the command that began it, or use --allow-unfinished",
-        )
-    detections = run.detections()
-    found = [*findings, *run.findings()]
-    if not complete:
-        text = f"UNFINISHED: only {run.stored()} of {run.identity.images} images are done and count here"
-        found.insert(0, Finding("unfinished-run", text))
-    return evaluate_set(
-        detections,
-        dataset.restricted(set(detections.keys)),
-        protocol,
-        detector=run.identity.detector,
-        findings=found,
-        trained_on=run.identity.trained_on if trained_on is None else trained_on,
-        complete=complete,
-        started=started,
-        progress=progress,
+    started = time.perf_counter()
+    images, rules = load_benchmark(dataset, data, protocol)
+    if limit is not None:
+        images = images.limited(limit)
+    images = images.with_images()
+    # The user's word goes before the protocol's policy, and that before the detector's own settings.
+    loaded = _loaded(detector, {**rules.inference.overrides(), **(settings or {})}, bool(settings))
+    findings: list[Finding] = []
+    if isinstance(loaded, FollowsImages):
+        loaded.attach(images)
+        findings = loaded.findings
+    name = loaded.info.name
+    identity = identity_of(
+        images,
+        rules,
+        detector=name,
+        settings=loaded.settings.as_dict(),
+        weights_sha256=loaded.weights_sha256,
+        trained_on=_trained_on(loaded, trained_on, own_weights="weights" in (settings or {})),
     )
+    folder = Path("runs") / f"{images.name}-{name}-{identity.key[:8]}" if out is None else Path(out).expanduser()
+    with create_or_resume(folder, identity, overwrite=overwrite) as stored:
+        left = len(images.keys) - len(stored.done())
+        if left:
+            stored.add_session(versions(), machine(), now())
+        with progress_bar(f"{name} on {images.name}", left, "images", enabled=progress) as bar:
+
+            def report(image: StoredImage) -> None:
+                bar.update(1)
+                if on_image is not None:
+                    on_image(image)
+
+            run_detector(loaded, images, stored, on_image=report)
+        with progress_bar("evaluation", len(images.keys), "images", enabled=progress) as bar:
+            evaluation = evaluate_run(stored, images, rules, findings=findings, started=started, progress=bar.update)
+        return store_evaluation(stored, evaluation)
 
 
-def store_evaluation(run: Run, evaluation: Evaluation) -> None:
-    """Write an evaluation into its run: the record, the protocol it was made by, and the curves as CSV."""
-    for name, curve in evaluation.curves.items():
-        write_atomic(run.folder / "curves" / f"{name}.csv", curve_csv(curve))
-    for name, text in (evaluation.outcome.texts or {}).items():
-        write_atomic(run.folder / name, text)
-    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json", exclude_unset=True))
-    # Last, so that a run with metrics has everything that belongs to them.
-    run.write_json(METRICS, evaluation.record.model_dump(mode="json"))
+def _loaded(
+    detector: str | Detector | BoxFunction, settings: Mapping[str, SettingValue | Path | None], own: bool
+) -> Detector:
+    if isinstance(detector, str):
+        weights = settings.get("weights")
+        others = {name: value for name, value in settings.items() if not isinstance(value, Path) and name != "weights"}
+        return load_detector(detector, weights=None if weights is None else str(weights), **others)
+    if own:
+        raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
+    if isinstance(detector, Detector):
+        return detector
+    if callable(detector):
+        return FunctionDetector(detector)
+    raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
 
 
-def stored_protocol(run: Run) -> Protocol:
-    """The protocol a run was evaluated by, overrides included.
-
-    Raises:
-        MissingDataError: The run was never evaluated.
-        InputError: The file is damaged.
-    """
-    path = run.folder / PROTOCOL
-    if not path.is_file():
-        raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval` on it")
-    try:
-        return Protocol.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise InputError(f"is no protocol ({error})", file=path, remedy="Evaluate the run again") from error
+def _trained_on(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:
+    """Return what the user says, else the weights file, else the registry; a user's own file may be of any data."""
+    if said is not None:
+        return said
+    stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)
+    if stated is not None:
+        return stated
+    known = {entry.sha256 for entry in weights_files()}
+    return detector.info.trained_on if not own_weights or detector.weights_sha256 in known else None

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.evaluation.benchmarks import benchmark_of
-from sshbench.evaluation.core import Evaluation, evaluate_set
+from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.loading import load_dataset, load_predictions
+from sshbench.evaluation.result import Evaluation
 from sshbench.evaluators.pascal import PascalResult
 from sshbench.evaluators.wider import WiderResult
 from sshbench.files import golden_dir

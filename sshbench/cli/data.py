@@ -64,9 +64,9 @@ def fetch_command(
     from collections.abc import Iterator
     from contextlib import contextmanager
 
-    from sshbench.cli.progress import progress_bar
     from sshbench.datasets.fetch import dataset_source, fetch_dataset
     from sshbench.download import Progress
+    from sshbench.progress import progress_bar
 
     @contextmanager
     def bar(description: str, total: int | None) -> Iterator[Progress]:

@@ -20,7 +20,8 @@ def demo_command(
 
       sshbench demo --out demo
     """
-    from sshbench.cli import eval_steps
+    from sshbench.benchmark import run
+    from sshbench.cli.tables import print_evaluation
     from sshbench.detectors.registry import detector_info
     from sshbench.detectors.weights import locate_weights
     from sshbench.report.build import build_report
@@ -31,9 +32,7 @@ def demo_command(
         names.append("yunet")
     folders = []
     for name in names:
-        request = eval_steps.Request(protocol=eval_steps.choose_protocol("sample", None), out=out / name)
-        outcome = eval_steps.from_detector(request, name)
-        eval_steps.show(outcome, as_json=False)
+        print_evaluation(run(name, "sample", out=out / name))
         folders.append(out / name)
     files = build_report(folders, out / "report")
     if "yunet" not in names:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings
+from sshbench.contamination import BENCHMARKS
 from sshbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from sshbench.evaluation.result import Evaluation
+    from sshbench.protocols import Protocol
 
 _EPILOG = """Examples:
 
@@ -87,7 +93,8 @@ def eval_command(
 ) -> None:
     """Evaluate a detector, or a set of predictions, by a benchmark's official protocol."""
     # Imported here: listing commands must not load numpy.
-    from sshbench.cli import eval_steps
+    from sshbench.benchmark import run
+    from sshbench.evaluation.api import evaluate
 
     if (detector is None) == (predictions is None):
         raise UsageError("give either --detector or --predictions", remedy="`sshbench eval --help` has examples")
@@ -104,28 +111,86 @@ def eval_command(
     given += ["--set"] if assignments else []
     if predictions is not None and given:
         raise UsageError(f"{', '.join(sorted(given))} belong to --detector: predictions are already made")
-    request = eval_steps.Request(
-        protocol=eval_steps.choose_protocol(
-            dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None
-        ),
-        data=data,
-        limit=limit,
-        out=out,
-        resume=resume,
-        allow_unfinished=allow_unfinished,
-        strict=strict,
-        box_format=box_format,
-        settings=given_settings(assignments, options),
-        trained_on=eval_steps.benchmarks_of(trained_on),
-        show_progress=not as_json,
-    )
+    rules = _protocol(dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None)
+    seen = benchmarks_of(trained_on)
     if predictions is not None:
-        outcome = eval_steps.from_predictions(request, predictions)
+        evaluation = evaluate(
+            rules,
+            predictions,
+            data=data,
+            trained_on=seen,
+            limit=limit,
+            out=out,
+            overwrite=not resume,
+            strict=strict,
+            box_format=box_format,
+            allow_unfinished=allow_unfinished,
+            progress=not as_json,
+        )
     else:
-        outcome = eval_steps.from_detector(request, str(detector))
+        evaluation = run(
+            str(detector),
+            rules,
+            data=data,
+            out=out,
+            settings=given_settings(assignments, options),
+            limit=limit,
+            trained_on=seen,
+            overwrite=not resume,
+            progress=not as_json,
+        )
     if export_predictions is not None:
-        eval_steps.export(outcome, export_predictions)
-    eval_steps.show(outcome, as_json=as_json)
+        export(evaluation, export_predictions)
+    show(evaluation, as_json=as_json)
+
+
+def _protocol(dataset: str | None, protocol: str | None, **numbers: object) -> Protocol:
+    """Return the protocol of a dataset, or the one named, with other numbers where the user gave any."""
+    from sshbench.protocols import load_protocol
+
+    if dataset is None and protocol is None:
+        raise UsageError("name a dataset", remedy="--dataset wider, or --dataset sample for the bundled smoke test")
+    chosen = load_protocol(protocol or str(dataset))
+    if dataset is not None and chosen.dataset != dataset:
+        raise UsageError(f"protocol '{chosen.name}' is for dataset '{chosen.dataset}', not '{dataset}'")
+    changes = {name: value for name, value in numbers.items() if value is not None}
+    return chosen.with_evaluation(**changes) if changes else chosen
+
+
+def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
+    """Return the benchmarks that a user names, sorted; None where nothing was said.
+
+    Raises:
+        UsageError: One is unknown.
+
+    >>> benchmarks_of("wider,fddb"), benchmarks_of("none")
+    (('fddb', 'wider'), ())
+    """
+    if names is None or names == "none":
+        return None if names is None else ()
+    given = sorted({name.strip() for name in names.split(",")})
+    if unknown := sorted(set(given) - set(BENCHMARKS)):
+        raise UsageError(f"--trained-on: unknown '{unknown[0]}'", remedy=f"Known: none, {', '.join(BENCHMARKS)}")
+    return tuple(given)
+
+
+def export(evaluation: Evaluation, path: Path) -> None:
+    """Write the detections as an official submission zip of WIDER FACE."""
+    from sshbench.formats.wider import write_wider
+
+    if path.suffix != ".zip":
+        raise UsageError(f"--export-predictions writes a zip, not '{path.name}'", remedy="Name it *.zip")
+    write_wider(path, zip(evaluation.detections.keys, evaluation.detections, strict=True))
+
+
+def show(evaluation: Evaluation, *, as_json: bool) -> None:
+    """Print the result: one JSON object for machines, or a table for people."""
+    if as_json:
+        typer.echo(json.dumps(evaluation.record.model_dump(mode="json"), ensure_ascii=False))
+        return
+    from sshbench.cli.tables import print_evaluation
+
+    print_evaluation(evaluation)
 
 
 eval_command.__doc__ = f"{eval_command.__doc__}\n\n{_EPILOG}"

@@ -28,7 +28,7 @@ def report_command(
 
       sshbench report runs/haar runs/yunet -o report
     """
-    from sshbench.cli.progress import progress_bar
+    from sshbench.progress import progress_bar
     from sshbench.report.build import build_report
 
     with progress_bar("report", len(runs), "runs", enabled=not as_json) as bar:

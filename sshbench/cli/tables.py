@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.evaluation.benchmarks import benchmark_of, headline_of
-from sshbench.evaluation.core import Evaluation
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
+from sshbench.evaluation.result import Evaluation
 from sshbench.published.tables import published_methods
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
 
 
-def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
+def print_evaluation(evaluation: Evaluation) -> None:
     """Print APs beside published ones, what they are of, and what was found.
 
     Args:
         evaluation: The result.
-        folder: Where the run is kept, or None where nothing was stored.
     """
     record = evaluation.record
     console = Console()
@@ -48,8 +45,8 @@ def print_evaluation(evaluation: Evaluation, folder: Path | None) -> None:
         console.print(DOMAIN_NOTE, style="dim", highlight=False)
     for warning in record.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
-    if folder is not None:
-        console.print(f"run: {folder}", highlight=False, markup=False)
+    if evaluation.folder is not None:
+        console.print(f"run: {evaluation.folder}", highlight=False, markup=False)
     else:
         console.print("Nothing was stored; --out DIR keeps the run and draws the PR curves.", style="dim")
 

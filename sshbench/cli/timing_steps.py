@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sshbench.cli.progress import progress_bar
 from sshbench.errors import UsageError
 from sshbench.files import published_dir
+from sshbench.progress import progress_bar
 from sshbench.timing import job as jobs_of
 from sshbench.timing.compare import Ratio, compare, paired_ratios
 from sshbench.timing.job import Job

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sshbench.cli.progress import Bar, count_text, progress_bar
+from sshbench.progress import Bar, count_text, progress_bar
 
 if TYPE_CHECKING:
     from sshbench.training import Status

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
 from sshbench.errors import UsageError
-from sshbench.evaluators.base import Evaluator
+from sshbench.evaluators.base import EvaluatorFunction
 from sshbench.protocols import PROTOCOL_FILES, RULES, Protocol, Rules, load_plugins
 from sshbench.records import DetectionSet, Finding
 
@@ -63,7 +63,7 @@ class Benchmark:
     kind: str
     rules: type[Rules]
     load: Loader | str
-    evaluate: Evaluator | str
+    evaluate: EvaluatorFunction | str
     predictions: str
     protocol: Path | None = None
     text_format: str = "wider"
@@ -164,7 +164,7 @@ def resolve(function: _T | str) -> _T:
     return found
 
 
-def evaluator_of(protocol: Protocol) -> Evaluator:
+def evaluator_of(protocol: Protocol) -> EvaluatorFunction:
     """Return the evaluator that a protocol asks for."""
     return resolve(benchmark_of(protocol).evaluate)
 

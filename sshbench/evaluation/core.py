@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from sshbench.contamination import domain_of
-from sshbench.curves import Curve
 from sshbench.datasets.base import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluation.benchmarks import benchmark_of, evaluator_of
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
-from sshbench.evaluators.base import Outcome, Progress
+from sshbench.evaluation.result import Evaluation
+from sshbench.evaluators.base import Progress
 from sshbench.protocols import Protocol
 from sshbench.records import DetectionSet, Finding
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """An evaluation's record, curves and matching.
-
-    Attributes:
-        record: What is stored and printed.
-        protocol: The protocol it was made by.
-        curves: By name, PR or ROC curves.
-        outcome: The evaluator's own result among others, for reports.
-    """
-
-    record: EvaluationRecord
-    protocol: Protocol
-    curves: Mapping[str, Curve]
-    outcome: Outcome
 
 
 def evaluate_set(
@@ -59,7 +41,7 @@ def evaluate_set(
         trained_on: Benchmarks whose training images the model saw; None where that is not known.
         complete: False marks the metrics as those of an unfinished run.
         started: `time.perf_counter()` when the work began, so that `seconds` covers reading too; default now.
-        progress: As for every `Evaluator`.
+        progress: As for every `EvaluatorFunction`.
 
     Raises:
         UsageError: No detection is of an image of the dataset.
@@ -86,7 +68,7 @@ def evaluate_set(
         domain=domain_of(trained_on, dataset.name),
         warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings, *outcome.findings)),
     )
-    return Evaluation(record=record, protocol=protocol, curves=outcome.curves, outcome=outcome)
+    return Evaluation(record, protocol, outcome, detections, dataset)
 
 
 def _image_findings(

@@ -37,6 +37,34 @@ def load_dataset(name: str | Path | Protocol, root: str | Path | None = None) ->
     return dataset if protocol.evaluation.subsets == "required" else with_all(dataset)
 
 
+def load_benchmark(
+    dataset: str | Path | Protocol | Dataset,
+    data: str | Path | None = None,
+    protocol: str | Path | Protocol | None = None,
+) -> tuple[Dataset, Protocol]:
+    """Load a dataset, or take a loaded one, with the protocol to evaluate by.
+
+    Args:
+        dataset: Name of a dataset, path of a protocol file, protocol, or loaded dataset.
+        data: The dataset's folder, for one that is not loaded.
+        protocol: The rules; default: those that `dataset` names, or the ones that are the loaded dataset's own.
+
+    Raises:
+        UsageError: Dataset and protocol do not belong together, or `data` is given for a loaded dataset.
+    """
+    named = protocol if protocol is not None else dataset.name if isinstance(dataset, Dataset) else dataset
+    rules = named if isinstance(named, Protocol) else load_protocol(named)
+    if isinstance(dataset, str) and protocol is not None and rules.dataset != dataset:
+        raise UsageError(f"protocol '{rules.name}' is for dataset '{rules.dataset}', not '{dataset}'")
+    if not isinstance(dataset, Dataset):
+        return load_dataset(rules, data), rules
+    if data is not None:
+        raise UsageError("the dataset is already loaded", remedy="Leave out data, or name the dataset")
+    if rules.dataset != dataset.name:
+        raise UsageError(f"protocol '{rules.name}' is for dataset '{rules.dataset}', not '{dataset.name}'")
+    return dataset, rules
+
+
 def dataset_root(protocol: Protocol, root: str | Path | None) -> Path:
     """Return the folder of a protocol's dataset: the one given, else the bundled one, else the protocol's own.
 

@@ -183,7 +183,7 @@ class Outcome:
         return best_f1_of_fates(self.fates(name), self.scores)
 
 
-class Evaluator(Interface):
+class EvaluatorFunction(Interface):
     """The signature of every evaluator."""
 
     def __call__(

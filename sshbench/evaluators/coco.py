@@ -58,7 +58,7 @@ class CocoResult:
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
-    """Evaluate detections as pycocotools does; the arguments are those of every `Evaluator`."""
+    """Evaluate detections as pycocotools does; the arguments are those of every `EvaluatorFunction`."""
     detections = detections.aligned(faces.keys)
     subsets = tuple(subset.name for subset in protocol.subsets)
     result = evaluate_coco(

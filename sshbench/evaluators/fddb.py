@@ -47,7 +47,7 @@ class FddbResult:
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
-    """Evaluate detections by the FDDB protocol; the arguments are those of every `Evaluator`.
+    """Evaluate detections by the FDDB protocol; the arguments are those of every `EvaluatorFunction`.
 
     Raises:
         SshbenchError: The ground truth has no ellipses, or no image sizes.

@@ -46,7 +46,7 @@ class PascalResult:
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
-    """Evaluate detections by the PASCAL Faces and AFW protocol; the arguments are those of every `Evaluator`.
+    """Evaluate detections by the PASCAL Faces and AFW protocol; the arguments are those of every `EvaluatorFunction`.
 
     Detections of images that have no ground truth are false positives.
     """

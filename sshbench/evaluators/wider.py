@@ -76,7 +76,7 @@ class WiderResult:
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
-    """Evaluate detections by the WIDER FACE protocol; the arguments are those of every `Evaluator`."""
+    """Evaluate detections by the WIDER FACE protocol; the arguments are those of every `EvaluatorFunction`."""
     detections = detections.aligned(faces.keys)
     result = evaluate_wider(detections, faces, protocol)
     return Outcome(

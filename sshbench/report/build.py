@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from sshbench.benchmark import evaluate_run, stored_protocol
 from sshbench.curves import PRCurve, curve_csv
 from sshbench.datasets import Dataset
 from sshbench.errors import MissingDataError, UsageError
+from sshbench.evaluation.figures import curve_figure, labels_of, shown_curves
 from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluation.storing import evaluate_run, stored_protocol
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
 from sshbench.plotting import save_png, to_svg
 from sshbench.records import DetectionSet
-from sshbench.report.figures import curve_figure, labels_of, shown_curves
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page

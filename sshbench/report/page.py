@@ -14,9 +14,9 @@ from markupsafe import Markup
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
 from sshbench.evaluation.benchmarks import headline_of
-from sshbench.evaluation.core import Evaluation
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
+from sshbench.evaluation.result import Evaluation
 from sshbench.protocols import Protocol
 from sshbench.published.tables import published_methods
 from sshbench.report.gallery import Picture

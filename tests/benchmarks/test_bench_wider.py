@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.cli.eval_steps import Request, from_predictions
 from sshbench.datasets import Dataset
+from sshbench.evaluation.api import evaluate
 from sshbench.evaluation.loading import load_dataset
 from sshbench.formats.wider import read_wider
-from sshbench.protocols import load_protocol
 
 PROBE = """
 import json, resource, sys, time
@@ -53,8 +52,7 @@ def baseline(module_at: Callable[[Path], ModuleType]) -> ModuleType:
 
 def whole(folder: Path, predictions: Path) -> list[float]:
     """Everything a command does after it has started: ground truth from the cache, reading, evaluating."""
-    request = Request(protocol=load_protocol("wider"), data=folder)
-    metrics = from_predictions(request, predictions).evaluation.record.metrics
+    metrics = evaluate("wider", predictions, data=folder).metrics
     return [float(value) for value in metrics.values() if value is not None]
 
 

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from sshbench import download
-from sshbench.cli.progress import progress_bar
 from sshbench.datasets import fetch
 from sshbench.datasets.fetch import RECORD, dataset_source, fetch_dataset
 from sshbench.errors import DownloadError, InputError, UsageError
+from sshbench.progress import progress_bar
 
 
 def zipped(files: dict[str, str]) -> bytes:
@@ -258,7 +258,7 @@ class Terminal(io.StringIO):
     ("enabled", "terminal", "patience"), [(True, True, 0), (False, True, 0), (True, False, 0), (True, True, 60)]
 )
 def test_progress_bar(monkeypatch: pytest.MonkeyPatch, enabled: bool, terminal: bool, patience: int) -> None:
-    monkeypatch.setattr("sshbench.cli.progress._PATIENCE", patience)
+    monkeypatch.setattr("sshbench.progress._PATIENCE", patience)
     err = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr("sys.stderr", err)
     monkeypatch.setenv("TERM", "xterm")

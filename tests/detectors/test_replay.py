@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sshbench.benchmark import run
 from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.replay import Replay
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation.loading import load_dataset
 from sshbench.formats.fddb import read_fddb
+from sshbench.formats.wider import write_wider
 from sshbench.runs import open_run
 
 
 @pytest.fixture(scope="module")
 def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A submission of haar on the sample."""
-    from sshbench.cli import eval_steps
-
     folder = tmp_path_factory.mktemp("replay")
-    request = eval_steps.Request(protocol=eval_steps.choose_protocol("sample", None), out=folder / "run")
-    eval_steps.export(eval_steps.from_detector(request, "haar"), folder / "mine.v2.zip")
+    found = run("haar", "sample", out=folder / "run").detections
+    write_wider(folder / "mine.v2.zip", zip(found.keys, found, strict=True))
     return folder / "mine.v2.zip"
 
 

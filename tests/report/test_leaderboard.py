@@ -23,15 +23,12 @@ MEASURED = Path(__file__).parents[2] / "results" / "measured"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs of haar at two sizes, and a timing of each."""
-    from sshbench.cli import eval_steps
+    from sshbench.benchmark import run as run_benchmark
     from sshbench.timing.job import Job, run
 
     folder = tmp_path_factory.mktemp("board")
     for size in ("120x160", "90x120"):
-        request = eval_steps.Request(
-            protocol=eval_steps.choose_protocol("sample", None), out=folder / size, settings={"resize": size}
-        )
-        eval_steps.from_detector(request, "haar")
+        run_benchmark("haar", "sample", out=folder / size, settings={"resize": size})
         job = Job(detector="haar", sizes=(size,), min_time=0, min_count=5, count=24, scope="detect")
         run(job).save(folder / "timings" / f"{size}.json")
     return folder
@@ -245,4 +242,4 @@ def test_a_users_own_weights_have_no_known_training_data(sshbench: Any, shared: 
     assert domain("yunet_n_640_640.onnx") == "unknown"
     assert domain("yunet_n_640_640.onnx", "--trained-on", "wider,afw") == "in domain"
     code, _, err = sshbench(*afw, "--trained-on", "lfw")
-    assert (code, "knows no 'lfw'" in err) == (2, True)
+    assert (code, "unknown 'lfw'" in err) == (2, True)

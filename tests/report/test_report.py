@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.cli import eval_steps
 from sshbench.curves import PRCurve
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.evaluation.api import evaluate
 from sshbench.evaluation.benchmarks import evaluator_of
+from sshbench.evaluation.figures import curve_figure
 from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.base import Outcome
 from sshbench.files import sample_dir
@@ -26,7 +27,6 @@ from sshbench.protocols import load_protocol
 from sshbench.published.tables import published_methods, published_rows
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
-from sshbench.report.figures import curve_figure
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -78,8 +78,7 @@ def perfect(noise: int = 0) -> DetectionSet:
 def make_run(folder: Path, name: str, detections: DetectionSet, **request: Any) -> Path:
     packed = folder / f"{name}.zip"
     write_wider(packed, zip(detections.keys, detections, strict=True))
-    made = eval_steps.Request(protocol=load_protocol("sample"), out=folder / name, **request)
-    eval_steps.from_predictions(made, packed)
+    evaluate("sample", packed, out=folder / name, **request)
     return folder / name
 
 
@@ -121,8 +120,7 @@ def test_whole_dataset_shows_published_rows_and_a_part_says_so(shared: Path, tmp
     predictions = wider / "predictions" / "synth_small.zip"
     texts = []
     for name, limit in (("whole", None), ("part", 40)):
-        request = eval_steps.Request(protocol=load_protocol("wider"), data=wider, out=tmp_path / name, limit=limit)
-        eval_steps.from_predictions(request, predictions)
+        evaluate("wider", predictions, data=wider, out=tmp_path / name, limit=limit)
         texts.append(build_report([tmp_path / name], tmp_path / f"{name}-report").page.read_text())
     assert "SSH (VGG-16) + pyramid" in texts[0]
     assert "A part of the dataset." not in texts[0]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sshbench.curves import Curve, ROCCurve, truncated_percent
-from sshbench.evaluation.core import Evaluation
+from sshbench.evaluation.result import Evaluation
 from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, style_axes
 from sshbench.records import FloatArray
 

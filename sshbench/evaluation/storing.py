@@ -1,0 +1,171 @@
+"""Evaluations kept in run folders: evaluate a run, store a result, keep imported detections as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sshbench.curves import curve_csv
+from sshbench.datasets.base import Dataset
+from sshbench.errors import CheckFailedError, InputError, MissingDataError
+from sshbench.evaluation.benchmarks import benchmark_named
+from sshbench.evaluation.core import evaluate_set
+from sshbench.evaluation.result import Evaluation
+from sshbench.evaluators.base import Progress
+from sshbench.files import write_atomic
+from sshbench.protocols import Protocol
+from sshbench.provenance import machine, now, versions
+from sshbench.records import Finding
+from sshbench.runs import METRICS, PROTOCOL, Identity, Run, StoredImage, create_or_resume
+
+
+def evaluate_run(
+    run: Run,
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    allow_unfinished: bool = False,
+    findings: Sequence[Finding] = (),
+    trained_on: Sequence[str] | None = None,
+    started: float | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate the detections of a run on the images it covers.
+
+    Args:
+        run: Open for reading or writing.
+        dataset: The dataset the run was made on, whole or the run's part of it.
+        protocol: The rules.
+        allow_unfinished: Evaluate the images done so far; the record is then marked.
+        findings: What the caller found; kept in the record.
+        trained_on: As for `evaluate`; default: what the run's identity says.
+        started: As for `evaluate`.
+        progress: As for `evaluate`.
+
+    Raises:
+        CheckFailedError: The run is unfinished and that was not allowed.
+    """
+    complete = run.finished
+    if not complete and not allow_unfinished:
+        raise CheckFailedError(
+            f"the run in {run.folder} is unfinished: {run.stored()} of {run.identity.images} images are done",
+            remedy="Resume it with the command that began it, or use --allow-unfinished",
+        )
+    detections = run.detections()
+    found = [*findings, *run.findings()]
+    if not complete:
+        text = f"UNFINISHED: only {run.stored()} of {run.identity.images} images are done and count here"
+        found.insert(0, Finding("unfinished-run", text))
+    return evaluate_set(
+        detections,
+        dataset.restricted(set(detections.keys)),
+        protocol,
+        detector=run.identity.detector,
+        findings=found,
+        trained_on=run.identity.trained_on if trained_on is None else trained_on,
+        complete=complete,
+        started=started,
+        progress=progress,
+    )
+
+
+def store_evaluation(run: Run, evaluation: Evaluation) -> Evaluation:
+    """Write an evaluation into its run: record, protocol, curves as CSV and as a picture; return it with its folder."""
+    from sshbench.evaluation.figures import run_figure
+    from sshbench.plotting import save_png
+
+    for name, curve in evaluation.curves.items():
+        write_atomic(run.folder / "curves" / f"{name}.csv", curve_csv(curve))
+    for name, text in (evaluation.outcome.texts or {}).items():
+        write_atomic(run.folder / name, text)
+    save_png(run_figure(evaluation), run.folder / "pr.png")
+    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json", exclude_unset=True))
+    # Last, so that a run with metrics has everything that belongs to them.
+    run.write_json(METRICS, evaluation.record.model_dump(mode="json"))
+    return evaluation.kept_in(run.folder)
+
+
+def keep(
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    settings: Mapping[str, object],
+    trained_on: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Make a run of imported detections, so that reports can take it like any other.
+
+    Args:
+        evaluation: The result with its detections.
+        folder: The run's folder.
+        settings: What tells this run from others of the same detections, for example the name of the file.
+        trained_on: Benchmarks whose training images the model saw; None where that is not known.
+        overwrite: Replace another run in the folder.
+
+    Raises:
+        IdentityError: The folder holds another run.
+        UsageError: The folder holds other files, or cannot be written.
+    """
+    detections = evaluation.detections
+    identity = identity_of(
+        evaluation.dataset,
+        evaluation.protocol,
+        detector=evaluation.record.detector,
+        settings=settings,
+        predictions_sha256=detections.digest,
+        trained_on=trained_on,
+    )
+    with create_or_resume(folder, identity, overwrite=overwrite) as run:
+        if not run.finished:
+            run.add_session(versions(), machine(), now())
+            run.add_many([StoredImage(key, found) for key, found in zip(detections.keys, detections, strict=True)])
+        return store_evaluation(run, evaluation)
+
+
+def identity_of(
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    detector: str,
+    settings: Mapping[str, object],
+    weights_sha256: str | None = None,
+    predictions_sha256: str | None = None,
+    trained_on: tuple[str, ...] | None = None,
+) -> Identity:
+    """Return who makes a run: detector and settings, dataset and protocol, versions and machine."""
+    bundled = benchmark_named(dataset.name).bundled
+    return Identity(
+        detector=detector,
+        weights_sha256=weights_sha256,
+        settings=dict(settings),
+        dataset=dataset.name,
+        split=dataset.split,
+        dataset_fingerprint=dataset.fingerprint,
+        images=len(dataset.keys),
+        protocol=protocol.name,
+        protocol_hash=protocol.hash,
+        predictions_sha256=predictions_sha256,
+        trained_on=trained_on,
+        data=None if bundled is not None and dataset.root == bundled() else str(dataset.root.resolve()),
+        created=now(),
+        versions=versions(),
+        machine=machine(),
+    )
+
+
+def stored_protocol(run: Run) -> Protocol:
+    """Return the protocol that a run was evaluated by, overrides included.
+
+    Raises:
+        MissingDataError: The run was never evaluated.
+        InputError: The file is damaged.
+    """
+    path = run.folder / PROTOCOL
+    if not path.is_file():
+        raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval` on it")
+    try:
+        return Protocol.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(f"invalid protocol ({error})", file=path, remedy="Evaluate the run again") from error
