@@ -106,12 +106,19 @@ Curve = PRCurve | ROCCurve
 """A curve of any evaluation."""
 
 
-def curve_csv(curve: Curve) -> str:
-    """A curve as CSV, every number in its shortest exact form."""
+def curve_columns(curve: Curve) -> dict[str, FloatArray]:
+    """Return a curve's points as named columns, each float64 (n,)."""
     if isinstance(curve, PRCurve):
-        header, columns = "recall,precision,threshold", (curve.recall, curve.precision, curve.thresholds)
-    else:
-        header = "false_positives,true_positive_rate,threshold"
-        columns = (curve.false_positives, curve.true_positive_rate, curve.thresholds)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return header + "\n" + "".join(f"{a!r},{b!r},{c!r}\n" for a, b, c in rows)
+        return {"recall": curve.recall, "precision": curve.precision, "threshold": curve.thresholds}
+    return {
+        "false_positives": curve.false_positives,
+        "true_positive_rate": curve.true_positive_rate,
+        "threshold": curve.thresholds,
+    }
+
+
+def curve_csv(curve: Curve) -> str:
+    """Return a curve as CSV, every number in the shortest form that reads back as the same bits."""
+    columns = curve_columns(curve)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return ",".join(columns) + "\n" + "".join(f"{a!r},{b!r},{c!r}\n" for a, b, c in rows)

@@ -1,13 +1,16 @@
-"""Images on disk and in memory: reading, checking, file name suffixes."""
+"""Images on disk and in memory: finding, reading and checking them, file name suffixes."""
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.errors import InputError, UsageError
+from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -64,3 +67,45 @@ def read_image(path: Path) -> Image:
     if image is None:
         raise InputError("not an image that OpenCV can decode", file=path, remedy=remedy)
     return np.asarray(image, dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image and the name its results get."""
+
+    path: Path
+    name: str
+
+
+def find_images(arguments: Sequence[str]) -> list[FoundImage]:
+    """Return the images that files, folders (with all below them) and patterns name, each once, in order.
+
+    Results of a file get its name, those of a folder its path below the folder, with a number where two are equal.
+
+    Raises:
+        MissingDataError: An argument names nothing.
+    """
+    paths: dict[Path, str] = {}
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+            for file in below:
+                paths.setdefault(file, file.relative_to(path).as_posix())
+        elif path.is_file():
+            paths.setdefault(path, path.name)
+        else:
+            matches = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207  # absolute too
+            for match in matches:
+                paths.setdefault(match, match.name)
+            if not matches:
+                raise MissingDataError(f"there is no image, folder or match for '{argument}'", remedy="Check the path")
+    if not paths:
+        raise MissingDataError("no image was found", remedy=f"Looked for {', '.join(IMAGE_SUFFIXES)}")
+    taken: dict[str, int] = {}
+    found = []
+    for path, name in paths.items():
+        stem = name.rpartition(".")[0] or name
+        taken[stem] = taken.get(stem, 0) + 1
+        found.append(FoundImage(path, stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"))
+    return found

@@ -36,8 +36,9 @@ def detect_command(
 
       sshbench detect photos/ 'more/*.png' -o out --detector yunet
     """
+    from sshbench.detectors.annotate import annotate
     from sshbench.detectors.registry import load_detector
-    from sshbench.imagefiles import annotate, find_images
+    from sshbench.images import find_images
     from sshbench.progress import progress_bar
 
     found = find_images(images)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
-from sshbench.evaluation.benchmarks import benchmark_of, headline_of
+from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
@@ -30,11 +30,10 @@ def print_evaluation(evaluation: Evaluation) -> None:
     console.print(_headline(evaluation, first, whole, console.width))
     if len(metrics) > len(first):
         console.print(_all(record, metrics))
-    rules = evaluation.protocol.evaluation
-    how = benchmark_of(evaluation.protocol).shown_rule
+    rule = shown_rule(evaluation.protocol)
     console.print(
         f"{record.images} images, {record.faces} faces, {record.detections} detections in {record.seconds:.2f} s · "
-        f"protocol {record.protocol} {record.protocol_hash}" + (f" ({how} {getattr(rules, how)})" if how else ""),
+        f"protocol {record.protocol} {record.protocol_hash}" + (f" ({rule})" if rule else ""),
         highlight=False,
     )
     if record.smoke_test:

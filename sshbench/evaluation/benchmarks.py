@@ -181,6 +181,17 @@ def headline_of(metrics: Sequence[str], protocol: Protocol) -> list[str]:
     return [name for name in listed if name in wanted] or listed
 
 
+def shown_rule(protocol: Protocol) -> str:
+    """Return the rule that stands beside every result of a protocol, in words; empty where it has none.
+
+    >>> from sshbench.protocols import load_protocol
+    >>> shown_rule(load_protocol("wider"))
+    'iou arithmetic: double'
+    """
+    name = benchmark_of(protocol).shown_rule
+    return f"{name.replace('_', ' ')}: {getattr(protocol.evaluation, name)}" if name else ""
+
+
 def compared_metric(metrics: Sequence[str], protocol: Protocol) -> str:
     """Return the metric that detectors are ranked by."""
     chosen = benchmark_of(protocol).compared

@@ -85,7 +85,7 @@ class Evaluation:
         return {f"{start}{name}": value for name, value in self.record.metrics.items() if value is not None}
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a table with one row per metric: detector, dataset, protocol and its hash, metric, value, images."""
+        """Return a table with one row per metric: its value, and what it is of."""
         import pandas as pd
 
         record = self.record
@@ -93,12 +93,13 @@ class Evaluation:
             {
                 "detector": record.detector,
                 "dataset": record.dataset,
-                "protocol": record.protocol,
-                "protocol_hash": record.protocol_hash,
                 "metric": list(record.metrics),
                 "value": pd.Series(list(record.metrics.values()), dtype="float64"),
                 "images": record.images,
                 "complete": record.complete,
+                "domain": record.domain,
+                "protocol": record.protocol,
+                "protocol_hash": record.protocol_hash,
             }
         )
 

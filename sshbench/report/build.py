@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from sshbench.curves import PRCurve, curve_csv
+from sshbench.curves import PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation.figures import curve_figure, labels_of, shown_curves
@@ -142,35 +145,29 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
         svgs[name] = to_svg(figure, stem)
         files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
         files.append(save_png(figure, out / f"{stem}.png"))
-    files.append(write_atomic(out / "ap.csv", _ap_csv(reports)))
-    files.append(write_atomic(out / "curves.csv", _curves_csv(reports)))
+    files.append(write_atomic(out / "ap.csv", _figures(reports).to_csv(index=False)))
+    files.append(write_atomic(out / "curves.csv", _curves(reports).to_csv(index=False)))
     page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others)))
     return ReportFiles(page=page, files=(page, *files))
 
 
-def _ap_csv(reports: list[RunReport]) -> str:
-    rows: list[list[object]] = [
-        ["run", "detector", "metric", "value", "images", "complete", "domain", "protocol", "protocol_hash"]
+def _figures(reports: list[RunReport]) -> pd.DataFrame:
+    """Return one row per run and metric."""
+    import pandas as pd
+
+    tables = [report.evaluation.to_pandas() for report in reports]
+    return pd.concat([table.assign(run=report.label) for table, report in zip(tables, reports, strict=True)])[
+        ["run", *tables[0].columns]
     ]
-    for report in reports:
-        record = report.evaluation.record
-        for metric, value in record.metrics.items():
-            tail = [record.images, record.complete, record.domain, record.protocol, record.protocol_hash]
-            rows.append([report.label, record.detector, metric, value, *tail])
-    return _csv(rows)
 
 
-def _curves_csv(reports: list[RunReport]) -> str:
-    rows: list[list[object]] = []
-    for report in reports:
-        for name, curve in report.evaluation.curves.items():
-            header, *points = csv.reader(curve_csv(curve).splitlines())
-            rows = rows or [["run", "curve", *header]]
-            rows += [[report.label, name, *point] for point in points]
-    return _csv(rows)
+def _curves(reports: list[RunReport]) -> pd.DataFrame:
+    """Return one row per run, curve and point."""
+    import pandas as pd
 
-
-def _csv(rows: list[list[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    tables = [
+        pd.DataFrame({"run": report.label, "curve": name, **curve_columns(curve)})
+        for report in reports
+        for name, curve in report.evaluation.curves.items()
+    ]
+    return pd.concat(tables)

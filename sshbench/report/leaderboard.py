@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -109,6 +114,35 @@ class Leaderboard:
     def timed_on(self, board: int) -> str:
         """Return which images the latencies of a board were measured on; empty where it shows none."""
         return next((row.latencies[board].record.image_source for row in self.rows if board in row.latencies), "")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per detector, board and metric, with the latency that was measured on as many pixels."""
+        import pandas as pd
+
+        rows: list[dict[str, object]] = []
+        for row in self.rows:
+            for position, run in sorted(row.results.items()):
+                board, latency = self.boards[position], row.latencies.get(position)
+                low, high = (latency and latency.summary.interval) or (None, None)
+                rows += [
+                    {
+                        "detector": row.identity.detector,
+                        "weights_sha256": row.identity.weights_sha256,
+                        "dataset": board.protocol.dataset,
+                        "images": board.images,
+                        "total_images": board.total_images,
+                        "metric": metric,
+                        "value": row.value(position, metric),
+                        "domain": row.domain(position),
+                        "input_pixels": None if run.pixels.input is None else round(run.pixels.input),
+                        "median_ms": latency and latency.summary.median,
+                        "low_ms": low,
+                        "high_ms": high,
+                        "stable": latency and latency.stable,
+                    }
+                    for metric in board.metrics
+                ]
+        return pd.DataFrame(rows).astype({"input_pixels": "Int64"})
 
 
 def collect(

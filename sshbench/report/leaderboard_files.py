@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from sshbench.evaluation.metrics import percent, title_of
 from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, plain_numbers, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
-from sshbench.report.leaderboard_latency import Latency, megapixels
+from sshbench.report.leaderboard_latency import megapixels
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
 from sshbench.report.page import environment
 
@@ -37,7 +35,7 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
     Returns:
         The files, the page first.
     """
-    files = [write_atomic(out / "leaderboard.csv", _csv(board))]
+    files = [write_atomic(out / "leaderboard.csv", board.to_pandas().to_csv(index=False))]
     svg = ""
     if any(row.latencies for row in board.rows):
         figure = speed_accuracy(board)
@@ -135,26 +133,3 @@ def _draw(axes: Axes, points: list[Point]) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-
-
-def _csv(board: Leaderboard) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["detector", "weights_sha256", "dataset", "images", "total_images", "metric", "value", "domain"]
-    writer.writerow([*head, "input_pixels", "median_ms", "low_ms", "high_ms", "stable"])
-    for row in board.rows:
-        for position, run in sorted(row.results.items()):
-            one = board.boards[position]
-            pixels = None if run.pixels.input is None else round(run.pixels.input)
-            for metric in one.metrics:
-                what = [row.identity.detector, row.identity.weights_sha256, one.protocol.dataset]
-                figures = [one.images, one.total_images, metric, row.value(position, metric), row.domain(position)]
-                writer.writerow([*what, *figures, pixels, *_times(row.latencies.get(position))])
-    return text.getvalue()
-
-
-def _times(latency: Latency | None) -> list[float | bool | None]:
-    if latency is None:
-        return [None, None, None, None]
-    low, high = latency.summary.interval or (None, None)
-    return [latency.summary.median, low, high, latency.stable]

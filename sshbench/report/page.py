@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 import sshbench
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
-from sshbench.evaluation.benchmarks import headline_of
+from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
@@ -91,6 +91,7 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
             metrics=headline_of(list(record.metrics), protocol),
             title_of=title_of,
             others=_others(record, protocol),
+            shown_rule=shown_rule(protocol),
             subsets=list(record.counted),
             svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
             overlaid=overlaid,

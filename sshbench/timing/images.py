@@ -9,8 +9,7 @@ import numpy as np
 
 from sshbench.errors import UsageError
 from sshbench.files import sample_dir
-from sshbench.imagefiles import find_images
-from sshbench.images import read_image
+from sshbench.images import find_images, read_image
 
 
 @dataclass(frozen=True, slots=True)

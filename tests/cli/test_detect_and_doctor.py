@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sshbench.files import sample_dir
-from sshbench.imagefiles import find_images
+from sshbench.images import find_images
 
 
 @pytest.fixture
