@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -141,23 +142,81 @@ def find_image(folder: Path, name: str) -> Path:
     return found
 
 
-def read_size_list(path: Path) -> dict[str, tuple[int, int]]:
-    """Read `name width height` a line: sizes by key.
+def read_lines(path: Path) -> list[str]:
+    r"""Read the lines of a text file, without their ends: how every text format but WIDER FACE's detections is read.
+
+    The file may be plain or .gz; UTF-8, with or without a byte order mark, or UTF-16 with one; its lines may end with
+    LF, CR LF or CR. Other line separators of Unicode end no line. A byte that is not UTF-8 becomes U+FFFD.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The lines; an end of line at the end of the file starts no further one.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: The file cannot be read or unpacked.
     """
-    if not path.is_file():
-        raise MissingDataError(f"there is no file {path}", remedy="Check the path")
-    sizes = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    return lines_of(read_plain_or_gz(path, "Get the file again"))
+
+
+def lines_of(content: bytes) -> list[str]:
+    r"""Decode the content of a text file, and cut it into lines as `read_lines` does.
+
+    >>> lines_of(b"\xef\xbb\xbfa 1\r\nb 2\r\n"), lines_of("a 1\n\nb 2".encode("utf-16"))
+    (['a 1', 'b 2'], ['a 1', '', 'b 2'])
+    """
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def whole_number(text: str) -> int | None:
+    """Return the value of up to nine digits; None for any other text.
+
+    >>> whole_number("42"), whole_number("-1"), whole_number("1.0")
+    (42, None, None)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def read_size_list(path: Path) -> dict[str, tuple[int, int]]:
+    """Read a list of image sizes, one line `name width height` per image.
+
+    Args:
+        path: The file. Names may hold spaces, and may have the image's suffix.
+
+    Returns:
+        Width and height in pixels, by image key.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A line is invalid, or an image has two sizes; the text names the line.
+    """
+    sizes: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        fields = line.rsplit(maxsplit=2)
-        if len(fields) != 3 or not all(text.isdecimal() and int(text) > 0 for text in fields[1:]):
-            raise InputError("is no size", file=path, line=number, value=line, remedy="Write 'name width height'")
-        sizes[strip_suffix(fields[0])] = (int(fields[1]), int(fields[2]))
+        fields = line.strip().rsplit(maxsplit=2)
+        width, height = (whole_number(text) for text in fields[1:]) if len(fields) == 3 else (None, None)
+        if not width or not height:
+            remedy = "Write 'name width height', in pixels"
+            raise InputError("invalid size", file=path, line=number, value=line, remedy=remedy)
+        key, size = strip_suffix(fields[0]), (width, height)
+        if sizes.setdefault(key, size) != size:
+            raise InputError(
+                f"a second size of {key}, which differs",
+                file=path,
+                line=number,
+                value=line,
+                remedy="Keep the right one",
+            )
     return sizes
 
 

@@ -12,8 +12,19 @@ import numpy as np
 
 from sshbench.boxes import sides_of, xywh_of
 from sshbench.errors import InputError
-from sshbench.files import read_plain_or_gz, write_atomic
-from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, shortest, size_losses
+from sshbench.files import write_atomic
+from sshbench.formats.base import (
+    Content,
+    Format,
+    Known,
+    Losses,
+    attribute_losses,
+    read_lines,
+    read_size_list,
+    shortest,
+    size_losses,
+    whole_number,
+)
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
 _RECTANGLE, _ELLIPSE = 5, 6
@@ -94,22 +105,21 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
 
 
 def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
-    """Read a list of image sizes, one line `name width height` per image: int64 (images, 2) in the order of `keys`.
+    """Read the sizes of these images from a list of sizes (see `read_size_list`).
+
+    Args:
+        path: The list.
+        keys: Image names without suffix.
+
+    Returns:
+        int64 (images, 2): width and height in pixels, in the order of `keys`.
 
     Raises:
-        InputError: A line is wrong, or an image is not in the list.
+        MissingDataError: There is no such file.
+        InputError: A line is invalid, or an image is not in the list.
     """
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        parts = line.split()
-        if not parts:
-            continue
-        try:
-            name, width, height = parts[0], int(parts[1]), int(parts[2])
-        except (IndexError, ValueError) as error:
-            remedy = "Write 'name width height'"
-            raise InputError("invalid size", file=path, line=number, value=line, remedy=remedy) from error
-        sizes[name] = (width, height)
+    sizes = read_size_list(path)
+    keys = tuple(keys)
     missing = [key for key in keys if key not in sizes]
     if missing:
         raise InputError(f"{len(missing)} images are not in the list", file=path, value=missing[0], remedy="Add them")
@@ -126,7 +136,7 @@ def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArra
     Raises:
         InputError: A count, a row or a number is wrong; the text names the line.
     """
-    lines = _text(path).split("\n")
+    lines = read_lines(path)
     names: list[str] = []
     counts: list[int] = []
     rows: list[str] = []
@@ -183,9 +193,10 @@ def _is_number(text: str) -> bool:
 
 def _count(lines: list[str], at: int, path: Path) -> int:
     text = lines[at].strip() if at < len(lines) else ""
-    if not text.isdecimal():
+    count = whole_number(text)
+    if count is None:
         raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return int(text)
+    return count
 
 
 def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatArray) -> None:
@@ -215,10 +226,6 @@ def _check_names(path: Path, names: list[str]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
-
-
-def _text(path: Path) -> str:
-    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace")
 
 
 def _read_truth(path: Path, known: Known) -> Content:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import InputError, UsageError
-from sshbench.files import read_plain_or_gz, write_atomic
+from sshbench.files import write_atomic
 from sshbench.formats.base import (
     Content,
     Format,
@@ -24,6 +24,7 @@ from sshbench.formats.base import (
     Losses,
     attribute_losses,
     ellipse_losses,
+    read_lines,
     shortest,
     size_losses,
     strip_suffix,
@@ -85,7 +86,7 @@ def _by_image(keys: tuple[str, ...], image: IntArray, table: FloatArray) -> Dete
 def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
     names: list[str] = []
     numbers: list[list[float]] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -100,10 +101,6 @@ def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
     return names, np.array(numbers).reshape(-1, 5)
 
 
-def _lines(path: Path) -> list[str]:
-    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace").splitlines()
-
-
 def read_csv(path: Path) -> FaceSet:
     """Read an annotation as CSV with the columns `image,x1,y1,x2,y2,f4,ignore`.
 
@@ -114,25 +111,26 @@ def read_csv(path: Path) -> FaceSet:
         Ground truth with the flags `all`, images in the order of their first row.
 
     Raises:
+        MissingDataError: There is no such file.
         InputError: A column is missing or a number cannot be read; the text names the line.
     """
+    lines = read_lines(path)
     rows: list[tuple[str, list[float], bool]] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(lines)
+    try:
         for row in reader:
-            try:
-                box = [float(row[column]) for column in ("x1", "y1", "x2", "y2")]
-                if not np.isfinite(box).all():
-                    raise ValueError("not finite")
-                rows.append((strip_suffix(row["image"]), box, bool(int(row["ignore"]))))
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(
-                    "invalid row, expected 'image,x1,y1,x2,y2,f4,ignore'",
-                    file=path,
-                    line=reader.line_num,
-                    value=dict(row),
-                    remedy="Export the annotation again",
-                ) from error
+            box = [float(row[column]) for column in ("x1", "y1", "x2", "y2")]
+            if not np.isfinite(box).all():
+                raise ValueError("not finite")
+            rows.append((strip_suffix(row["image"]), box, bool(int(row["ignore"]))))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            "invalid row, expected 'image,x1,y1,x2,y2,f4,ignore'",
+            file=path,
+            line=reader.line_num,
+            value=lines[reader.line_num - 1],
+            remedy="Export the annotation again",
+        ) from error
     return _face_set(rows, list(dict.fromkeys(name for name, _, _ in rows)))
 
 
@@ -245,7 +243,7 @@ def _name(cell: npt.ArrayLike) -> str:
 
 def _read_truth(path: Path, known: Known) -> Content:
     """The new annotations or the old ones."""
-    faces = read_csv(path) if path.suffix == ".csv" else read_mat(path)
+    faces = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else read_mat(path)
     return known.complete(Content(faces.keys, faces=faces))
 
 

@@ -20,9 +20,11 @@ from sshbench.formats.base import (
     Losses,
     attribute_losses,
     ellipse_losses,
+    read_lines,
     shortest,
     size_losses,
     strip_suffix,
+    whole_number,
     with_suffix,
 )
 from sshbench.formats.wider import read_wider, write_wider
@@ -80,10 +82,10 @@ def read_text(path: Path) -> FaceSet:
     Raises:
         InputError: A count or a row cannot be read; the text names the line.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_lines(path)
     keys: list[str] = []
     tables: list[FloatArray] = []
-    with_faces = not path.name.endswith("_filelist.txt")
+    with_faces = not path.name.endswith(("_filelist.txt", "_filelist.txt.gz"))
     at = 0
     while at < len(lines):
         name = lines[at].strip()
@@ -109,7 +111,7 @@ def read_text(path: Path) -> FaceSet:
 
 def image_names(path: Path) -> tuple[str, ...]:
     """Names of the images of a text list, with their suffixes, in its order."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_lines(path)
     return tuple(line.strip() for line in lines if _is_image(line.strip()))
 
 
@@ -170,9 +172,10 @@ def _corners(tables: list[FloatArray]) -> FloatArray:
 
 def _count(lines: list[str], at: int, path: Path) -> int:
     text = lines[at].strip() if at < len(lines) else "end of file"
-    if not text.isdecimal():
+    count = whole_number(text)
+    if count is None:
         raise InputError("expected a count of faces", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return int(text)
+    return count
 
 
 def _numbers(lines: list[str], at: int, path: Path) -> list[float]:

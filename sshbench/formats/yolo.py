@@ -11,7 +11,16 @@ import numpy as np
 
 from sshbench.boxes import sides_of
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, ellipse_losses, needed_sizes
+from sshbench.formats.base import (
+    Content,
+    Format,
+    Known,
+    Losses,
+    attribute_losses,
+    ellipse_losses,
+    needed_sizes,
+    read_lines,
+)
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray, offsets_of
 
 _DECIMALS = 8
@@ -75,7 +84,7 @@ def _read(path: Path, known: Known, columns: int) -> tuple[Content, FloatArray, 
 
 def _rows(file: Path, columns: int) -> FloatArray:
     rows: list[list[float]] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         fields = line.split()
         if not fields:
             continue

@@ -85,6 +85,7 @@ def test_fddb_missing_and_unknown_images_are_named(tmp_path: Path) -> None:
         ("5 6 7 8 0.5", "5 6 inf 8 1", "2002/a is not finite"),
         ("2002/b\n0", "2002/b\nmany", r"line 6.*expected a count"),
         ("2002/b\n0", "2002/b\n-1", "line 6"),
+        ("2002/b\n0", f"2002/b\n{'9' * 5000}", "line 6.*expected a count"),  # int() refuses so many digits
         ("2002/c\n1", "2002/c\n3", r"has \d of 3 rows"),
         ("2002/b", "2002/a", "twice"),
     ],
