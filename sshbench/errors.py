@@ -13,6 +13,7 @@ SshbenchError                 anything a user can mend; `exit_code` is what the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -96,3 +97,21 @@ def shorten(text: str, limit: int = 80) -> str:
     'abc…'
     """
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, listed: str = "Known") -> str:
+    """Return the remedy for an unknown name: the most similar known one, if any is similar, and the list of all.
+
+    Args:
+        name: The unknown name.
+        known: The known ones, in the order in which they are listed.
+        listed: What the list is called; "" leaves it out, where it would be long.
+
+    >>> did_you_mean("widr", ["fddb", "wider"]), did_you_mean("x", ["a", "b"], listed="Sizes")
+    ("Did you mean 'wider'? Known: fddb, wider", 'Sizes: a, b')
+    """
+    from difflib import get_close_matches  # here, so that it is loaded only where an error is shown
+
+    names = list(known)
+    parts = [f"Did you mean '{near}'?" for near in get_close_matches(name, names, n=1)]
+    return " ".join([*parts, f"{listed}: {', '.join(names)}"] if listed else parts)

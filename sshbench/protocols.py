@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sshbench.errors import InputError, UsageError
+from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.files import protocols_dir
 
 
@@ -226,7 +226,7 @@ def protocol_path(name_or_path: str | Path) -> Path:
     if not shipped.is_file():
         raise UsageError(
             f"there is no protocol named '{name_or_path}'",
-            remedy=f"Known: {', '.join(protocol_names())}; or give the path of a .toml file",
+            remedy=f"{did_you_mean(str(name_or_path), protocol_names())}; or give the path of a .toml file",
         )
     return shipped
 

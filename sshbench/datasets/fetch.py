@@ -7,13 +7,12 @@ import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from sshbench.datasets.unpack import unpack
 from sshbench.download import Download, Progress, download
-from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError
+from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError, did_you_mean
 from sshbench.files import write_atomic
 
 Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
@@ -81,7 +80,7 @@ class DatasetSource:
         known = [file.part for file in self.files]
         for part in parts or ():
             if part not in known:
-                raise UsageError(f"{self.name} has no part '{part}'", remedy=_did_you_mean(part, known))
+                raise UsageError(f"{self.name} has no part '{part}'", remedy=did_you_mean(part, known))
         return [file for file in self.files if file.part in (parts or self.default_parts)]
 
 
@@ -149,7 +148,7 @@ def dataset_source(name: str, table: Path | None = None) -> DatasetSource:
     """
     sources: dict[str, Any] = tomllib.loads((table or _SOURCES).read_text(encoding="utf-8"))
     if name not in sources:
-        raise UsageError(f"there is no address to fetch '{name}' from", remedy=_did_you_mean(name, sorted(sources)))
+        raise UsageError(f"there is no address to fetch '{name}' from", remedy=did_you_mean(name, sorted(sources)))
     entry = sources[name]
     files = tuple(SourceFile(**{**file, "urls": tuple(file["urls"])}) for file in entry["files"])
     return DatasetSource(name, entry["page"], entry["terms"], tuple(entry["default_parts"]), files)
@@ -253,9 +252,3 @@ def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
 
 def _no_bar(_what: str, _total: int | None) -> AbstractContextManager[Progress]:
     return nullcontext(lambda _: None)
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    return f"{hint}Known: {', '.join(known)}"

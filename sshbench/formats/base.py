@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -230,9 +230,27 @@ def strip_suffix(name: str) -> str:
     return next((name[: -len(suffix)] for suffix in IMAGE_SUFFIXES if lower.endswith(suffix)), name)
 
 
+def is_image_name(name: str) -> bool:
+    """Return whether a name ends with an image's suffix, in upper or lower case."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
 def with_suffix(name: str) -> str:
-    """A name with its suffix, `.jpg` where it has none."""
-    return name if strip_suffix(name) != name else f"{name}.jpg"
+    """Return a name with its suffix; `.jpg` where it has none."""
+    return name if is_image_name(name) else f"{name}.jpg"
+
+
+def key_of(name: str, known: Container[str]) -> str:
+    """Return the image key that a file's name for an image stands for.
+
+    A key of the dataset is taken as it is, because keys may hold suffixes. Otherwise the image's suffix is left out,
+    and where that gives no key of the dataset, whatever suffix there is.
+
+    >>> key_of("a.v2.png", {"a.v2"}), key_of("a.v2", {"a.v2", "a"}), key_of("b.gif", {"b"}), key_of("c", {"b"})
+    ('a.v2', 'a.v2', 'b', 'c')
+    """
+    stripped = strip_suffix(name)
+    return next((key for key in (name, stripped, name.rpartition(".")[0]) if key in known), stripped)
 
 
 def needed_sizes(content: Content, what: str) -> IntArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sshbench.errors import InputError
-from sshbench.formats.base import ImageIds, read_json
+from sshbench.formats.base import ImageIds, key_of, read_json
 from sshbench.records import DetectionSet, Finding, offsets_of
 
 _REMEDY = 'A result is {"image_id": ..., "category_id": ..., "bbox": [x, y, w, h], "score": ...}'
@@ -79,7 +79,7 @@ def _key_of(entry: Any, index: Mapping[str, int], image_ids: ImageIds, path: Pat
         raise InputError("is no result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
     name, number = entry.get("file_name"), entry.get("image_id")
     if isinstance(name, str):
-        return name if name in index else name.rpartition(".")[0]
+        return key_of(name, index)
     if isinstance(number, int | str):
         return image_ids.get(number, str(number))
     raise InputError("names no image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)

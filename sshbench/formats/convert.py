@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.formats import coco_truth as coco_json
 from sshbench.formats import fddb as fddb_text
 from sshbench.formats import pascal as pascal_text
@@ -103,7 +103,7 @@ def known_of(
 
 def _format(name: str) -> Format:
     if name not in FORMATS:
-        raise UsageError(f"there is no format '{name}'", remedy=f"Known: {', '.join(FORMATS)}")
+        raise UsageError(f"there is no format '{name}'", remedy=did_you_mean(name, FORMATS))
     return FORMATS[name]
 
 

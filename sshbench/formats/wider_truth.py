@@ -20,6 +20,7 @@ from sshbench.formats.base import (
     Losses,
     attribute_losses,
     ellipse_losses,
+    is_image_name,
     read_lines,
     shortest,
     size_losses,
@@ -92,9 +93,9 @@ def read_text(path: Path) -> FaceSet:
         at += 1
         if not name:
             continue
-        if not _is_image(name):
+        if not is_image_name(name):
             raise InputError("is no image name", file=path, line=at, value=name, remedy=_REMEDY)
-        keys.append(name.rpartition(".")[0])
+        keys.append(strip_suffix(name))
         if not with_faces:
             tables.append(np.empty((0, 10)))
             continue
@@ -112,11 +113,7 @@ def read_text(path: Path) -> FaceSet:
 def image_names(path: Path) -> tuple[str, ...]:
     """Names of the images of a text list, with their suffixes, in its order."""
     lines = read_lines(path)
-    return tuple(line.strip() for line in lines if _is_image(line.strip()))
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith((".jpg", ".jpeg", ".png"))
+    return tuple(line.strip() for line in lines if is_image_name(line.strip()))
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -309,6 +309,8 @@ def test_command_says_what_was_lost(sshbench: Any, tmp_path: Path) -> None:
     assert (code, "nothing was lost" in out) == (0, True)
     code, _, err = sshbench("data", "convert", source, tmp_path / "x", "--from", "wider", "--to", "voc")
     assert (code, "there is no format 'voc'" in err) == (2, True)
+    code, _, err = sshbench("data", "convert", source, tmp_path / "x", "--from", "widr", "--to", "coco")
+    assert (code, "Did you mean 'wider'? Known: wider, fddb" in err) == (2, True)
     code, _, err = sshbench(
         "data", "convert", source, tmp_path / "d.txt", "--from", "wider", "--to", "wider", "--detections"
     )

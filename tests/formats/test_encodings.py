@@ -20,6 +20,7 @@ from sshbench.formats.convert import FORMATS
 from sshbench.formats.fddb import read_annotation, read_fddb_file
 from sshbench.formats.pascal import read_csv, read_pascal_file
 from sshbench.formats.wider_truth import image_names, read_text
+from sshbench.images import IMAGE_SUFFIXES
 from sshbench.records import DetectionSet, FaceSet
 
 Images = Sequence[tuple[str, Sequence[Sequence[int]]]]
@@ -172,3 +173,10 @@ def test_sizes_that_are_refused(tmp_path: Path, text: str, says: str) -> None:
 def test_a_list_of_sizes_may_name_suffixes_and_hold_spaces(tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("a 10 20\na.jpg 10 20\n\n b c.PNG  3\t4 \n")
     assert read_size_list(tmp_path / "s.txt") == {"a": (10, 20), "b c": (3, 4)}
+
+
+@pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, ".BMP"])
+def test_lists_of_wider_take_every_kind_of_image(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "gt.txt").write_text(f"e/a.b{suffix}\n1\n1 2 3 4\n")
+    assert read_text(tmp_path / "gt.txt").keys == ("e/a.b",)
+    assert image_names(tmp_path / "gt.txt") == (f"e/a.b{suffix}",)

@@ -154,6 +154,27 @@ def test_coco_results_by_id_or_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("e/a.v2.JPEG", ("e/a", "e/a.v2")),
+        ("e/a.v2", ("e/a", "e/a.v2")),
+        ("a.gif", ("b", "a")),
+        ("a.png", ("a", "a.png")),
+        ("a", ("b", "a")),
+    ],
+)
+def test_coco_results_match_names_with_and_without_suffix(tmp_path: Path, name: str, keys: tuple[str, str]) -> None:
+    read, findings = read_coco_results(results(tmp_path / "r.json", {**RESULT, "file_name": name}), keys, None)
+    assert findings == []
+    assert np.diff(read.offsets).tolist() == [0, 1]
+
+
+def test_coco_results_name_unknown_images_as_the_file_does(tmp_path: Path) -> None:
+    path = results(tmp_path / "r.json", {**RESULT, "file_name": "a"}, {**RESULT, "file_name": "plain"})
+    assert [finding.files for finding in read_coco_results(path, ("a",), None)[1]] == [("plain",)]
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"bbox": [1, 2, 3]}, r"\[1\]\.bbox"),
