@@ -1,22 +1,18 @@
-"""What lies between two formats: images with faces or detections, and what is known of the images."""
+"""What all formats share: decoding of text, names of images, json and MATLAB files, numbers as text."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.errors import InputError
 from sshbench.files import read_plain_or_gz
-from sshbench.images import IMAGE_SUFFIXES, read_image
-from sshbench.records import DetectionSet, FaceSet, IntArray
+from sshbench.images import IMAGE_SUFFIXES
 
-Losses = list[str]
 ImageIds = Mapping[int | str, str]
 """Image keys by `image_id`."""
 
@@ -36,110 +32,6 @@ class Images(Protocol):
     def all_keys(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def image_ids(self) -> Mapping[int | str, str] | None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Content:
-    """Ground truth or detections of some images.
-
-    Attributes:
-        faces: Ground truth, or None.
-        detections: Detections, or None.
-        names: File names of the images, with suffix where it is known.
-        sizes: int64 (images, 2), width and height in pixels, or None.
-        image_ids: Ids of a COCO json, or None.
-        category_id: Its category of faces.
-    """
-
-    names: tuple[str, ...]
-    faces: FaceSet | None = None
-    detections: DetectionSet | None = None
-    sizes: IntArray | None = None
-    image_ids: tuple[int | str, ...] | None = None
-    category_id: Any = 1
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Image keys: names without suffix."""
-        if self.faces is not None:
-            return self.faces.keys
-        return () if self.detections is None else self.detections.keys
-
-    @property
-    def total(self) -> int:
-        """Faces or detections."""
-        if self.faces is not None:
-            return self.faces.total
-        return 0 if self.detections is None else self.detections.total
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the user says of the images beside the file to convert.
-
-    Attributes:
-        truth: Ground truth of the same images, already read.
-        images: Folder of the images.
-        sizes: By key, width and height.
-    """
-
-    truth: Content | None = None
-    images: Path | None = None
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def keys(self) -> tuple[str, ...] | None:
-        """Keys of the images, where ground truth names them."""
-        return None if self.truth is None else self.truth.keys
-
-    def complete(self, content: Content) -> Content:
-        """Add names, sizes and ids that the content itself does not have."""
-        if self.truth is not None:
-            content = _from_truth(content, self.truth)
-        if content.sizes is None:
-            content = replace(content, sizes=self._sizes(content))
-        return content
-
-    def _sizes(self, content: Content) -> IntArray | None:
-        if self.sizes and all(key in self.sizes for key in content.keys):
-            return np.array([self.sizes[key] for key in content.keys], dtype=np.int64).reshape(-1, 2)
-        if self.images is None:
-            return None
-        sizes = [read_image(find_image(self.images, name)).shape[1::-1] for name in content.names]
-        return np.array(sizes, dtype=np.int64).reshape(-1, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How a format is read and written. Writers return what the format could not hold.
-
-    Attributes:
-        title: For people.
-        read_truth: From a path and what is known.
-        read_detections: From a path and what is known.
-        write_truth: To a path.
-        write_detections: To a path.
-    """
-
-    title: str
-    read_truth: Callable[[Path, Known], Content]
-    read_detections: Callable[[Path, Known], Content]
-    write_truth: Callable[[Content, Path], Losses]
-    write_detections: Callable[[Content, Path], Losses]
-
-
-def find_image(folder: Path, name: str) -> Path:
-    """The image of a name with or without suffix.
-
-    Raises:
-        MissingDataError: It is not there.
-    """
-    key = strip_suffix(name)
-    candidates = [name, *(f"{key}{suffix}" for suffix in IMAGE_SUFFIXES)]
-    found = next((folder / candidate for candidate in candidates if (folder / candidate).is_file()), None)
-    if found is None:
-        raise MissingDataError(f"no image {name} in {folder}", remedy="Name the folder of the images by --images")
-    return found
 
 
 def read_lines(path: Path) -> list[str]:
@@ -253,51 +145,27 @@ def key_of(name: str, known: Container[str]) -> str:
     return next((key for key in (name, stripped, name.rpartition(".")[0]) if key in known), stripped)
 
 
-def needed_sizes(content: Content, what: str) -> IntArray:
-    """Sizes of all images.
+def read_mat_file(path: Path, remedy: str) -> dict[str, Any]:
+    """Read the variables of a MATLAB file of version 7 or older (plain or .gz).
+
+    Args:
+        path: The file.
+        remedy: What to do where it is damaged.
+
+    Returns:
+        Values by variable, as `scipy.io.loadmat` gives them.
 
     Raises:
-        UsageError: They are not known.
+        MissingDataError: There is no such file.
+        InputError: It is damaged, or of another kind.
     """
-    if content.sizes is None:
-        raise UsageError(
-            f"{what} needs the sizes of the images",
-            remedy="Give --images DIR, or --sizes FILE with 'name width height'",
-        )
-    return content.sizes
+    from scipy.io import loadmat  # here, because it takes a tenth of a second
 
-
-def attribute_losses(content: Content, kept: Sequence[str] = ()) -> Losses:
-    """What is said of attributes that a format does not hold."""
-    faces = content.faces
-    lost = [name for name, values in (faces.attributes if faces else {}).items() if name not in kept and values.any()]
-    return [f"attributes {', '.join(lost)} were lost"] if lost else []
-
-
-def ellipse_losses(content: Content) -> Losses:
-    """What is said of ellipses that became boxes."""
-    has = (content.faces or content.detections or FaceSet((), np.zeros(1, np.int64), np.empty((0, 4)), {})).ellipses
-    return [f"{len(has)} ellipses became their bounding boxes"] if has is not None and len(has) else []
-
-
-def size_losses(content: Content) -> Losses:
-    """What is said of image sizes that the source holds and the target does not."""
-    return ["the images' sizes were lost"] if content.faces is not None and content.faces.sizes is not None else []
-
-
-def _from_truth(content: Content, truth: Content) -> Content:
-    where = {key: i for i, key in enumerate(truth.keys)}
-    missing = [key for key in content.keys if key not in where]
-    if missing:
-        raise UsageError(
-            f"{len(missing)} images are not in the ground truth, for example '{missing[0]}'",
-            remedy="Name the ground truth of the same images by --truth",
-        )
-    rows = [where[key] for key in content.keys]
-    sizes = content.sizes if truth.sizes is None else truth.sizes[rows]
-    ids = content.image_ids if truth.image_ids is None else tuple(truth.image_ids[i] for i in rows)
-    names = tuple(truth.names[i] for i in rows)
-    return replace(content, names=names, sizes=sizes, image_ids=ids, category_id=truth.category_id)
+    content = read_plain_or_gz(path, remedy)
+    try:
+        return dict(loadmat(io.BytesIO(content)))  # type: ignore[arg-type]  # its stubs know names of files only
+    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
+        raise InputError(f"not a readable .mat file ({error})", file=path, remedy=remedy) from error
 
 
 def read_json(path: Path) -> Any:

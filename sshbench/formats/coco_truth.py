@@ -13,8 +13,9 @@ import numpy.typing as npt
 from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import write_atomic
-from sshbench.formats.base import Content, Format, Known, Losses, ellipse_losses, read_json, strip_suffix, with_suffix
+from sshbench.formats.base import read_json, strip_suffix, with_suffix
 from sshbench.formats.coco import box_of, number_of, read_coco_results
+from sshbench.formats.content import Content, Format, Found, Known, Losses, Truth, ellipse_losses, empty_image_losses
 from sshbench.records import FaceSet, FloatArray, offsets_of
 
 _REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
@@ -163,12 +164,12 @@ def _sizes(images: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)
 
 
-def _read_truth(path: Path, known: Known) -> Content:
+def _read_truth(path: Path, known: Known) -> Truth:
     """Images by rising id."""
     truth = read_coco(path)
     content = Content(
         names=tuple(f"{key}{truth.suffix}" for key in truth.faces.keys),
-        faces=truth.faces,
+        rows=truth.faces,
         sizes=truth.faces.sizes,
         image_ids=tuple(truth.image_ids),
         category_id=truth.category_id,
@@ -176,13 +177,13 @@ def _read_truth(path: Path, known: Known) -> Content:
     return known.complete(content)
 
 
-def _read_detections(path: Path, known: Known) -> Content:
+def _read_detections(path: Path, known: Known) -> Found:
     """Ids are those of the ground truth; without it every result must hold a `file_name`."""
     truth = known.truth
     if truth is not None:
         ids = dict(zip(truth.image_ids, truth.keys, strict=True)) if truth.image_ids is not None else None
         detections, _ = read_coco_results(path, truth.keys, ids)
-        return known.complete(Content(truth.names, detections=detections))
+        return known.complete(Content(truth.names, detections))
     content = read_json(path)
     entries = content.get("annotations") if isinstance(content, dict) else content
     listed = entries if isinstance(entries, list) else []
@@ -191,13 +192,12 @@ def _read_detections(path: Path, known: Known) -> Content:
         raise UsageError("the results name their images by id only", remedy="Give the ground truth's json by --truth")
     keys = tuple(strip_suffix(name) for name in names)
     detections, _ = read_coco_results(path, keys, None)
-    return known.complete(Content(tuple(names), detections=detections))
+    return known.complete(Content(tuple(names), detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
+def _write_truth(content: Truth, path: Path) -> Losses:
     """Attributes and ellipses become fields of the annotations; ignored faces become crowds."""
-    faces = content.faces
-    assert faces is not None
+    faces = content.rows
     ids = content.image_ids or tuple(range(1, len(faces) + 1))
     xywh = xywh_of(faces.boxes)
     areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
@@ -227,10 +227,9 @@ def _write_truth(content: Content, path: Path) -> Losses:
     return []
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
+def _write_detections(content: Found, path: Path) -> Losses:
     """Results as COCO's own tool reads them, with the image's name beside its id."""
-    detections = content.detections
-    assert detections is not None
+    detections = content.rows
     ids = content.image_ids or tuple(range(1, len(detections) + 1))
     xywh = plain(xywh_of(detections.boxes))
     image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets)).tolist()
@@ -245,9 +244,8 @@ def _write_detections(content: Content, path: Path) -> Losses:
         for i, box, score in zip(image, xywh, detections.scores.tolist(), strict=True)
     ]
     write_atomic(path, json.dumps(results) + "\n")
-    empty = len(detections) - len(set(image))
-    losses = [f"{empty} images without detections were left out"] if empty and content.image_ids is None else []
-    return [*ellipse_losses(content), *losses]
+    # With ids of its own, the ground truth names every image.
+    return [*ellipse_losses(content), *(empty_image_losses(content) if content.image_ids is None else [])]
 
 
 def plain(values: FloatArray) -> Any:
@@ -257,4 +255,4 @@ def plain(values: FloatArray) -> Any:
     return values.tolist()
 
 
-FORMAT = Format("COCO json", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(("coco",), "COCO json", ("*.json",), _read_truth, _read_detections, _write_truth, _write_detections)

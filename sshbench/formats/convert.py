@@ -6,6 +6,7 @@ One module a format; to add one, write its module and name it here. Every writer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sshbench.errors import UsageError, did_you_mean
@@ -14,18 +15,15 @@ from sshbench.formats import fddb as fddb_text
 from sshbench.formats import pascal as pascal_text
 from sshbench.formats import wider_truth as wider_text
 from sshbench.formats import yolo as yolo_text
-from sshbench.formats.base import Content, Format, Known, read_size_list
+from sshbench.formats.base import read_size_list
+from sshbench.formats.content import Content, Format, Known
+from sshbench.records import DetectionSet, FaceSet
 
 __all__ = ["FORMATS", "Content", "Conversion", "Known", "convert", "known_of"]
 
-FORMATS: dict[str, Format] = {
-    "wider": wider_text.FORMAT,
-    "fddb": fddb_text.FORMAT,
-    "pascal": pascal_text.FORMAT,
-    "afw": pascal_text.FORMAT,
-    "coco": coco_json.FORMAT,
-    "yolo": yolo_text.FORMAT,
-}
+_ALL = (wider_text.FORMAT, fddb_text.FORMAT, pascal_text.FORMAT, coco_json.FORMAT, yolo_text.FORMAT)
+FORMATS: dict[str, Format] = {name: format_ for format_ in _ALL for name in format_.names}
+"""Formats by each of their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +73,14 @@ def convert(
     if target.exists() and target.resolve() == source.resolve():
         raise UsageError("source and target are the same", remedy="Name another target")
     known = known or Known()
-    content = (reader.read_detections if detections else reader.read_truth)(source, known)
-    losses = (writer.write_detections if detections else writer.write_truth)(content, target)
-    return Conversion(len(content.keys), content.total, tuple(losses))
+    content: Content[FaceSet] | Content[DetectionSet]
+    if detections:
+        content = reader.read_detections(source, known)
+        losses = writer.write_detections(content, target)
+    else:
+        content = reader.read_truth(source, known)
+        losses = writer.write_truth(content, target)
+    return Conversion(len(content.keys), content.rows.total, tuple(losses))
 
 
 def known_of(
@@ -98,7 +101,7 @@ def known_of(
     known = Known(images=images, sizes={} if sizes is None else read_size_list(sizes))
     if truth is None:
         return known
-    return Known(_format(truth_format or _guess(truth)).read_truth(truth, known), images, known.sizes)
+    return Known(_format(truth_format or truth_format_of(truth)).read_truth(truth, known), images, known.sizes)
 
 
 def _format(name: str) -> Format:
@@ -107,9 +110,22 @@ def _format(name: str) -> Format:
     return FORMATS[name]
 
 
-def _guess(path: Path) -> str:
-    if path.is_dir():
-        return "yolo"
-    if path.suffix == ".txt":
-        return "fddb" if "ellipse" in path.name.lower() else "wider"
-    return {".json": "coco", ".csv": "pascal", ".mat": "pascal"}.get(path.suffix, "wider")
+def truth_format_of(path: Path) -> str:
+    """Return the name of the format that ground truth in a file or folder of this name is in.
+
+    Raises:
+        UsageError: The name says nothing of the format.
+
+    >>> truth_format_of(Path("FDDB-fold-01-ellipseList.txt")), truth_format_of(Path("val.json.gz"))
+    ('fddb', 'coco')
+    """
+    name = path.name.lower().removesuffix(".gz") + "/" * path.is_dir()
+    fitting = [
+        (len(pattern), format_.names[0])
+        for format_ in _ALL
+        for pattern in format_.truth_files
+        if fnmatchcase(name, pattern)
+    ]
+    if not fitting:
+        raise UsageError(f"the name {path} does not tell the format", remedy="Give it with --truth-format")
+    return max(fitting)[1]

@@ -13,17 +13,17 @@ import numpy as np
 from sshbench.boxes import sides_of, xywh_of
 from sshbench.errors import InputError
 from sshbench.files import write_atomic
-from sshbench.formats.base import (
+from sshbench.formats.base import read_lines, read_size_list, shortest, whole_number
+from sshbench.formats.content import (
     Content,
     Format,
+    Found,
     Known,
     Losses,
+    Truth,
     attribute_losses,
-    read_lines,
-    read_size_list,
-    shortest,
+    ignored_losses,
     size_losses,
-    whole_number,
 )
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
@@ -228,24 +228,23 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
 
 
-def _read_truth(path: Path, known: Known) -> Content:
+def _read_truth(path: Path, known: Known) -> Truth:
     """One file: the merged annotation, or one fold."""
     faces = read_annotation([path])
-    return known.complete(Content(faces.keys, faces=faces))
+    return known.complete(Content(faces.keys, faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
+def _read_detections(path: Path, known: Known) -> Found:
     """Rectangles keep x y w h; ellipses also have their bounding boxes."""
     detections = read_fddb_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections=detections))
+    return known.complete(Content(detections.keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
+def _write_truth(content: Truth, path: Path) -> Losses:
     """FDDB's faces are ellipses: boxes become the ones inscribed in them."""
-    faces = content.faces
-    assert faces is not None
+    faces = content.rows
     losses: Losses = []
     ellipses = faces.ellipses
     if ellipses is None:
@@ -253,16 +252,12 @@ def _write_truth(content: Content, path: Path) -> Losses:
         if len(ellipses):
             losses.append(f"{len(ellipses)} boxes became the upright ellipses inscribed in them")
     write_atomic(path, _blocks(content.keys, faces.offsets, np.column_stack((ellipses, np.ones(len(ellipses))))))
-    ignored = int(faces.ignore["all"].sum()) if "all" in faces.ignore else 0
-    if ignored:
-        losses.append(f"{ignored} ignored faces became ordinary ones")
-    return [*losses, *attribute_losses(content), *size_losses(content)]
+    return [*losses, *ignored_losses(content), *attribute_losses(content), *size_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
+def _write_detections(content: Found, path: Path) -> Losses:
     """Ellipses where the detections have them, else rectangles."""
-    detections = content.detections
-    assert detections is not None
+    detections = content.rows
     regions = xywh_of(detections.boxes) if detections.ellipses is None else detections.ellipses
     write_atomic(path, _blocks(content.keys, detections.offsets, np.column_stack((regions, detections.scores))))
     return []
@@ -284,4 +279,6 @@ def _blocks(keys: Sequence[str], offsets: IntArray, table: FloatArray) -> str:
     return "\n".join(lines) + "\n"
 
 
-FORMAT = Format("FDDB text", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("fddb",), "FDDB text", ("*ellipse*.txt",), _read_truth, _read_detections, _write_truth, _write_detections
+)

@@ -17,17 +17,18 @@ import numpy.typing as npt
 
 from sshbench.errors import InputError, UsageError
 from sshbench.files import write_atomic
-from sshbench.formats.base import (
+from sshbench.formats.base import read_lines, read_mat_file, shortest, strip_suffix
+from sshbench.formats.content import (
     Content,
     Format,
+    Found,
     Known,
     Losses,
+    Truth,
     attribute_losses,
     ellipse_losses,
-    read_lines,
-    shortest,
+    empty_image_losses,
     size_losses,
-    strip_suffix,
 )
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
@@ -150,12 +151,7 @@ def read_mat(path: Path) -> FaceSet:
     Raises:
         InputError: The file is damaged, or holds something else; the text names the field and its value.
     """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(str(path))
-    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
-        raise InputError(f"cannot be read as a .mat file ({error})", file=path, remedy=_TRUTH_REMEDY) from error
+    content = read_mat_file(path, _TRUTH_REMEDY)
     rows: list[tuple[str, list[float], bool]] = []
     keys: dict[str, None] = {}
     for field, name, table in (
@@ -241,24 +237,23 @@ def _name(cell: npt.ArrayLike) -> str:
     return str(texts[0]) if texts.size == 1 else ""
 
 
-def _read_truth(path: Path, known: Known) -> Content:
+def _read_truth(path: Path, known: Known) -> Truth:
     """The new annotations or the old ones."""
     faces = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else read_mat(path)
-    return known.complete(Content(faces.keys, faces=faces))
+    return known.complete(Content(faces.keys, faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
+def _read_detections(path: Path, known: Known) -> Found:
     """Images without detections are not in the file; ground truth names them."""
     detections = read_pascal_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections=detections))
+    return known.complete(Content(detections.keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
+def _write_truth(content: Truth, path: Path) -> Losses:
     """A row a face; column f4 is 0."""
-    faces = content.faces
-    assert faces is not None
+    faces = content.rows
     ignore = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(faces.offsets))
     text = io.StringIO()
@@ -268,13 +263,12 @@ def _write_truth(content: Content, path: Path) -> Losses:
         writer.writerow([name, *map(shortest, box), 0, int(flag)])
     write_atomic(path, text.getvalue())
     losses = [*ellipse_losses(content), *attribute_losses(content, ("invalid",)), *size_losses(content)]
-    return [*losses, *_empty_images(faces.offsets, "faces")]
+    return [*losses, *empty_image_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
+def _write_detections(content: Found, path: Path) -> Losses:
     """In the order of the file they were read from, where it is known."""
-    detections = content.detections
-    assert detections is not None
+    detections = content.rows
     if spaced := next((key for key in content.keys if len(key.split()) != 1), None):
         raise UsageError(f"the image name '{spaced}' holds spaces, which part the columns", remedy="Rename the image")
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(detections.offsets))
@@ -283,12 +277,15 @@ def _write_detections(content: Content, path: Path) -> Losses:
         rows = [rows[i] for i in np.argsort(detections.positions, kind="stable")]
     lines = [f"{name} {shortest(score)} {' '.join(map(shortest, box))}\n" for name, score, box in rows]
     write_atomic(path, "".join(lines))
-    return [*ellipse_losses(content), *_empty_images(detections.offsets, "detections")]
+    return [*ellipse_losses(content), *empty_image_losses(content)]
 
 
-def _empty_images(offsets: IntArray, what: str) -> Losses:
-    empty = int(np.count_nonzero(np.diff(offsets) == 0))
-    return [f"{empty} images without {what} were left out"] if empty else []
-
-
-FORMAT = Format("PASCAL Faces and AFW", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("pascal", "afw"),
+    "PASCAL Faces and AFW",
+    ("*.csv", "*.mat"),
+    _read_truth,
+    _read_detections,
+    _write_truth,
+    _write_detections,
+)

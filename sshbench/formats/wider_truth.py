@@ -8,25 +8,29 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
 from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import FileTree, write_atomic
 from sshbench.formats.base import (
-    Content,
-    Format,
-    Known,
-    Losses,
-    attribute_losses,
-    ellipse_losses,
     is_image_name,
     read_lines,
+    read_mat_file,
     shortest,
-    size_losses,
     strip_suffix,
     whole_number,
     with_suffix,
+)
+from sshbench.formats.content import (
+    Content,
+    Format,
+    Found,
+    Known,
+    Losses,
+    Truth,
+    attribute_losses,
+    ellipse_losses,
+    size_losses,
 )
 from sshbench.formats.wider import read_wider, write_wider
 from sshbench.records import BoolArray, FaceSet, FloatArray, offsets_of
@@ -49,7 +53,7 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
     Raises:
         InputError: A variable is missing, or the lists do not fit together.
     """
-    content = _load(path)
+    content = read_mat_file(path, _REMEDY)
     events = [str(_scalar(cell)) for cell in _column(content, "event_list", path)]
     files = _column(content, "file_list", path)
     boxes = _column(content, "face_bbx_list", path)
@@ -116,13 +120,6 @@ def image_names(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if is_image_name(line.strip()))
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return dict(loadmat(str(path)))
-    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
-        raise InputError(f"is not a readable .mat file ({error})", file=path, remedy=_REMEDY) from error
-
-
 def _column(content: dict[str, Any], name: str, path: Path) -> list[npt.NDArray[Any]]:
     value = content.get(name)
     if not isinstance(value, np.ndarray) or value.dtype != object:
@@ -147,7 +144,7 @@ def _labels(content: dict[str, Any], name: str, counts: list[int], path: Path) -
 
 
 def _ignored(path: Path, offsets: npt.NDArray[np.int64], images_per_event: list[int]) -> BoolArray:
-    lists = _column(_load(path), "gt_list", path)
+    lists = _column(read_mat_file(path, _REMEDY), "gt_list", path)
     if [len(cell) for cell in lists] != images_per_event:
         raise InputError("its images are not those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
     cells = [np.asarray(cell).ravel().astype(np.int64) for event in lists for cell in event.ravel()]
@@ -189,15 +186,15 @@ def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
     return values
 
 
-def _read_truth(path: Path, known: Known) -> Content:
+def _read_truth(path: Path, known: Known) -> Truth:
     """Faces that are marked invalid are the ones to ignore."""
     faces = read_text(path)
     invalid = faces.attributes["invalid"] != 0
     faces = FaceSet(faces.keys, faces.offsets, faces.boxes, {"all": invalid}, faces.attributes)
-    return known.complete(Content(image_names(path), faces=faces))
+    return known.complete(Content(image_names(path), faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
+def _read_detections(path: Path, known: Known) -> Found:
     """Without ground truth, keys are the files' paths below what folders they all share, two parts at least."""
     keys = known.keys
     if keys is None:
@@ -207,13 +204,12 @@ def _read_detections(path: Path, known: Known) -> Content:
             parts = [rest for _, *rest in parts]
         keys = tuple(dict.fromkeys("/".join(rest) for rest in parts))
     detections, _ = read_wider(path, keys)
-    return known.complete(Content(keys, detections=detections))
+    return known.complete(Content(keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
+def _write_truth(content: Truth, path: Path) -> Losses:
     """Numbers after x y w h are the dataset's six attributes, 0 where there are none."""
-    faces = content.faces
-    assert faces is not None
+    faces = content.rows
     zeros = np.zeros(faces.total, dtype=np.int8)
     columns = {name: faces.attributes.get(name, zeros) for name in ATTRIBUTES}
     columns["invalid"] = columns["invalid"] | faces.ignore.get("all", zeros).astype(np.int8)
@@ -228,14 +224,15 @@ def _write_truth(content: Content, path: Path) -> Losses:
     return [*ellipse_losses(content), *attribute_losses(content, ATTRIBUTES), *size_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
+def _write_detections(content: Found, path: Path) -> Losses:
     """A zip with one file an image, rows by falling score."""
-    detections = content.detections
-    assert detections is not None
+    detections = content.rows
     if path.suffix != ".zip":
         raise UsageError(f"WIDER FACE detections are written as a zip, not '{path.name}'", remedy="Name it *.zip")
     write_wider(path, zip(detections.keys, detections, strict=True))
     return ellipse_losses(content)
 
 
-FORMAT = Format("WIDER FACE text", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("wider",), "WIDER FACE text", ("*.txt",), _read_truth, _read_detections, _write_truth, _write_detections
+)

@@ -11,15 +11,18 @@ import numpy as np
 
 from sshbench.boxes import sides_of
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.formats.base import (
+from sshbench.formats.base import read_lines
+from sshbench.formats.content import (
     Content,
     Format,
+    Found,
     Known,
     Losses,
+    Truth,
     attribute_losses,
     ellipse_losses,
+    ignored_losses,
     needed_sizes,
-    read_lines,
 )
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray, offsets_of
 
@@ -27,59 +30,58 @@ _DECIMALS = 8
 """Pixels are rounded to so many decimals on reading: what dividing and multiplying by the size did is undone so."""
 
 
-def read_truth(path: Path, known: Known) -> Content:
+def read_truth(path: Path, known: Known) -> Truth:
     """Every row is a face."""
-    content, table, offsets = _read(path, known, columns=5)
-    ignore = {"all": np.zeros(len(table), dtype=np.bool_)}
-    return replace(content, faces=FaceSet(content.keys, offsets, table[:, :4], ignore))
+    return _read(path, known, columns=5)[0]
 
 
-def read_detections(path: Path, known: Known) -> Content:
+def read_detections(path: Path, known: Known) -> Found:
     """Rows have a sixth number, the score."""
-    content, table, offsets = _read(path, known, columns=6)
-    return replace(content, faces=None, detections=DetectionSet(content.keys, offsets, table[:, :4], table[:, 4]))
+    content, scores = _read(path, known, columns=6)
+    detections = DetectionSet(content.keys, content.rows.offsets, content.rows.boxes, scores)
+    return Content(content.names, detections, content.sizes, content.image_ids, content.category_id)
 
 
-def write_truth(content: Content, path: Path) -> Losses:
+def write_truth(content: Truth, path: Path) -> Losses:
     """An image without faces has an empty file."""
-    faces = content.faces
-    assert faces is not None
-    rows = _relative(faces.boxes, _row_sizes(content, faces.offsets))
+    faces = content.rows
+    rows = _relative(faces.boxes, _row_sizes(content))
     _write(path, content.keys, faces.offsets, rows)
-    ignored = int(faces.ignore["all"].sum()) if "all" in faces.ignore else 0
-    losses = [f"{ignored} ignored faces became ordinary ones"] if ignored else []
-    return [*ellipse_losses(content), *attribute_losses(content), *losses, *_edges(rows), *_sizes_needed()]
+    return [
+        *ellipse_losses(content),
+        *attribute_losses(content),
+        *ignored_losses(content),
+        *_edges(rows),
+        *_sizes_needed(),
+    ]
 
 
-def write_detections(content: Content, path: Path) -> Losses:
+def write_detections(content: Found, path: Path) -> Losses:
     """An image without detections has an empty file."""
-    detections = content.detections
-    assert detections is not None
-    rows = _relative(detections.boxes, _row_sizes(content, detections.offsets))
+    detections = content.rows
+    rows = _relative(detections.boxes, _row_sizes(content))
     _write(path, content.keys, detections.offsets, np.column_stack((rows, detections.scores)))
     return [*ellipse_losses(content), *_edges(rows), *_sizes_needed()]
 
 
-def _read(path: Path, known: Known, columns: int) -> tuple[Content, FloatArray, IntArray]:
+def _read(path: Path, known: Known, columns: int) -> tuple[Truth, FloatArray]:
+    """Return the rows of all files as faces, and the last column."""
     if not path.is_dir():
-        raise MissingDataError(f"there is no folder {path}", remedy="Name the folder of the label files")
+        raise MissingDataError(f"there is no folder {path}", remedy="Give the folder of the label files")
     files = {file.relative_to(path).with_suffix("").as_posix(): file for file in sorted(path.rglob("*.txt"))}
     files.pop("classes", None)  # labelling tools put their list of classes there
     keys = known.keys or (tuple(known.sizes) if set(files) <= set(known.sizes) else tuple(files))
     if not files or not set(files) & set(keys):
         raise MissingDataError(f"no label file in {path} is of a known image", remedy="Check the folder's layout")
-    nothing = FaceSet(keys, np.zeros(len(keys) + 1, dtype=np.int64), np.empty((0, 4)), {})
-    content = known.complete(Content(keys, faces=nothing))
-    sizes = needed_sizes(content, "YOLO's relative format")
     tables = [_rows(files[key], columns) if key in files else np.empty((0, columns - 1)) for key in keys]
-    offsets = offsets_of([len(table) for table in tables])
-    table = np.concatenate(tables) if tables else np.empty((0, columns - 1))
-    scale = np.repeat(sizes, np.diff(offsets), axis=0).astype(np.float64)
-    half = table[:, 2:4] / 2
-    start = np.round((table[:, :2] - half) * scale, _DECIMALS)
-    sides = np.round(table[:, 2:4] * scale, _DECIMALS)
-    table[:, :4] = np.hstack((start, start + sides))
-    return content, table, offsets
+    table = np.concatenate(tables)
+    ignore = {"all": np.zeros(len(table), dtype=np.bool_)}
+    faces = FaceSet(keys, offsets_of([len(rows) for rows in tables]), table[:, :4], ignore)
+    content = known.complete(Content(keys, faces))
+    scale = _row_sizes(content)
+    start = np.round((table[:, :2] - table[:, 2:4] / 2) * scale, _DECIMALS)
+    boxes = np.hstack((start, start + np.round(table[:, 2:4] * scale, _DECIMALS)))
+    return replace(content, rows=FaceSet(keys, faces.offsets, boxes, ignore)), table[:, -1]
 
 
 def _rows(file: Path, columns: int) -> FloatArray:
@@ -102,8 +104,10 @@ def _rows(file: Path, columns: int) -> FloatArray:
     return np.array(rows, dtype=np.float64).reshape(-1, columns - 1)
 
 
-def _row_sizes(content: Content, offsets: IntArray) -> FloatArray:
-    return np.repeat(needed_sizes(content, "YOLO's relative format"), np.diff(offsets), axis=0).astype(np.float64)
+def _row_sizes(content: Content[FaceSet | DetectionSet]) -> FloatArray:
+    """Return the size of each row's image: float64 (n, 2)."""
+    sizes = needed_sizes(content, "YOLO's relative format")
+    return np.repeat(sizes, np.diff(content.rows.offsets), axis=0).astype(np.float64)
 
 
 def _relative(boxes: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -141,4 +145,4 @@ def _write(path: Path, keys: tuple[str, ...], offsets: IntArray, table: FloatArr
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-FORMAT = Format("YOLO text", read_truth, read_detections, write_truth, write_detections)
+FORMAT = Format(("yolo",), "YOLO text", ("*/",), read_truth, read_detections, write_truth, write_detections)

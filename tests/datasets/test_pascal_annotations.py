@@ -115,7 +115,7 @@ def test_names_must_be_there_and_differ(tmp_path: Path) -> None:
 def test_what_is_no_annotation_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.mat"
     path.write_bytes(b"no .mat file")
-    with pytest.raises(InputError, match=r"cannot be read as a \.mat file"):
+    with pytest.raises(InputError, match=r"not a readable \.mat file"):
         read_mat(path)
     savemat(path, {"boxes": np.ones((2, 4))})
     with pytest.raises(InputError, match=r"expected the variable Annotations.*\['boxes'\]"):

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sshbench.errors import InputError, MissingDataError
-from sshbench.formats.base import Known, lines_of, read_lines, read_size_list
+from sshbench.formats.base import lines_of, read_lines, read_size_list
 from sshbench.formats.coco import read_coco_results
 from sshbench.formats.coco_truth import read_coco
+from sshbench.formats.content import Known
 from sshbench.formats.convert import FORMATS
 from sshbench.formats.fddb import read_annotation, read_fddb_file
 from sshbench.formats.pascal import read_csv, read_pascal_file
@@ -122,8 +123,7 @@ def test_every_encoding_reads_the_same(tmp_path_factory: pytest.TempPathFactory,
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_yolo_files_in_every_encoding(tmp_path: Path, encoding: str, end: str) -> None:
     (tmp_path / "a.txt").write_bytes(encoded("0 0.5 0.5 0.5 0.5 0.25\n\n0 0.5 0.5 1 1 0.75\n", encoding, end))
-    read = FORMATS["yolo"].read_detections(tmp_path, Known(sizes={"a": (40, 20)})).detections
-    assert read is not None
+    read = FORMATS["yolo"].read_detections(tmp_path, Known(sizes={"a": (40, 20)})).rows
     assert read.boxes.tolist() == [[10, 5, 30, 15], [0, 0, 40, 20]]
     assert read.scores.tolist() == [0.25, 0.75]
 
