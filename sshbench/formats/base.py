@@ -18,7 +18,7 @@ ImageIds = Mapping[int | str, str]
 
 
 class Images(Protocol):
-    """What a reader must know of a dataset: the names of its images. `Dataset` has all of it.
+    """The names of a dataset's images, which is all that a reader needs of it; `Dataset` has them.
 
     Attributes:
         keys: Image keys that are wanted, in order.
@@ -35,16 +35,14 @@ class Images(Protocol):
 
 
 def read_lines(path: Path) -> list[str]:
-    r"""Read the lines of a text file, without their ends: how every text format but WIDER FACE's detections is read.
+    """Read a text file as lines without their ends.
 
-    The file may be plain or .gz; UTF-8, with or without a byte order mark, or UTF-16 with one; its lines may end with
-    LF, CR LF or CR. Other line separators of Unicode end no line. A byte that is not UTF-8 becomes U+FFFD.
+    All text formats are read so, except WIDER FACE's detections, which follow the official tool byte by byte. The
+    encoding is UTF-8, with or without a byte order mark, or UTF-16 with one; a byte that is not UTF-8 becomes U+FFFD.
+    Lines end with LF, CR LF or CR, and with no other separator of Unicode.
 
     Args:
-        path: The file.
-
-    Returns:
-        The lines; an end of line at the end of the file starts no further one.
+        path: The file, plain or .gz.
 
     Raises:
         MissingDataError: There is no such file.
@@ -54,7 +52,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def lines_of(content: bytes) -> list[str]:
-    r"""Decode the content of a text file, and cut it into lines as `read_lines` does.
+    r"""Decode the content of a text file and split it into lines as `read_lines` does.
 
     >>> lines_of(b"\xef\xbb\xbfa 1\r\nb 2\r\n"), lines_of("a 1\n\nb 2".encode("utf-16"))
     (['a 1', 'b 2'], ['a 1', '', 'b 2'])
@@ -113,7 +111,7 @@ def read_size_list(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def strip_suffix(name: str) -> str:
-    """An image's name without its suffix.
+    """Return an image's name without its suffix.
 
     >>> strip_suffix("a/b.c.JPG"), strip_suffix("img_591")
     ('a/b.c', 'img_591')
@@ -173,13 +171,13 @@ def read_json(path: Path) -> Any:
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: It is no json; the text names line and column.
+        InputError: It is not valid json; the text names line and column.
     """
     content = read_plain_or_gz(path, "Write the file again")
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        text = f"is no json ({error.msg}, column {error.colno})"
+        text = f"invalid json ({error.msg}, column {error.colno})"
         raise InputError(text, file=path, line=error.lineno, remedy="Write the file again") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Write the file again") from error

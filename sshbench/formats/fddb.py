@@ -32,42 +32,48 @@ _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major mi
 
 
 def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a detection file (plain or .gz); line ends may be LF or CRLF.
+    """Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
 
     Args:
-        path: The file.
+        path: The file, plain or .gz.
         keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
 
     Returns:
-        Detections aligned with `keys`, those of each image in the order of the file; and what was found on the way.
+        Detections aligned with `keys`, those of each image in the order of the file, in pixels; and the findings.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid, or no image is in the dataset; the text names the line.
     """
     read = read_fddb_file(path)
     names = read.keys
     known, there = set(keys), set(names)
     findings = []
     if missing := tuple(key for key in keys if key not in there):
-        findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
+        findings.append(
+            Finding(
+                "missing-image",
+                f"{len(missing)} images have no block; they count as images without detections",
+                missing,
+            )
+        )
     if [name for name in names if name in known] != [key for key in keys if key in there]:
-        text = "images are in another order than the dataset's: they were matched by name, the official tool would not"
+        text = "the order of images differs from the dataset's; they were matched by name, unlike in the official tool"
         findings.append(Finding("image-order", text))
     if unknown := tuple(name for name in names if name not in known):
-        text = f"{len(unknown)} blocks are of images that the dataset does not have; they were not read"
+        text = f"{len(unknown)} blocks name images that the dataset does not have; they were not read"
         findings.append(Finding("unknown-image", text, unknown))
         if len(unknown) == len(names):
-            raise InputError("no block is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+            raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
     return read.aligned(keys), findings
 
 
 def read_fddb_file(path: Path) -> DetectionSet:
-    """Read a detection file as it is: images, and the detections of each, in the order of the file.
+    """Read a file of detections without a dataset: images, and the detections of each, in the order of the file.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
     """
     names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
     _check_names(path, names)
@@ -82,10 +88,14 @@ def read_fddb_file(path: Path) -> DetectionSet:
 
 
 def read_annotation(paths: Sequence[Path]) -> FaceSet:
-    """Read FDDB's annotation: the merged file, or the fold files in order.
+    """Read FDDB's annotation: the merged file, or the files of the folds in order.
+
+    Returns:
+        Faces as ellipses, with their bounding boxes, in pixels; none is ignored under `all`.
 
     Raises:
-        InputError: A line is wrong; the text names it.
+        MissingDataError: A file does not exist.
+        InputError: A line is invalid; the text names it.
     """
     names: list[str] = []
     counts: list[int] = []
@@ -134,7 +144,8 @@ def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArra
         widths: Numbers a row may have; all rows have the same.
 
     Raises:
-        InputError: A count, a row or a number is wrong; the text names the line.
+        MissingDataError: There is no such file.
+        InputError: A count, a row or a number is invalid; the text names the line.
     """
     lines = read_lines(path)
     names: list[str] = []
@@ -225,17 +236,17 @@ def bounding_boxes(ellipses: FloatArray) -> FloatArray:
 def _check_names(path: Path, names: list[str]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
+        raise InputError("duplicate image", file=path, value=twice, remedy="Keep one block per image")
 
 
 def _read_truth(path: Path, known: Known) -> Truth:
-    """One file: the merged annotation, or one fold."""
+    """Read one file: the merged annotation, or one fold."""
     faces = read_annotation([path])
     return known.complete(Content(faces.keys, faces))
 
 
 def _read_detections(path: Path, known: Known) -> Found:
-    """Rectangles keep x y w h; ellipses also have their bounding boxes."""
+    """Read rectangles, or ellipses with their bounding boxes."""
     detections = read_fddb_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
@@ -243,7 +254,7 @@ def _read_detections(path: Path, known: Known) -> Found:
 
 
 def _write_truth(content: Truth, path: Path) -> Losses:
-    """FDDB's faces are ellipses: boxes become the ones inscribed in them."""
+    """Write ellipses; a face that is a box becomes the ellipse inscribed in it."""
     faces = content.rows
     losses: Losses = []
     ellipses = faces.ellipses
@@ -256,7 +267,7 @@ def _write_truth(content: Truth, path: Path) -> Losses:
 
 
 def _write_detections(content: Found, path: Path) -> Losses:
-    """Ellipses where the detections have them, else rectangles."""
+    """Write ellipses where the detections have them, else rectangles."""
     detections = content.rows
     regions = xywh_of(detections.boxes) if detections.ellipses is None else detections.ellipses
     write_atomic(path, _blocks(content.keys, detections.offsets, np.column_stack((regions, detections.scores))))
@@ -264,7 +275,7 @@ def _write_detections(content: Found, path: Path) -> Losses:
 
 
 def inscribed(boxes: FloatArray) -> FloatArray:
-    """Upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side."""
+    """Compute the upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side."""
     sides = sides_of(boxes)
     upright = sides[:, 1] >= sides[:, 0]
     major, minor = sides.max(axis=1, initial=0) / 2, sides.min(axis=1, initial=np.inf) / 2

@@ -1,4 +1,4 @@
-"""PASCAL Faces and AFW: annotations as CSV or `.mat`, and detections, one line `image score x1 y1 x2 y2` each.
+"""PASCAL Faces and AFW: annotations as CSV or `.mat`, and detections, one line `image score x1 y1 x2 y2` for each.
 
 Source: evaluation toolbox of Mathias et al., Face detection without bells and whistles, ECCV 2014. Its old annotations
 have four columns per face; it pads them with 0 0, that is, no old face is ignored.
@@ -32,24 +32,24 @@ from sshbench.formats.content import (
 )
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
-_TRUTH_REMEDY = "Get it again from the evaluation toolbox"
+_TRUTH_REMEDY = "Get the file again from the evaluation toolbox"
 _REMEDY = "A line is 'image score x1 y1 x2 y2'"
 
 
 def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a detection file (plain or .gz).
+    """Read a file of detections.
 
     Args:
-        path: The file.
+        path: The file, plain or .gz; corners are in pixels.
         keys: The dataset's image names without suffix, in order.
 
     Returns:
         Detections of `keys`, in order, then of images that the dataset does not have (false positives by the
-        protocol); and what was found on the way.
+        protocol); and the findings.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
     """
     names, table = _read_rows(path)
     index = {key: i for i, key in enumerate(keys)}
@@ -58,20 +58,20 @@ def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Fin
         index[name] = len(index)
     findings = []
     if unknown:
-        text = f"{len(unknown)} images are not in the dataset: their detections are false positives"
+        text = f"{len(unknown)} images are not in the dataset; their detections are false positives"
         findings.append(Finding("unknown-image", text, unknown))
     if names and len(unknown) == len(set(names)):
-        raise InputError("no detection is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+        raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
     image = np.array([index[name] for name in names], dtype=np.int64)
     return _by_image((*keys, *unknown), image, table), findings
 
 
 def read_pascal_file(path: Path) -> DetectionSet:
-    """Read a detection file as it is: images in the order in which they first appear.
+    """Read a file of detections without a dataset: images in the order in which they first appear.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
     """
     names, table = _read_rows(path)
     index = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -96,7 +96,7 @@ def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
         except ValueError:
             values = []
         if len(fields) < 6 or len(values) < 5 or not np.isfinite(values).all():
-            raise InputError("is no detection", file=path, line=number, value=line, remedy=_REMEDY)
+            raise InputError("invalid row", file=path, line=number, value=line, remedy=_REMEDY)
         names.append(strip_suffix(fields[0]))
         numbers.append(values)
     return names, np.array(numbers).reshape(-1, 5)
@@ -159,7 +159,9 @@ def read_mat(path: Path) -> FaceSet:
     ):
         key = strip_suffix(name)
         if not key or key in keys:
-            raise InputError("the image has no name, or one seen before", file=path, field=field, value=name)
+            raise InputError(
+                "missing or duplicate image name", file=path, field=field, value=name, remedy=_TRUTH_REMEDY
+            )
         keys[key] = None
         rows += [(key, row[:4], bool(row[5])) for row in table.tolist()]
     return _face_set(rows, list(keys))
@@ -169,7 +171,9 @@ def _toolbox_images(content: dict[str, Any], path: Path) -> Iterator[tuple[str, 
     """Yield field, image name and table (faces, 6) of each image of `Annotations`."""
     entries = content["Annotations"]
     if not {"imgname", "objects"} <= set(entries.dtype.names or ()):
-        raise InputError("expected imgname and objects", file=path, field="Annotations", value=entries.dtype)
+        raise InputError(
+            "expected imgname and objects", file=path, field="Annotations", value=entries.dtype, remedy=_TRUTH_REMEDY
+        )
     for number, entry in enumerate(entries.ravel(), start=1):
         field = f"Annotations({number}).objects"
         table = _numbers(entry["objects"], path, field)
@@ -238,13 +242,13 @@ def _name(cell: npt.ArrayLike) -> str:
 
 
 def _read_truth(path: Path, known: Known) -> Truth:
-    """The new annotations or the old ones."""
+    """Read the new annotations or the old ones."""
     faces = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else read_mat(path)
     return known.complete(Content(faces.keys, faces))
 
 
 def _read_detections(path: Path, known: Known) -> Found:
-    """Images without detections are not in the file; ground truth names them."""
+    """Read detections; images without any are not in the file, and only ground truth names them."""
     detections = read_pascal_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
@@ -252,7 +256,7 @@ def _read_detections(path: Path, known: Known) -> Found:
 
 
 def _write_truth(content: Truth, path: Path) -> Losses:
-    """A row a face; column f4 is 0."""
+    """Write one row per face; column f4 is 0."""
     faces = content.rows
     ignore = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(faces.offsets))
@@ -267,10 +271,12 @@ def _write_truth(content: Truth, path: Path) -> Losses:
 
 
 def _write_detections(content: Found, path: Path) -> Losses:
-    """In the order of the file they were read from, where it is known."""
+    """Write detections in the order of the file that they were read from, where it is known."""
     detections = content.rows
     if spaced := next((key for key in content.keys if len(key.split()) != 1), None):
-        raise UsageError(f"the image name '{spaced}' holds spaces, which part the columns", remedy="Rename the image")
+        raise UsageError(
+            f"the image name '{spaced}' holds spaces, which separate the columns", remedy="Rename the image"
+        )
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(detections.offsets))
     rows = list(zip(names, detections.scores.tolist(), detections.boxes.tolist(), strict=True))
     if detections.positions is not None:

@@ -37,7 +37,7 @@ _SHOWN_FILES = 10
 
 @dataclass(slots=True)
 class _Repairs:
-    """Files by the code of what was repaired, dropped or unusual in them."""
+    """The files in which something was repaired, dropped or unusual, by the finding's code."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
 
@@ -129,8 +129,8 @@ def read_wider(
 def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
     """Write detections as an official submission zip, atomically.
 
-    Numbers are written so that reading them back gives the same bits: the shortest decimal form, with w chosen so
-    that `x + w` is the stored x2 again.
+    Numbers have the shortest decimal form that reads back as the same bits, and w is chosen so that `x + w` is the
+    stored x2 again.
 
     Args:
         path: The zip to write.
@@ -226,7 +226,7 @@ def _join(
 def _parsed_batches(
     tree: FileTree, names: list[str], repairs: _Repairs, *, repair: bool
 ) -> Iterator[tuple[FloatArray, IntArray]]:
-    """Rows and counts of the files, batch by batch."""
+    """Yield rows and counts of the files, batch by batch."""
     for first, contents in _batches(tree, names):
         yield parse_batch(names[first : first + len(contents)], contents, repairs.add, repair=repair)
 
@@ -254,7 +254,7 @@ def _find_unsorted(detections: DetectionSet, repairs: _Repairs) -> None:
 
 
 def _suspicions(detections: DetectionSet, box_format: BoxFormat) -> list[Finding]:
-    """Things that no repair is made for, because the official numbers would change: x2 y2 for w h, a stray score."""
+    """Report what looks wrong but is not repaired, so that figures stay official: x2 y2 for w h, stray scores."""
     findings: list[Finding] = []
     boxes, scores = detections.boxes, detections.scores
     if box_format == "xywh" and len(boxes) >= 20:

@@ -1,4 +1,4 @@
-"""WIDER FACE's annotation files: the official `.mat` and the text lists."""
+"""WIDER FACE's annotation files: the official `.mat` and the text lists; and conversion of both kinds of its files."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
     """Read `wider_face_<split>.mat` and the tool's `wider_<subset>_val.mat`.
 
     Args:
-        path: Boxes (`face_bbx_list`, x y w h) and attributes by event and image.
+        path: Boxes (`face_bbx_list`, x y w h in pixels) and attributes by event and image.
         subsets: By subset name, the file whose `gt_list` holds the 1-based indices of the faces that count.
 
     Returns:
         Ground truth in the file's order; a face that a subset does not list is ignored in it.
 
     Raises:
+        MissingDataError: A file does not exist.
         InputError: A variable is missing, or the lists do not fit together.
     """
     content = read_mat_file(path, _REMEDY)
@@ -78,14 +79,16 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
 def read_text(path: Path) -> FaceSet:
     """Read `wider_face_<split>_bbx_gt.txt`, or a list of images without faces (`..._filelist.txt`).
 
-    Boxes of the official lists are whole numbers; a user's own need not be.
+    Args:
+        path: The file, plain or .gz. Boxes of the official lists are whole numbers; those of other lists may have
+            decimals.
 
     Returns:
-        Ground truth without subsets. An image with count 0 has, as in the official train list, one row of zeros,
-        which is no face.
+        Ground truth without subsets. As in the official train list, a row of zeros may follow a count of 0.
 
     Raises:
-        InputError: A count or a row cannot be read; the text names the line.
+        MissingDataError: There is no such file.
+        InputError: A name, a count or a row is invalid; the text names the line.
     """
     lines = read_lines(path)
     keys: list[str] = []
@@ -98,7 +101,7 @@ def read_text(path: Path) -> FaceSet:
         if not name:
             continue
         if not is_image_name(name):
-            raise InputError("is no image name", file=path, line=at, value=name, remedy=_REMEDY)
+            raise InputError("invalid image name", file=path, line=at, value=name, remedy=_REMEDY)
         keys.append(strip_suffix(name))
         if not with_faces:
             tables.append(np.empty((0, 10)))
@@ -115,7 +118,7 @@ def read_text(path: Path) -> FaceSet:
 
 
 def image_names(path: Path) -> tuple[str, ...]:
-    """Names of the images of a text list, with their suffixes, in its order."""
+    """Return the names of a text list's images, with their suffixes, in its order."""
     lines = read_lines(path)
     return tuple(line.strip() for line in lines if is_image_name(line.strip()))
 
@@ -123,7 +126,7 @@ def image_names(path: Path) -> tuple[str, ...]:
 def _column(content: dict[str, Any], name: str, path: Path) -> list[npt.NDArray[Any]]:
     value = content.get(name)
     if not isinstance(value, np.ndarray) or value.dtype != object:
-        raise InputError("the variable is missing or no cell array", file=path, field=name, remedy=_REMEDY)
+        raise InputError("expected a cell array", file=path, field=name, remedy=_REMEDY)
     return [np.asarray(cell) for cell in value.ravel()]
 
 
@@ -139,20 +142,20 @@ def _labels(content: dict[str, Any], name: str, counts: list[int], path: Path) -
     variable = f"{name}_label_list"
     cells = [np.asarray(cell).ravel() for event in _column(content, variable, path) for cell in event.ravel()]
     if [len(cell) for cell in cells] != counts:
-        raise InputError("there is not one label a face", file=path, field=variable, remedy=_REMEDY)
+        raise InputError("expected one label per face", file=path, field=variable, remedy=_REMEDY)
     return np.concatenate(cells).astype(np.int8) if cells else np.empty(0, dtype=np.int8)
 
 
 def _ignored(path: Path, offsets: npt.NDArray[np.int64], images_per_event: list[int]) -> BoolArray:
     lists = _column(read_mat_file(path, _REMEDY), "gt_list", path)
     if [len(cell) for cell in lists] != images_per_event:
-        raise InputError("its images are not those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
+        raise InputError("the images differ from those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
     cells = [np.asarray(cell).ravel().astype(np.int64) for event in lists for cell in event.ravel()]
     ignore = np.ones(int(offsets[-1]), dtype=np.bool_)
     for image, cell in enumerate(cells):
         if cell.size and (cell.min() < 1 or cell.max() > offsets[image + 1] - offsets[image]):
             raise InputError(
-                f"lists a face that image {image + 1} does not have", file=path, field="gt_list", remedy=_REMEDY
+                f"image {image + 1} has no face with such a number", file=path, field="gt_list", remedy=_REMEDY
             )
         ignore[offsets[image] + cell - 1] = False
     return ignore
@@ -173,7 +176,7 @@ def _count(lines: list[str], at: int, path: Path) -> int:
 
 
 def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
-    """Four numbers of a box and up to six codes of attributes."""
+    """Read the four numbers of a box and up to six codes of attributes."""
     fields = lines[at].split() if at < len(lines) else []
     try:
         values = [float(field) for field in fields[:4]] + [float(int(field)) for field in fields[4:10]]
@@ -182,12 +185,12 @@ def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
     if len(values) < 4 or not np.isfinite(values).all() or any(abs(code) > 127 for code in values[4:]):
         value = lines[at] if at < len(lines) else "end of file"
         remedy = "A row is x y w h blur expression illumination invalid occlusion pose"
-        raise InputError("is no face", file=path, line=at + 1, value=value, remedy=remedy)
+        raise InputError("invalid row", file=path, line=at + 1, value=value, remedy=remedy)
     return values
 
 
 def _read_truth(path: Path, known: Known) -> Truth:
-    """Faces that are marked invalid are the ones to ignore."""
+    """Read a text list; faces that are marked invalid are ignored."""
     faces = read_text(path)
     invalid = faces.attributes["invalid"] != 0
     faces = FaceSet(faces.keys, faces.offsets, faces.boxes, {"all": invalid}, faces.attributes)
@@ -195,11 +198,12 @@ def _read_truth(path: Path, known: Known) -> Truth:
 
 
 def _read_detections(path: Path, known: Known) -> Found:
-    """Without ground truth, keys are the files' paths below what folders they all share, two parts at least."""
+    """Read detections; without ground truth, keys are paths below the folders that all files share."""
     keys = known.keys
     if keys is None:
         files = sorted(name for name in FileTree(path).names if name.endswith(".txt"))
         parts = [strip_suffix(name.removesuffix(".txt")).split("/") for name in files]
+        # Keys of WIDER FACE have two parts, the event and the image.
         while parts and min(map(len, parts)) > 2 and len({first for first, *_ in parts}) == 1:
             parts = [rest for _, *rest in parts]
         keys = tuple(dict.fromkeys("/".join(rest) for rest in parts))
@@ -208,7 +212,7 @@ def _read_detections(path: Path, known: Known) -> Found:
 
 
 def _write_truth(content: Truth, path: Path) -> Losses:
-    """Numbers after x y w h are the dataset's six attributes, 0 where there are none."""
+    """Write a text list; the six attributes follow x y w h, 0 where there are none."""
     faces = content.rows
     zeros = np.zeros(faces.total, dtype=np.int8)
     columns = {name: faces.attributes.get(name, zeros) for name in ATTRIBUTES}
@@ -225,10 +229,13 @@ def _write_truth(content: Truth, path: Path) -> Losses:
 
 
 def _write_detections(content: Found, path: Path) -> Losses:
-    """A zip with one file an image, rows by falling score."""
+    """Write a zip with one file per image, rows by falling score."""
     detections = content.rows
     if path.suffix != ".zip":
-        raise UsageError(f"WIDER FACE detections are written as a zip, not '{path.name}'", remedy="Name it *.zip")
+        raise UsageError(
+            f"WIDER FACE detections are written as a zip, not as '{path.name}'",
+            remedy="Give a name that ends with .zip",
+        )
     write_wider(path, zip(detections.keys, detections, strict=True))
     return ellipse_losses(content)
 

@@ -1,4 +1,4 @@
-"""YOLO text: a folder with one file an image, rows `class cx cy w h [score]` relative to the image's size."""
+"""YOLO text: a folder with one file per image, rows `class cx cy w h [score]` relative to the image's size."""
 
 from __future__ import annotations
 
@@ -27,23 +27,41 @@ from sshbench.formats.content import (
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray, offsets_of
 
 _DECIMALS = 8
-"""Pixels are rounded to so many decimals on reading: what dividing and multiplying by the size did is undone so."""
+"""Pixels are rounded to this many decimals on reading, which undoes the rounding of the division by the size."""
 
 
 def read_truth(path: Path, known: Known) -> Truth:
-    """Every row is a face."""
+    """Read ground truth; every row is a face.
+
+    Args:
+        path: The folder of the label files `<image>.txt`, at any depth.
+        known: The sizes of the images, which relative numbers need; and the images without a file, where ground truth
+            or a list of sizes names them.
+
+    Returns:
+        Faces in pixels, rounded to 8 decimals.
+
+    Raises:
+        UsageError: The sizes are not known.
+        MissingDataError: There is no such folder, or no file in it belongs to a known image.
+        InputError: A row is invalid; the text names the line.
+    """
     return _read(path, known, columns=5)[0]
 
 
 def read_detections(path: Path, known: Known) -> Found:
-    """Rows have a sixth number, the score."""
+    """Read detections as `read_truth` reads faces; rows have a sixth number, the score."""
     content, scores = _read(path, known, columns=6)
     detections = DetectionSet(content.keys, content.rows.offsets, content.rows.boxes, scores)
     return Content(content.names, detections, content.sizes, content.image_ids, content.category_id)
 
 
 def write_truth(content: Truth, path: Path) -> Losses:
-    """An image without faces has an empty file."""
+    """Write ground truth; an image without faces has an empty file.
+
+    Raises:
+        UsageError: The sizes are not known, or the folder holds something other than label files.
+    """
     faces = content.rows
     rows = _relative(faces.boxes, _row_sizes(content))
     _write(path, content.keys, faces.offsets, rows)
@@ -57,7 +75,11 @@ def write_truth(content: Truth, path: Path) -> Losses:
 
 
 def write_detections(content: Found, path: Path) -> Losses:
-    """An image without detections has an empty file."""
+    """Write detections; an image without any has an empty file.
+
+    Raises:
+        UsageError: As for `write_truth`.
+    """
     detections = content.rows
     rows = _relative(detections.boxes, _row_sizes(content))
     _write(path, content.keys, detections.offsets, np.column_stack((rows, detections.scores)))
@@ -96,10 +118,10 @@ def _rows(file: Path, columns: int) -> FloatArray:
             values = []
         if len(values) != columns or not np.isfinite(values).all() or min(values[3], values[4]) < 0:
             wanted = "class cx cy w h" + (" score" if columns == 6 else "")
-            raise InputError("is no row of YOLO", file=file, line=number, value=line, remedy=f"Write '{wanted}'")
+            raise InputError("invalid row", file=file, line=number, value=line, remedy=f"Write '{wanted}'")
         if values[0] != 0:
             remedy = "Keep the rows of faces only, as class 0"
-            raise InputError("is of another class than 0", file=file, line=number, value=fields[0], remedy=remedy)
+            raise InputError("expected class 0", file=file, line=number, value=fields[0], remedy=remedy)
         rows.append(values[1:])
     return np.array(rows, dtype=np.float64).reshape(-1, columns - 1)
 
@@ -118,17 +140,17 @@ def _relative(boxes: FloatArray, sizes: FloatArray) -> FloatArray:
 def _edges(rows: FloatArray) -> Losses:
     start, end = rows[:, :2] - rows[:, 2:] / 2, rows[:, :2] + rows[:, 2:] / 2
     over = int(np.count_nonzero((start < -1e-9).any(axis=1) | (end > 1 + 1e-9).any(axis=1)))
-    return [f"{over} boxes reach over the image's edge: some YOLO tools refuse them"] if over else []
+    return [f"{over} boxes reach beyond the image's edge; some YOLO tools refuse them"] if over else []
 
 
 def _sizes_needed() -> Losses:
-    return ["pixels are kept to 8 decimals, and only together with the images' sizes"]
+    return ["pixels are kept to 8 decimals, and need the images' sizes to be read back"]
 
 
 def _write(path: Path, keys: tuple[str, ...], offsets: IntArray, table: FloatArray) -> None:
     old = [file for file in path.rglob("*") if file.is_file()]
     if stranger := next((file for file in old if file.suffix != ".txt"), None):
-        raise UsageError(f"{path} holds more than label files, for example {stranger}", remedy="Name another folder")
+        raise UsageError(f"{path} holds more than label files, for example {stranger}", remedy="Give another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp"))
     try:
@@ -139,7 +161,7 @@ def _write(path: Path, keys: tuple[str, ...], offsets: IntArray, table: FloatArr
             file.write_text("".join(f"0 {' '.join(map(repr, row))}\n" for row in rows), encoding="utf-8")
         temporary.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)  # label files only, and the user said so
+            shutil.rmtree(path)  # label files only; the user asked for it
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -156,12 +156,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a 10 20\nb 10\n", "line 2: invalid size: 'b 10'"),
-        ("a 10.5 20\n", "line 1: invalid size"),
-        ("a 0 20\n", "line 1: invalid size"),
-        ("a -4 20\n", "line 1: invalid size"),
-        (f"a 10 {'9' * 5000}\n", "line 1: invalid size"),
-        ("a 10 20\n\na.jpg 10 30\n", "line 3: a second size of a"),
+        ("a 10 20\nb 10\n", ":2: invalid size: 'b 10'"),
+        ("a 10.5 20\n", ":1: invalid size"),
+        ("a 0 20\n", ":1: invalid size"),
+        ("a -4 20\n", ":1: invalid size"),
+        (f"a 10 {'9' * 5000}\n", ":1: invalid size"),
+        ("a 10 20\n\na.jpg 10 30\n", ":3: a second size of a"),
     ],
 )
 def test_sizes_that_are_refused(tmp_path: Path, text: str, says: str) -> None:
