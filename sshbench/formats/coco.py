@@ -27,7 +27,7 @@ def read_coco_results(
         image_ids: Keys by the `image_id` of the dataset's json. A result may instead name its image by `file_name`.
 
     Returns:
-        Detections aligned with `keys`, in the file's order in each image; and what was found on the way.
+        Detections aligned with `keys`, those of each image in the file's order, in pixels; and the findings.
 
     Raises:
         MissingDataError: There is no such file.

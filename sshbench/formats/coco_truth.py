@@ -16,7 +16,7 @@ from sshbench.files import write_atomic
 from sshbench.formats.base import read_json, strip_suffix, with_suffix
 from sshbench.formats.coco import box_of, number_of, read_coco_results
 from sshbench.formats.content import Content, Format, Found, Known, Losses, Truth, ellipse_losses, empty_image_losses
-from sshbench.records import FaceSet, FloatArray, offsets_of
+from sshbench.records import FaceSet, FloatArray, IntArray, offsets_of
 
 _REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
 
@@ -68,14 +68,33 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
     if len(set(keys)) < len(keys):
         raise InputError("two images share one file_name", file=path, field="images", remedy="Name each image once")
     wanted = _category(content, path, category)
-    index = {image["id"]: i for i, image in enumerate(images)}
+    rows, where = _annotations(content, path, {image["id"]: i for i, image in enumerate(images)}, wanted)
+    boxes = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    faces = FaceSet(
+        keys=tuple(keys),
+        offsets=offsets_of(np.bincount(where, minlength=len(keys))),
+        boxes=boxes,
+        ignore={"all": np.array([bool(row["iscrowd"]) for row in rows], dtype=np.bool_)},
+        attributes=_attributes(rows),
+        sizes=_sizes(images),
+        ellipses=_ellipses(rows, path),
+        areas=np.array([row["area"] for row in rows], dtype=np.float64),
+    )
+    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+
+
+def _annotations(
+    content: dict[str, Any], path: Path, index: dict[int | str, int], category: Any
+) -> tuple[list[dict[str, Any]], IntArray]:
+    """Return the checked annotations of a category in the order of the images, and the position of each one's image."""
     rows: list[dict[str, Any]] = []
     where: list[int] = []
     for n, entry in enumerate(_list(content, "annotations", path)):
         field = f"annotations[{n}]"
         if not isinstance(entry, dict):
             raise InputError("invalid annotation", file=path, field=field, value=entry, remedy=_REMEDY)
-        if entry.get("category_id") != wanted:
+        if entry.get("category_id") != category:
             continue
         image = index.get(entry["image_id"]) if isinstance(entry.get("image_id"), int | str) else None
         if image is None:
@@ -95,21 +114,9 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
             )
         rows.append({**entry, "bbox": box, "area": area, "iscrowd": crowd})
         where.append(image)
-    order = np.argsort(np.array(where, dtype=np.int64), kind="stable")
-    ordered = [rows[i] for i in order.tolist()]
-    boxes = np.array([row["bbox"] for row in ordered], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    faces = FaceSet(
-        keys=tuple(keys),
-        offsets=offsets_of(np.bincount(np.array(where, dtype=np.int64), minlength=len(keys))),
-        boxes=boxes,
-        ignore={"all": np.array([bool(row["iscrowd"]) for row in ordered], dtype=np.bool_)},
-        attributes=_attributes(ordered),
-        sizes=_sizes(images),
-        ellipses=_ellipses(ordered, path),
-        areas=np.array([row["area"] for row in ordered], dtype=np.float64),
-    )
-    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+    images = np.array(where, dtype=np.int64)
+    order = np.argsort(images, kind="stable")
+    return [rows[i] for i in order.tolist()], images[order]
 
 
 def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:

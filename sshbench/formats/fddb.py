@@ -32,7 +32,7 @@ _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major mi
 
 
 def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
+    r"""Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
 
     Args:
         path: The file, plain or .gz.
@@ -44,6 +44,13 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
     Raises:
         MissingDataError: There is no such file.
         InputError: A line is invalid, or no image is in the dataset; the text names the line.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "d.txt").write_text("2002/a\n1\n10 20 30 40 0.9\n")
+    ...     found, findings = read_fddb(Path(folder, "d.txt"), ["2002/a", "2002/b"])
+    >>> found["2002/a"].boxes.tolist(), findings[0].code, findings[0].files
+    ([[10.0, 20.0, 40.0, 60.0]], 'missing-image', ('2002/b',))
     """
     read = read_fddb_file(path)
     names = read.keys
@@ -275,7 +282,11 @@ def _write_detections(content: Found, path: Path) -> Losses:
 
 
 def inscribed(boxes: FloatArray) -> FloatArray:
-    """Compute the upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side."""
+    """Compute the upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side.
+
+    >>> inscribed(np.array([[0.0, 10.0, 40.0, 30.0]]))
+    array([[20., 10.,  0., 20., 20.]])
+    """
     sides = sides_of(boxes)
     upright = sides[:, 1] >= sides[:, 0]
     major, minor = sides.max(axis=1, initial=0) / 2, sides.min(axis=1, initial=np.inf) / 2

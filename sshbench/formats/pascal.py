@@ -37,7 +37,7 @@ _REMEDY = "A line is 'image score x1 y1 x2 y2'"
 
 
 def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a file of detections.
+    r"""Read a file of detections.
 
     Args:
         path: The file, plain or .gz; corners are in pixels.
@@ -50,6 +50,13 @@ def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Fin
     Raises:
         MissingDataError: There is no such file.
         InputError: A line is invalid; the text names it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "d.txt").write_text("a.jpg 0.9 10 20 40 60\n")
+    ...     found, findings = read_pascal(Path(folder, "d.txt"), ["a", "b"])
+    >>> found["a"].boxes.tolist(), found["a"].scores.tolist(), findings
+    ([[10.0, 20.0, 40.0, 60.0]], [0.9], [])
     """
     names, table = _read_rows(path)
     index = {key: i for i, key in enumerate(keys)}
