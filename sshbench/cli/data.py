@@ -1,4 +1,4 @@
-"""`sshbench data`: get datasets and look whether they are whole."""
+"""`sshbench data`: download datasets, check them and convert their files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_command(
 
 @data_app.command("fetch")
 def fetch_command(
-    dataset: Annotated[str, typer.Argument(help="wider.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset to fetch: wider.")],
     data: Annotated[Path, typer.Option(help="Folder of the dataset.")],
     part: Annotated[
         list[str] | None, typer.Option(help="Only this part (repeatable): split, eval_tools, val, train, test.")

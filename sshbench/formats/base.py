@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,6 +74,25 @@ def whole_number(text: str) -> int | None:
     (42, None, None)
     """
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def count_at(lines: Sequence[str], at: int, path: Path, remedy: str) -> int:
+    """Return the count of rows that a line must hold.
+
+    Args:
+        lines: The lines of the file.
+        at: Position of the line.
+        path: The file, for the error.
+        remedy: What the error says to do.
+
+    Raises:
+        InputError: The line holds no count, or the file ends before it.
+    """
+    text = lines[at].strip() if at < len(lines) else "end of file"
+    count = whole_number(text)
+    if count is None:
+        raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=remedy)
+    return count
 
 
 def read_size_list(path: Path) -> dict[str, tuple[int, int]]:

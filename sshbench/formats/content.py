@@ -144,7 +144,7 @@ def needed_sizes(content: Content[FaceSet | DetectionSet], what: str) -> IntArra
 
 
 def attribute_losses(content: Truth, kept: Sequence[str] = ()) -> Losses:
-    """Report attributes that the format does not hold; an attribute that is 0 everywhere is no loss."""
+    """Report attributes that the format does not hold; one that is 0 everywhere is not reported."""
     lost = [name for name, values in content.rows.attributes.items() if name not in kept and values.any()]
     return [f"attributes {', '.join(lost)} were lost"] if lost else []
 

@@ -13,7 +13,7 @@ import numpy as np
 from sshbench.boxes import sides_of, xywh_of
 from sshbench.errors import InputError
 from sshbench.files import write_atomic
-from sshbench.formats.base import read_lines, read_size_list, shortest, whole_number
+from sshbench.formats.base import count_at, read_lines, read_size_list, shortest
 from sshbench.formats.content import (
     Content,
     Format,
@@ -164,7 +164,7 @@ def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArra
         if not name:
             at += 1
             continue
-        count = _count(lines, at + 1, path)
+        count = count_at(lines, at + 1, path, _REMEDY)
         block = lines[at + 2 : at + 2 + count]
         if len(block) < count:
             raise InputError(f"{name} has {len(block)} of {count} rows", file=path, line=at + 2, remedy=_REMEDY)
@@ -207,14 +207,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _count(lines: list[str], at: int, path: Path) -> int:
-    text = lines[at].strip() if at < len(lines) else ""
-    count = whole_number(text)
-    if count is None:
-        raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return count
 
 
 def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatArray) -> None:

@@ -13,12 +13,12 @@ from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import FileTree, write_atomic
 from sshbench.formats.base import (
+    count_at,
     is_image_name,
     read_lines,
     read_mat_file,
     shortest,
     strip_suffix,
-    whole_number,
     with_suffix,
 )
 from sshbench.formats.content import (
@@ -106,7 +106,7 @@ def read_text(path: Path) -> FaceSet:
         if not with_faces:
             tables.append(np.empty((0, 10)))
             continue
-        count = _count(lines, at, path)
+        count = count_at(lines, at, path, _REMEDY)
         rows = [_numbers(lines, at + 1 + i, path) for i in range(count)]
         at += 1 + count
         if count == 0 and at < len(lines) and not lines[at].replace("0", "").strip():
@@ -165,14 +165,6 @@ def _corners(tables: list[FloatArray]) -> FloatArray:
     boxes = np.concatenate(tables) if tables else np.empty((0, 4))
     boxes[:, 2:] += boxes[:, :2]
     return boxes
-
-
-def _count(lines: list[str], at: int, path: Path) -> int:
-    text = lines[at].strip() if at < len(lines) else "end of file"
-    count = whole_number(text)
-    if count is None:
-        raise InputError("expected a count of faces", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return count
 
 
 def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
