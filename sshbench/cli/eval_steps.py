@@ -14,7 +14,7 @@ from sshbench.benchmark import evaluate_run, store_evaluation
 from sshbench.cli.progress import Bar, progress_bar
 from sshbench.contamination import BENCHMARKS
 from sshbench.datasets import Dataset, load_for_protocol
-from sshbench.errors import UsageError, did_you_mean
+from sshbench.errors import UsageError
 from sshbench.evaluation.core import Evaluation, evaluate_set
 from sshbench.formats import read_predictions, set_name
 from sshbench.formats.wider import BoxFormat, write_wider
@@ -96,9 +96,7 @@ def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
         return None if names is None else ()
     given = sorted({name.strip() for name in names.split(",")})
     if unknown := sorted(set(given) - set(BENCHMARKS)):
-        raise UsageError(
-            f"--trained-on knows no '{unknown[0]}'", remedy=did_you_mean(unknown[0], ("none", *BENCHMARKS))
-        )
+        raise UsageError(f"--trained-on knows no '{unknown[0]}'", remedy=f"Known: none, {', '.join(BENCHMARKS)}")
     return tuple(given)
 
 
