@@ -1,8 +1,8 @@
-"""Downloads that can be trusted: resumed, checked, and never half there under their name.
+"""Download files: resumable, checked against size and hash, and under their final name only when complete.
 
-A file grows as `<name>.part` beside its place, with `<name>.part.json` that remembers the server's mark of its version
-(ETag or Last-Modified). A Range request goes on with it; If-Range makes the server start anew where the file has
-changed. When all has come and the checks hold, the file is renamed.
+A file grows as `<name>.part` beside its final place; `<name>.part.json` holds the server's mark of its version (ETag or
+Last-Modified). A Range request resumes it; If-Range makes the server start again if the file has changed. When all
+bytes are there and the checks hold, the file is renamed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from filelock import FileLock
 from sshbench.errors import DownloadError
 
 Progress = Callable[[int], None]
-"""Called with the bytes that arrived; with less than 0 where a transfer starts over, so that the sum stays right."""
+"""Called with the number of bytes that arrived; a negative number where a transfer starts again corrects the sum."""
 
 _BLOCK = 1 << 18
 _PAUSE = 0.5  # seconds before the first further attempt; it doubles with each one in a row
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that another attempt may mend
+_PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that may be gone at the next attempt
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that is here.
+    """A complete file on this machine.
 
     Attributes:
-        path: Where.
+        path: The file.
         bytes: Its size.
-        sha256: Hex, computed from what is here, whether or not there was a published one to compare with.
-        checked_by: The published hash that it was found equal to; None where none is known.
-        fetched: False where it was here already and no server was asked.
+        sha256: Hash of the file here, as hex digits, whether or not there was a published one to compare with.
+        checked_by: Kind of the published hash that it equals; None if none is known.
+        fetched: False if the file was here already and no server was asked.
     """
 
     path: Path
@@ -63,7 +63,7 @@ def download_file(
     timeout: float = 60.0,
     retries: int = 3,
 ) -> Path:
-    """`download`, for those who need the path only."""
+    """Download a file as `download` does, and return its path."""
     return download(url, path, sha256=sha256, size=size, progress=progress, timeout=timeout, retries=retries).path
 
 
@@ -78,38 +78,38 @@ def download(
     timeout: float = 60.0,
     retries: int = 3,
 ) -> Download:
-    """Download a file, or go on with an earlier download of it, through the environment's proxies.
+    """Download a file, or resume an earlier download of it, through the environment's proxies.
 
     Args:
         url: http or https.
-        path: Where it is to lie. A file that is here and passes the checks is taken without asking the server.
-        sha256: Hex; None where none is published.
-        md5: Hex; looked at only where `sha256` is None.
-        size: Bytes; None where not known.
-        progress: Called with the bytes that arrived, those of an earlier attempt included.
-        timeout: Seconds without a byte after which a connection is given up.
-        retries: Further attempts in a row that may bring nothing new; 0 for one attempt.
+        path: Where to put the file. If it is there already and passes the checks, the server is not asked.
+        sha256: Published hash, as hex digits; None if there is none.
+        md5: Published hash, as hex digits; checked only if `sha256` is None.
+        size: Published size in bytes; None if not known.
+        progress: Called with the number of bytes that arrived, including those of an earlier attempt.
+        timeout: Seconds without a byte after which a connection is closed.
+        retries: Further attempts in succession that may bring nothing new; 0 for a single attempt.
 
     Raises:
-        DownloadError: It did not arrive whole, is not the file it should be, or cannot be written.
+        DownloadError: It did not arrive completely, is not the expected file, or cannot be written.
     """
     if not url.startswith(("http://", "https://")):
-        raise DownloadError(f"{url} is no http address", remedy="Give one that starts with http:// or https://")
+        raise DownloadError(f"invalid address {url}", remedy="Give one that starts with http:// or https://")
     job = _Job(url, path, sha256, md5, size, progress, timeout)
     try:
         if (there := job.already_there()) is not None:
             return there
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            # While this process waited for the lock, another one may have brought the file.
+            # While this process waited for the lock, another one may have downloaded the file.
             return job.already_there() or job.fetch(retries)
     except OSError as error:
-        remedy = "Look at the folder's permissions and free space; a download goes on where it stopped"
+        remedy = "Check the folder's permissions and free space; the next download resumes"
         raise DownloadError(f"{path} cannot be read or written ({error})", remedy=remedy) from error
 
 
 class _Job:
-    """One file on its way."""
+    """The download of one file."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Job:
         self._start()
 
     def _start(self, prefix: Path | None = None) -> None:
-        """Set the hashes to those of the bytes that are here."""
+        """Set size and hashes to those of the bytes that are here."""
         self.hashes = {kind: hashlib.new(kind, usedforsecurity=kind != "md5") for kind in {"sha256", self.kind} if kind}
         self.got = 0
         if prefix is not None:
@@ -157,17 +157,17 @@ class _Job:
         return Download(self.path, self.got, self.hashes["sha256"].hexdigest(), self.kind, fetched)
 
     def already_there(self) -> Download | None:
-        """The file that is here, None where there is none or another one."""
+        """Return the file that is here; None if there is none, or another one."""
         if not self.path.is_file() or self.size not in (None, self.path.stat().st_size):
             return None
         self._start(self.path)
         return self._result(fetched=False) if self._holds() else None
 
     def fetch(self, retries: int) -> Download:
-        """Bring the file, check it and put it in its place."""
+        """Download the file, check it and put it in its place."""
         self._bring(retries)
         if self.resumed and not self._holds():
-            # What lay here from an earlier attempt may have been the beginning of another file.
+            # The bytes of an earlier attempt may have been the beginning of another file.
             self._discard()
             self._bring(retries)
         if not self._holds():
@@ -175,8 +175,8 @@ class _Job:
             self._discard()
             raise DownloadError(
                 f"{self.url} gave a file with {self.kind} {found}, expected {self.expected}",
-                remedy="The file there has changed, or something on the way changed it; it was not kept. Try another "
-                f"network, or {self.by_hand}",
+                remedy="The server's file has changed, or a proxy changed it; it was not kept. Try another network, "
+                f"or {self.by_hand}",
             )
         self.part.replace(self.path)
         self.memo.unlink(missing_ok=True)
@@ -184,7 +184,7 @@ class _Job:
         return self._result(fetched=True)
 
     def _bring(self, retries: int) -> None:
-        """Attempt until all bytes are here; attempts that bring something new cost nothing."""
+        """Attempt until all bytes are here; only attempts that bring nothing new count as failures."""
         best, failures = 0, 0
         while True:
             try:
@@ -196,7 +196,7 @@ class _Job:
                 reason, final = f"could not be fetched ({getattr(error, 'reason', None) or error})", False
             best, failures = (self.got, 0) if self.got > best else (best, failures + 1)
             if final or failures > retries or not retries:
-                remedy = f"Try again later (it goes on where it stopped), or {self.by_hand}"
+                remedy = f"Try again later (the download resumes), or {self.by_hand}"
                 raise DownloadError(f"{self.url} {reason}", remedy=remedy)
             time.sleep(min(_PAUSE * 2**failures, 10.0))
 
@@ -215,7 +215,7 @@ class _Job:
             with _network():
                 response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
-            # 416: nothing comes after what is here; it is whole if the file there is of this length and may be.
+            # 416: no bytes follow those that are here. The file is complete if the server states this length.
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not there:
                 raise
             error.close()
@@ -223,14 +223,14 @@ class _Job:
                 self._start(self.part)
                 return self._report()
             self._discard()
-            raise http.client.HTTPException("the file there is shorter than what is here") from error
+            raise http.client.HTTPException("the server's file is shorter than what is here") from error
         with response:
             total = self._look_at(response, there, version)
             if response.status == http.HTTPStatus.PARTIAL_CONTENT:
                 self.resumed = True
                 self._start(self.part)
             else:
-                # The old bytes go before the new mark is written: killed in between, nothing can be spliced.
+                # The old bytes are removed before the new mark is written, so that a crash cannot join two versions.
                 self._discard()
             memo = {"url": self.url, "version": _version(response)}
             self.memo.write_text(json.dumps(memo), encoding="utf-8")
@@ -240,19 +240,19 @@ class _Job:
         return None
 
     def _to_resume(self) -> tuple[int, str]:
-        """How many bytes an earlier attempt left, and the server's mark of their version, where it is known."""
+        """Return how many bytes an earlier attempt left, and the server's mark of their version, if known."""
         there = self.part.stat().st_size if self.part.is_file() else 0
         try:
             memo = json.loads(self.memo.read_text(encoding="utf-8"))
             version = str(memo["version"]) if memo["url"] == self.url else ""
         except (OSError, ValueError, LookupError, TypeError):
             version = ""
-        # Without a mark the beginning may be of another version; only a hash over the whole can tell afterwards.
+        # Without a mark the bytes may be of another version; only a hash of the whole file can tell afterwards.
         usable = (version or self.kind) and (self.size is None or there <= self.size)
         return (there, version) if usable else (0, "")
 
     def _look_at(self, response: http.client.HTTPResponse, there: int, version: str) -> int | None:
-        """Refuse an answer that cannot be the file, before anything here is touched; return its whole size."""
+        """Refuse an answer that cannot be the file, before anything here changes; return the size of the file."""
         if response.headers.get_content_type() == "text/html" and self.path.suffix not in (".html", ".htm"):
             remedy = f"Open the address in a browser, and {self.by_hand}"
             raise DownloadError(f"{self.url} gave a web page instead of the file", remedy=remedy)
@@ -261,13 +261,15 @@ class _Job:
             now = _version(response)
             if content is None or int(content[1]) != there or (version and now and now != version):
                 self._discard()
-                raise http.client.HTTPException("the server sent another part than the one asked for")
+                raise http.client.HTTPException("the server sent another part than requested")
             total: int | None = int(content[3])
         else:
             length = response.headers.get("Content-Length", "")
             total = int(length) if length.isdecimal() else None
         if self.size is not None and total is not None and total != self.size:
-            remedy = f"The file there has changed, or another page was sent instead. Try again later, or {self.by_hand}"
+            remedy = (
+                f"The server's file has changed, or another page was sent instead. Try again later, or {self.by_hand}"
+            )
             raise DownloadError(f"{self.url} is {total} bytes long, expected {self.size}", remedy=remedy)
         return total if total is not None else self.size
 
@@ -275,7 +277,7 @@ class _Job:
         self._report()
         free = shutil.disk_usage(self.part.parent).free
         if total is not None and total - self.got > free:
-            remedy = "Make room, or name another folder"
+            remedy = "Free some space, or give another folder"
             raise DownloadError(f"{total - self.got} bytes are to come but {free} are free", remedy=remedy)
         with self.part.open("ab") as file:
             while self.size is None or self.got <= self.size:
@@ -304,7 +306,7 @@ class _Job:
 
 @contextlib.contextmanager
 def _network() -> Iterator[None]:
-    """Make what goes wrong on the network one kind of error, apart from what goes wrong with files."""
+    """Turn all errors of the network into one kind, which differs from errors of files."""
     try:
         yield
     except urllib.error.URLError:
@@ -314,13 +316,13 @@ def _network() -> Iterator[None]:
 
 
 def _version(response: http.client.HTTPResponse) -> str:
-    """The server's mark of a file's version; a weak ETag may stand for other bytes, If-Range forbids it."""
+    """Return the server's mark of a file's version; no weak ETag, which If-Range forbids (RFC 9110, 13.1.5)."""
     etag: str = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; there the rename is as durable as it gets.
+    # Windows cannot open a folder.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

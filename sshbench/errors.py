@@ -1,7 +1,7 @@
 """Every error sshbench raises on purpose.
 
 ```
-SshbenchError                 anything a user can mend; `exit_code` is what the command line returns
+SshbenchError                 anything a user can fix; `exit_code` is what the command line returns
 ├── UsageError         (2)    wrong option, unknown name, options that do not go together
 ├── InputError         (2)    a file says something it must not: names file, line or field, value and remedy
 ├── MissingDataError   (2)    a dataset, annotation or weights file is not where it was looked for
@@ -13,11 +13,12 @@ SshbenchError                 anything a user can mend; `exit_code` is what the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
 class SshbenchError(Exception):
-    """Base of all errors that name what is wrong and how to mend it.
+    """Base of all errors that name what is wrong and how to fix it.
 
     Args:
         message: What is wrong, in one sentence.
@@ -47,7 +48,10 @@ class InputError(SshbenchError):
         line: 1-based line number, where there is one.
         field: Name of the field or column, where there is one.
         value: The offending value, shown shortened.
-        remedy: How to mend it.
+        remedy: How to fix it.
+
+    >>> print(InputError("invalid size", file="sizes.txt", line=3, value="a 10", remedy="Write 'name width height'"))
+    sizes.txt:3: invalid size: 'a 10'. Write 'name width height'
     """
 
     exit_code = 2
@@ -62,7 +66,7 @@ class InputError(SshbenchError):
         value: object = None,
         remedy: str = "",
     ) -> None:
-        where = f"{file}" + (f", line {line}" if line is not None else "") + (f", field '{field}'" if field else "")
+        where = f"{file}" + (f":{line}" if line is not None else "") + (f", field '{field}'" if field else "")
         shown = "" if value is None else f": {shorten(repr(value))}"
         super().__init__(f"{where}: {message}{shown}", remedy=remedy)
         self.file = str(file)
@@ -96,3 +100,21 @@ def shorten(text: str, limit: int = 80) -> str:
     'abc…'
     """
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, listed: str = "Known") -> str:
+    """Return the remedy for an unknown name: the most similar known one, if any is similar, and the list of all.
+
+    Args:
+        name: The unknown name.
+        known: The known ones, in the order in which they are listed.
+        listed: What the list is called; "" leaves it out, where it would be long.
+
+    >>> did_you_mean("widr", ["fddb", "wider"]), did_you_mean("x", ["a", "b"], listed="Sizes")
+    ("Did you mean 'wider'? Known: fddb, wider", 'Sizes: a, b')
+    """
+    from difflib import get_close_matches  # here, so that it is loaded only where an error is shown
+
+    names = list(known)
+    parts = [f"Did you mean '{near}'?" for near in get_close_matches(name, names, n=1)]
+    return " ".join([*parts, f"{listed}: {', '.join(names)}"] if listed else parts)

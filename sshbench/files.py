@@ -27,12 +27,12 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def protocols_dir() -> Path:
-    """Folder of the shipped protocol files (`*.toml`)."""
+    """Return the folder of the shipped protocol files (`*.toml`)."""
     return _shipped("protocols", _PACKAGE.parent / "protocols")
 
 
 def published_dir() -> Path:
-    """Folder of the shipped tables of published results (`*.csv`)."""
+    """Return the folder of the shipped tables of published results (`*.csv`)."""
     return _shipped("published", _PACKAGE.parent / "results" / "published")
 
 
@@ -42,15 +42,16 @@ def golden_dir() -> Path:
 
 
 def sample_dir() -> Path:
-    """Root of the bundled sample dataset, in the WIDER layout."""
+    """Return the root of the bundled sample dataset, in the WIDER layout."""
     return _PACKAGE / "datasets" / "sample_data"
 
 
 def cache_dir(part: str) -> Path:
-    """Folder for files that can be made again: `SSHBENCH_CACHE`, else the platform's cache folder; created.
+    """Return the folder for one kind of files that can be made again, and create it if needed.
 
     Args:
-        part: Name of the cache below it, for example `ground_truth` or `weights`.
+        part: Name of the folder, for example `ground_truth` or `weights`. It lies below `SSHBENCH_CACHE` if that is
+            set, else below the platform's cache folder.
     """
     base = os.environ.get("SSHBENCH_CACHE")
     if base:
@@ -64,7 +65,7 @@ def cache_dir(part: str) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Compute the sha256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -79,11 +80,11 @@ _temporary_names = (f".sshbench-{os.getpid()}-{number}.tmp" for number in iterto
 
 @contextmanager
 def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its place when the block ends; readers see the old file or the whole new one.
+    """Open a file for writing that replaces `path` when the block ends; readers see the old file or the whole new one.
 
     Args:
-        path: Where the file goes; missing parent folders are created.
-        sync: Wait until the content is on the disk. Costs milliseconds per file.
+        path: The file; missing parent folders are created.
+        sync: Whether to wait until the content is on the disk, which costs milliseconds per file.
 
     Raises:
         OSError: The file cannot be written. After this error, or one in the block, the old file is unchanged and no
@@ -121,7 +122,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]], *, c
 
 def npz_bytes(arrays: Mapping[str, npt.NDArray[np.generic]], *, compressed: bool = False) -> bytes:
     """Return the bytes of an npz that holds these arrays."""
-    import numpy as np  # here, so that commands that only list things start without it
+    import numpy as np  # here, because commands that only list things do not need it
 
     content = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(content, allow_pickle=False, **arrays)
@@ -156,7 +157,7 @@ class FileTree:
             self._open_zip()
             self.names = list(self._entries)
         else:
-            raise MissingDataError(f"there is nothing at {path}", remedy="Give a folder or a .zip of detection files")
+            raise MissingDataError(f"{path} does not exist", remedy="Give a folder or a .zip of detection files")
 
     def display(self, name: str) -> str:
         """Return the name by which a user finds the file."""
@@ -176,7 +177,7 @@ class FileTree:
                 infos = [info for info in archive.infolist() if info.filename and not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
-                f"is not a readable zip ({error})", file=self.path, remedy="Give a folder or a zip of detection files"
+                f"not a readable zip ({error})", file=self.path, remedy="Give a folder or a zip of detection files"
             ) from error
         self._entries = {info.filename: info for info in infos}
         # One read of the whole archive: thousands of small members are then cut out of memory.
@@ -213,11 +214,15 @@ class FileTree:
 
 
 def read_plain_or_gz(path: Path, remedy: str) -> bytes:
-    """The content of one file, unpacked where its name ends with `.gz`.
+    """Return the content of a file, unpacked if its name ends with `.gz`.
+
+    Args:
+        path: The file.
+        remedy: What the error says to do where it cannot be read or unpacked.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: It cannot be read or unpacked; `remedy` says what to do.
+        InputError: It cannot be read or unpacked.
     """
     if not path.is_file():
         raise MissingDataError(f"there is no file {path}", remedy="Check the path")
@@ -240,7 +245,9 @@ def _folder_names(root: Path) -> list[str]:
                     else:
                         names.append(f"{prefix}{entry.name}")
         except OSError as error:
-            raise InputError(f"cannot be listed ({error})", file=root / prefix, remedy="Check its rights") from error
+            raise InputError(
+                f"cannot be listed ({error})", file=root / prefix, remedy="Check its permissions"
+            ) from error
     return names
 
 
@@ -256,5 +263,5 @@ def _read_file(path: str) -> bytes:
         finally:
             os.close(handle)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=path, remedy="Check its rights") from error
+        raise InputError(f"cannot be read ({error})", file=path, remedy="Check its permissions") from error
     return content

@@ -10,7 +10,7 @@ from typing import Self, SupportsIndex, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.errors import SshbenchError
+from sshbench.errors import SshbenchError, did_you_mean
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -102,10 +102,7 @@ class ImageSet(Sequence[_T]):
     def _position(self, key: str) -> int:
         position = self._where.get(key)
         if position is None:
-            from difflib import get_close_matches
-
-            near = get_close_matches(key, self.keys, n=1)
-            raise KeyError(f"there is no image {key!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            raise KeyError(f"there is no image '{key}'. {did_you_mean(key, self.keys, listed='')}".rstrip())
         return position
 
 

@@ -19,7 +19,7 @@ from typing import Protocol as Interface
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from sshbench.errors import InputError, UsageError
+from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.files import protocols_dir
 
 
@@ -330,7 +330,7 @@ def protocol_path(name_or_path: str | Path) -> Path:
             return PROTOCOL_FILES[str(name_or_path)]
         raise UsageError(
             f"there is no protocol named '{name_or_path}'",
-            remedy=f"Known: {', '.join(protocol_names())}; or give the path of a .toml file",
+            remedy=f"{did_you_mean(str(name_or_path), protocol_names())}; or give the path of a .toml file",
         )
     return shipped
 

@@ -1,4 +1,4 @@
-"""`sshbench data`: get datasets and look whether they are whole."""
+"""`sshbench data`: download datasets, check them and convert their files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(help="Get datasets and look whether they are whole.", no_args_is_help=True)
+data_app = typer.Typer(help="Download datasets and check that they are complete.", no_args_is_help=True)
 
 
 @data_app.command("check")
@@ -45,17 +45,17 @@ def check_command(
 
 @data_app.command("fetch")
 def fetch_command(
-    dataset: Annotated[str, typer.Argument(help="wider.")],
-    data: Annotated[Path, typer.Option(help="Folder to put it into.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset to fetch: wider.")],
+    data: Annotated[Path, typer.Option(help="Folder of the dataset.")],
     part: Annotated[
         list[str] | None, typer.Option(help="Only this part (repeatable): split, eval_tools, val, train, test.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Download a dataset from the addresses that its own page names, check it and unpack it.
+    """Download a dataset, check it and unpack it.
 
-    An interrupted download goes on where it stopped; what is there and right is kept. Without --part: what evaluation
-    needs.
+    The addresses are those that the dataset's own page names. An interrupted download resumes, and intact files are
+    kept. Without --part, the parts that evaluation needs are fetched.
 
     Example:
 
@@ -81,26 +81,28 @@ def fetch_command(
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
-        typer.echo(f"`sshbench data check {dataset} --data {data}` says what can be done with it.")
+        typer.echo(f"Next: `sshbench data check {dataset} --data {data}` reports what is complete.")
 
 
 @data_app.command("convert")
 def convert_command(
     source: Annotated[Path, typer.Argument(help="File or folder to read.")],
-    target: Annotated[Path, typer.Argument(help="File to write; for YOLO a folder, for WIDER detections a .zip.")],
+    target: Annotated[Path, typer.Argument(help="File to write: a folder for YOLO, a .zip for WIDER detections.")],
     from_: Annotated[str, typer.Option("--from", help="wider, fddb, pascal, afw, coco or yolo.")],
     to: Annotated[str, typer.Option("--to", help="wider, fddb, pascal, afw, coco or yolo.")],
     detections: Annotated[bool, typer.Option("--detections", help="Convert detections, not ground truth.")] = False,
     truth: Annotated[
-        Path | None, typer.Option(help="Ground truth of the same images: names, sizes and COCO ids come from it.")
+        Path | None, typer.Option(help="Ground truth of the same images, for names, sizes and COCO ids.")
     ] = None,
-    truth_format: Annotated[str | None, typer.Option(help="Its format; default: by its name.")] = None,
+    truth_format: Annotated[str | None, typer.Option(help="Format of --truth (default: told by its name).")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[Path | None, typer.Option(help="Sizes of the images: 'name width height' a line.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a target that is there.")] = False,
+    sizes: Annotated[Path | None, typer.Option(help="List of image sizes: 'name width height' in each line.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a target that exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Convert ground truth or detections between formats, and say what the target cannot hold.
+    """Convert ground truth or detections between formats.
+
+    The command reports what the target format cannot represent.
 
     Example:
 

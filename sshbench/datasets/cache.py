@@ -1,4 +1,4 @@
-"""Ground truth as an npz: plain arrays, no pickles, written atomically."""
+"""Keep ground truth as an npz: plain arrays without pickles, written atomically."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sshbench.records import FaceSet, Region
 
 
 def save_faces(path: Path, faces: FaceSet) -> None:
-    """Write ground truth to `path`; a reader never sees half a file."""
+    """Write ground truth to `path`; readers see the old file or the whole new one."""
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "keys": np.frombuffer("\n".join(faces.keys).encode(), dtype=np.uint8),
         "offsets": faces.offsets,
@@ -29,9 +29,9 @@ def save_faces(path: Path, faces: FaceSet) -> None:
 
 
 def load_faces(path: Path) -> FaceSet | None:
-    """Read what `save_faces` wrote; None where it is absent or damaged, so that the caller makes it again."""
+    """Return what `save_faces` wrote; None if the file is missing or damaged, so that the caller makes it again."""
     try:
-        # Opened here, because np.load leaves a file that is no npz open.
+        # Opened here, because np.load does not close a file that is not an npz.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = arrays.files
             text = arrays["keys"].tobytes().decode()

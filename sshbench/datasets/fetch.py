@@ -7,20 +7,19 @@ import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from sshbench.datasets.unpack import unpack
 from sshbench.download import Download, Progress, download
-from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError
+from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError, did_you_mean
 from sshbench.files import write_atomic
 
 Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
-"""Opens a progress bar for what is done and its size in bytes, None where not known."""
+"""Opens a progress bar, given what is done and its size in bytes (None if not known)."""
 
 RECORD = "sshbench-fetched.json"
-"""In the dataset's folder: by archive, from where it came, its size and hash, and what the hash was compared with."""
+"""A file in the dataset's folder: by archive, its address, size and hash, and what the hash was compared with."""
 
 _SOURCES = Path(__file__).with_name("sources.toml")
 
@@ -34,12 +33,12 @@ class SourceFile:
         name: File name.
         urls: Addresses, tried in order.
         provides: What it unpacks to.
-        needed_for: What cannot be done without it.
-        bytes: Published size, None where there is none.
-        sha256: Published hash, None where there is none.
-        md5: Published hash, None where there is none; looked at only where there is no sha256.
+        needed_for: What needs it.
+        bytes: Published size; None if there is none.
+        sha256: Published hash; None if there is none.
+        md5: Published hash; None if there is none. Checked only if there is no sha256.
         source: Who published size and hash.
-        into: Folder below the dataset's that it is unpacked into.
+        into: Folder to unpack into, below the dataset's.
     """
 
     part: str
@@ -56,13 +55,13 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSource:
-    """Where a dataset comes from.
+    """The sources of a dataset.
 
     Attributes:
         name: The dataset.
         page: Its own page.
-        terms: Its owners' terms, a text for the user.
-        default_parts: What evaluation needs.
+        terms: Its owners' terms, as a text for the user.
+        default_parts: Parts that evaluation needs.
         files: All archives.
     """
 
@@ -73,7 +72,7 @@ class DatasetSource:
     files: tuple[SourceFile, ...]
 
     def chosen(self, parts: Sequence[str] | None) -> list[SourceFile]:
-        """The archives of these parts; None or none: those that evaluation needs.
+        """Return the archives of these parts; without any, those that evaluation needs.
 
         Raises:
             UsageError: There is no such part.
@@ -81,23 +80,23 @@ class DatasetSource:
         known = [file.part for file in self.files]
         for part in parts or ():
             if part not in known:
-                raise UsageError(f"{self.name} has no part '{part}'", remedy=_did_you_mean(part, known))
+                raise UsageError(f"{self.name} has no part '{part}'", remedy=did_you_mean(part, known))
         return [file for file in self.files if file.part in (parts or self.default_parts)]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """What became of one archive.
+    """One fetched archive.
 
     Attributes:
         part: Its part.
-        path: Where the archive lies.
+        path: The archive.
         state: Whether it was downloaded now.
-        url: From where; None where it was there already.
+        url: Its address; None if it was there already.
         bytes: Its size.
-        sha256: Computed from what is there.
-        checked_by: The published hash that it was found equal to; None where none is published.
-        unpacked: How many files it unpacked to.
+        sha256: Hash of the file here.
+        checked_by: Kind of the published hash that it equals; None if none is published.
+        unpacked: Number of files that it unpacked to.
     """
 
     part: str
@@ -120,11 +119,11 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """What became of a dataset.
+    """The fetched archives of a dataset.
 
     Attributes:
         dataset: Its name.
-        folder: Where it lies.
+        folder: Its folder.
         page: Its own page.
         terms: Its owners' terms.
         files: Its archives, in the order of `sources.toml`.
@@ -137,19 +136,23 @@ class FetchReport:
     files: tuple[FetchedFile, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """One JSON-ready object."""
+        """Return one object that can be written as JSON."""
         return asdict(self)
 
 
 def dataset_source(name: str, table: Path | None = None) -> DatasetSource:
-    """Where a dataset comes from.
+    """Return the sources of a dataset.
+
+    Args:
+        name: As in `sources.toml`.
+        table: Another table of sources than the shipped one.
 
     Raises:
-        UsageError: Nothing is known of a dataset of this name.
+        UsageError: The table has no dataset of this name.
     """
     sources: dict[str, Any] = tomllib.loads((table or _SOURCES).read_text(encoding="utf-8"))
     if name not in sources:
-        raise UsageError(f"there is no address to fetch '{name}' from", remedy=_did_you_mean(name, sorted(sources)))
+        raise UsageError(f"no dataset '{name}' can be fetched", remedy=did_you_mean(name, sorted(sources)))
     entry = sources[name]
     files = tuple(SourceFile(**{**file, "urls": tuple(file["urls"])}) for file in entry["files"])
     return DatasetSource(name, entry["page"], entry["terms"], tuple(entry["default_parts"]), files)
@@ -169,14 +172,14 @@ def fetch_dataset(
     on_file: Callable[[FetchedFile], None] | None = None,
     table: Path | None = None,
 ) -> FetchReport:
-    """Download a dataset's archives into a folder and unpack them there; what is there and right is kept.
+    """Download a dataset's archives into a folder and unpack them there; intact files that are there are kept.
 
     Args:
         name: As in `sources.toml`.
-        folder: Made where it is not there.
-        parts: The archives wanted; None for those that evaluation needs.
+        folder: The dataset's folder; created if needed.
+        parts: Parts to fetch; None for those that evaluation needs.
         progress: Opens the progress bars.
-        on_file: Called with each archive that is done.
+        on_file: Called with each archive when it is unpacked.
         table: Another table of sources than the shipped one.
 
     Raises:
@@ -214,7 +217,7 @@ def fetch_file(file: SourceFile, folder: Path, *, progress: Bars | None = None) 
             failures.append(error.message)
             continue
         except InputError as error:
-            # A file that nothing vouches for may be an error page; out of the way, it does not stop the next call.
+            # Without a published hash the file may be an error page; renamed, it does not stop the next call.
             if got.checked_by is not None or error.file != str(archive):
                 raise
             bad = archive.replace(archive.with_name(f"{archive.name}.bad"))
@@ -253,14 +256,8 @@ def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             write_atomic(path, text)
     except OSError as error:
-        raise SshbenchError(f"{path} cannot be written ({error})", remedy="Look at the folder's permissions") from error
+        raise SshbenchError(f"{path} cannot be written ({error})", remedy="Check the folder's permissions") from error
 
 
 def _no_bar(_what: str, _total: int | None) -> AbstractContextManager[Progress]:
     return nullcontext(lambda _: None)
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    return f"{hint}Known: {', '.join(known)}"

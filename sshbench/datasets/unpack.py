@@ -19,7 +19,7 @@ from sshbench.files import atomic_file
 
 _MAX_BYTES = 20 << 30  # several times the largest archive of `sources.toml`
 _BLOCK = 1 << 20
-_REMEDY = "Do not use it; get it again from the dataset's page"
+_REMEDY = "Do not use it; download it again from the dataset's page"
 # What the two readers raise on damaged, encrypted or unknown content; OSError is a bad gzip header or a bad seek.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -37,7 +37,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One file of an archive: its name as written there, its size in bytes, its CRC-32 if stored, its content."""
+    """One file of an archive: its name there, its size in bytes, its CRC-32 if stored, and its content."""
 
     name: str
     size: int
@@ -50,26 +50,26 @@ def unpack(
 ) -> list[Path]:
     """Unpack a zip, a tar or a compressed tar into a folder.
 
-    A file that is there with the right size and content is kept, so an interrupted call is finished by calling again.
-    Files appear under their names only when they are whole.
+    A file that is there with the right size and content is kept, so calling again finishes an interrupted call. Files
+    appear under their names only when they are complete.
 
     Args:
-        archive: The file; its content, not its name, says what it is.
-        folder: Everything stays below it; made where it is not there.
-        max_bytes: Most bytes that all files together may have.
-        progress: Called with the bytes of each file that is in its place.
+        archive: The file; its content, not its name, tells its kind.
+        folder: Where to unpack; created if needed. No file is written outside of it.
+        max_bytes: Maximum size of all files together.
+        progress: Called with the size in bytes of each file that is in its place.
 
     Returns:
         The files, in the archive's order.
 
     Raises:
         MissingDataError: There is no such archive.
-        InputError: It is no archive, is damaged, is too large, or holds a name or a link that could lead out of the
-            folder. Of all but damage inside a member nothing has been written.
+        InputError: It is not an archive, is damaged, is too large, or holds a name or a link that could lead out of
+            the folder. Nothing has been written then, unless the damage is inside a member.
         SshbenchError: A file cannot be written.
     """
     if not archive.is_file():
-        raise MissingDataError(f"there is no archive {archive}", remedy="Fetch it, or put it there by hand")
+        raise MissingDataError(f"there is no archive {archive}", remedy="Download it, or put it there by hand")
     with _damage(archive), contextlib.ExitStack() as stack:
         if zipfile.is_zipfile(archive):
             members = _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
@@ -105,7 +105,7 @@ def _open_tar(archive: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(archive)
     except tarfile.ReadError as error:  # its text lists every format on a line of its own
-        raise InputError("is neither a zip nor a tar, or is damaged", file=archive, remedy=_REMEDY) from error
+        raise InputError("neither a zip nor a tar, or damaged", file=archive, remedy=_REMEDY) from error
 
 
 def _tar_members(file: tarfile.TarFile, archive: Path, max_bytes: int) -> list[_Member]:
@@ -126,7 +126,7 @@ def _tar_members(file: tarfile.TarFile, archive: Path, max_bytes: int) -> list[_
 
 def _check_name(name: str, archive: Path) -> None:
     parts = name.split("/")
-    # A backslash and a drive letter mean something on Windows only, but no dataset needs them.
+    # A backslash or a drive letter has a meaning on Windows only, but no dataset needs one.
     drive = any(re.match(r"[A-Za-z]:", part) for part in parts)
     if not name or name.startswith("/") or ".." in parts or drive or "\\" in name or "\0" in name:
         raise _refuse(archive, name, "could lead out of the folder")
@@ -138,7 +138,7 @@ def _targets(names: list[str], folder: Path, archive: Path) -> list[Path]:
     for name in names:
         target = folder.joinpath(*(part for part in name.split("/") if part not in ("", ".")))
         if target == folder or target in targets:
-            raise _refuse(archive, name, "has the place of another one")
+            raise _refuse(archive, name, "has no path of its own")
         targets[target] = name
     for parent in {parent for target in targets for parent in target.parents if parent.is_relative_to(folder)}:
         if parent in targets:
@@ -146,9 +146,9 @@ def _targets(names: list[str], folder: Path, archive: Path) -> list[Path]:
         # A link that is in the folder already could lead out of it, whatever the names say.
         if not parent.resolve().is_relative_to(root):
             raise InputError(
-                "is or lies behind a link out of the folder",
+                "a link that leads out of the folder",
                 file=parent,
-                remedy=f"Name the folder that it leads to, or unpack {archive} by hand",
+                remedy=f"Give the folder that it leads to, or unpack {archive} by hand",
             )
     return list(targets)
 
@@ -157,7 +157,7 @@ def _place(member: _Member, target: Path, archive: Path) -> None:
     if _is_there(member, target):
         return
     size = 0
-    # No wait for the disk: a file that a crash damaged is found by its checksum and unpacked again.
+    # Not waiting for the disk is safe: the next call finds a file that a crash damaged by its checksum.
     with _disk(target), atomic_file(target, sync=False) as out:
         for block in _undamaged_blocks(member, archive):
             size += len(block)
@@ -167,7 +167,7 @@ def _place(member: _Member, target: Path, archive: Path) -> None:
 
 
 def _is_there(member: _Member, target: Path) -> bool:
-    """Whether the file is in its place with the right content, not only with the right size."""
+    """Return whether the file is in its place with the right content, not only the right size."""
     if target.is_symlink() or not target.is_file() or target.stat().st_size != member.size:
         return False
     expected = member.crc
@@ -191,7 +191,7 @@ def _blocks(member: _Member) -> Iterator[bytes]:
 
 
 def _undamaged_blocks(member: _Member, archive: Path) -> Iterator[bytes]:
-    """Yield the blocks of a member; damage is an `InputError`, so that it is not taken for an error of the disk."""
+    """Yield the blocks of a member; raise damage as `InputError`, so that it is not taken for an error of the disk."""
     with _damage(archive):
         yield from _blocks(member)
 
@@ -206,11 +206,11 @@ def _damage(archive: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _disk(target: Path) -> Iterator[None]:
-    """What goes wrong with our own files is not the archive's fault."""
+    """Raise errors of our own files as such, not as damage of the archive."""
     try:
         yield
     except OSError as error:
-        remedy = "Look at the folder's permissions and free space, and call again: it goes on"
+        remedy = "Check the folder's permissions and free space, and try again: what is unpacked is kept"
         raise SshbenchError(f"{target} cannot be written ({error})", remedy=remedy) from error
 
 
@@ -219,4 +219,4 @@ def _refuse(archive: Path, name: str, why: str) -> InputError:
 
 
 def _too_large(archive: Path, total: int, limit: int) -> InputError:
-    return InputError(f"would unpack to {total} bytes or more, the limit is {limit}", file=archive, remedy=_REMEDY)
+    return InputError(f"unpacks to {total} bytes or more, the limit is {limit}", file=archive, remedy=_REMEDY)

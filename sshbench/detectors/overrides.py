@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from sshbench.detectors.adapter import check_fixed_size
 from sshbench.detectors.contract import DetectorInfo, Settings, SettingValue
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 
 _COMMON: dict[str, type[SettingValue]] = {"resize": str, "score_threshold": float, "nms_iou": float, "top_k": int}
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
@@ -78,11 +77,9 @@ def _refuse_unknown(info: DetectorInfo, changes: Mapping[str, object]) -> None:
     known = list(setting_values(info))
     for name, value in changes.items():
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
             raise UsageError(
                 f"detector '{info.name}' has no setting '{name}' (value {value})",
-                remedy=f"{hint}Its settings: {', '.join(known)}",
+                remedy=did_you_mean(name, known, listed="Its settings"),
             )
 
 

@@ -7,13 +7,12 @@ group `sshbench.detectors`: `name = "module:Class"`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, SettingValue
@@ -66,9 +65,7 @@ def detector_class(name: str) -> DetectorClass:
     name = name.partition(":")[0]
     known = targets()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"unknown detector '{name}'", remedy=f"{hint}Known: {', '.join(sorted(known))}")
+        raise UsageError(f"unknown detector '{name}'", remedy=did_you_mean(name, sorted(known)))
     module, _, attribute = known[name].partition(":")
     try:
         return cast("DetectorClass", getattr(import_module(module), attribute))

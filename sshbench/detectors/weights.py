@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError
+from sshbench.errors import DownloadError, InputError, MissingDataError, UsageError, did_you_mean
 from sshbench.files import cache_dir, sha256_of
 
 _TABLE = Path(__file__).with_name("weights.toml")
@@ -69,7 +69,7 @@ def weights_file(name: str) -> WeightsFile:
     """
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     if name not in table:
-        raise UsageError(f"unknown weights file '{name}'", remedy=f"Known: {', '.join(sorted(table))}")
+        raise UsageError(f"unknown weights file '{name}'", remedy=did_you_mean(name, sorted(table)))
     return WeightsFile(name=name, **table[name])
 
 

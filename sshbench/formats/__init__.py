@@ -1,4 +1,4 @@
-"""Reading and writing files of detections, one module per format."""
+"""Read and write files of detections and of ground truth, one module per format."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sshbench.records import DetectionSet, Finding
 
 
 def format_of(path: Path, kind: str) -> str:
-    """The format a file of detections is in: `wider`, `fddb`, `pascal` or `coco`.
+    """Return the format of a file of detections: `wider`, `fddb`, `pascal` or `coco`.
 
-    A folder or a zip is in WIDER FACE's format, a json file in COCO's, and a text file in that of the benchmark.
+    A folder or a zip has WIDER FACE's format, a json file has COCO's, and a text file has that of the benchmark.
 
     Args:
         path: The file or folder.
@@ -32,7 +32,7 @@ def format_of(path: Path, kind: str) -> str:
 
 
 def set_name(path: Path) -> str:
-    """What a prediction set is called: its file's name without endings.
+    """Return the name of a prediction set: its file's name without endings.
 
     >>> set_name(Path("mtcnn.txt.gz")), set_name(Path("ssh-v1.2.zip"))
     ('mtcnn', 'ssh-v1.2')
@@ -49,22 +49,22 @@ def read_predictions(
     box_format: Literal["xywh", "xyxy"] = "xywh",
     progress: Callable[[int], None] | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
-    """Read a prediction set of a dataset or of a part of it, in whatever format it is.
+    """Read the detections of a dataset, or of a part of it, from a file of any format.
 
     Args:
         path: The file or folder.
-        dataset: Whose images the detections are of.
-        kind: The protocol's kind of evaluation, which says what a text file is.
+        dataset: The dataset, or whatever knows the names of its images.
+        kind: The protocol's kind of evaluation, which is the format of a text file.
         strict: Raise instead of reporting what was found.
-        box_format: Of WIDER FACE's files.
-        progress: For WIDER FACE's files, called with how many were read.
+        box_format: For WIDER FACE's files: what columns 3 and 4 are.
+        progress: For WIDER FACE's files: called with the number of files of each batch that was read.
 
     Returns:
-        The detections of the dataset's images, and of images that it does not know; and what was found.
+        The detections of the dataset's images, in its order, then of images that it does not have; and the findings.
 
     Raises:
-        MissingDataError: There is no such file, or none in it belongs to the dataset.
-        InputError: A line or an entry is wrong; the text names it.
+        MissingDataError: There is no such file, or none in the folder belongs to the dataset.
+        InputError: A line or an entry is invalid; the text names it.
         CheckFailedError: `strict`, and there was something to report.
     """
     format_ = format_of(path, kind)
@@ -105,7 +105,7 @@ def read_text_predictions(
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line or an entry is wrong; the text names it.
+        InputError: A line or an entry is invalid; the text names it.
         CheckFailedError: `strict`, and there was something to report.
     """
     if format_ == "fddb":
@@ -122,5 +122,5 @@ def read_text_predictions(
         detections, findings = read_pascal(path, keys)
     if strict and findings:
         listed = "; ".join(f"{finding.code}: {finding}" for finding in findings)
-        raise CheckFailedError(f"strict mode: {path}: {listed}", remedy="Mend the file or use --lenient")
+        raise CheckFailedError(f"strict mode: {path}: {listed}", remedy="Fix the file or use --lenient")
     return detections, findings

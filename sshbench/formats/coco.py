@@ -1,4 +1,4 @@
-"""COCO's json files: ground truth with a face category, and results `image_id, category_id, bbox, score`."""
+"""Detections as COCO's json of results: `image_id, category_id, bbox, score` for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sshbench.errors import InputError
-from sshbench.formats.base import ImageIds, read_json
+from sshbench.formats.base import ImageIds, key_of, read_json
 from sshbench.records import DetectionSet, Finding, offsets_of
 
 _REMEDY = 'A result is {"image_id": ..., "category_id": ..., "bbox": [x, y, w, h], "score": ...}'
@@ -27,16 +27,16 @@ def read_coco_results(
         image_ids: Keys by the `image_id` of the dataset's json. A result may instead name its image by `file_name`.
 
     Returns:
-        Detections aligned with `keys`, in the file's order in each image; and what was found on the way.
+        Detections aligned with `keys`, those of each image in the file's order, in pixels; and the findings.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: The file is no json, or an entry lacks a field or holds a wrong value; the text names the entry.
+        InputError: The file is not valid json, or an entry lacks a field or holds an invalid value; the text names it.
     """
     content = read_json(path)
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        raise InputError("is no list of results", file=path, remedy=_REMEDY)
+        raise InputError("expected a list of results", file=path, remedy=_REMEDY)
     index = {key: i for i, key in enumerate(keys)}
     images = np.empty(len(entries), dtype=np.int64)
     table = np.empty((len(entries), 5))
@@ -52,7 +52,7 @@ def read_coco_results(
         table[n, 4] = number_of(entry.get("score"), path, f"[{n}].score")
     if len(categories) > 1:
         raise InputError(
-            "holds results of several categories",
+            "results of several categories",
             file=path,
             field="category_id",
             value=sorted(map(str, categories)),
@@ -64,7 +64,7 @@ def read_coco_results(
         findings.append(Finding("unknown-image", text, tuple(unknown)))
         if (images < 0).all():
             raise InputError(
-                "no result is of an image of the dataset", file=path, value=next(iter(unknown)), remedy=_REMEDY
+                "none of its images is in the dataset", file=path, value=next(iter(unknown)), remedy=_REMEDY
             )
     known = np.flatnonzero(images >= 0)
     order = known[np.argsort(images[known], kind="stable")]
@@ -76,39 +76,39 @@ def read_coco_results(
 
 def _key_of(entry: Any, index: Mapping[str, int], image_ids: ImageIds, path: Path, n: int) -> str:
     if not isinstance(entry, dict):
-        raise InputError("is no result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
+        raise InputError("invalid result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
     name, number = entry.get("file_name"), entry.get("image_id")
     if isinstance(name, str):
-        return name if name in index else name.rpartition(".")[0]
+        return key_of(name, index)
     if isinstance(number, int | str):
         return image_ids.get(number, str(number))
-    raise InputError("names no image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)
+    raise InputError("expected the id of an image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)
 
 
 def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
-    """Check a `bbox`: four finite numbers, sides not negative unless `inside_out`.
+    """Return a `bbox` as four finite numbers, with sides of 0 or more unless `inside_out`.
 
     Raises:
-        InputError: It is something else; the text names the field.
+        InputError: The value is something else; the text names the field.
     """
     if not isinstance(value, list) or len(value) != 4:
-        raise InputError("is no box", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
+        raise InputError("invalid box", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
     box = [number_of(number, path, field) for number in value]
     if not inside_out and (box[2] < 0 or box[3] < 0):
-        raise InputError("has a negative side", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
+        raise InputError("a box with a negative side", file=path, field=field, value=value, remedy="Write [x, y, w, h]")
     return box
 
 
 def number_of(value: Any, path: Path, field: str) -> float:
-    """Check a finite number.
+    """Return a finite number.
 
     Raises:
-        InputError: It is something else; the text names the field.
+        InputError: The value is something else; the text names the field.
     """
     try:
         number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise InputError("is no finite number", file=path, field=field, value=value, remedy="Write a number")
+        raise InputError("expected a finite number", file=path, field=field, value=value, remedy="Write a number")
     return number

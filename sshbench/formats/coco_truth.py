@@ -1,4 +1,4 @@
-"""Ground truth as COCO json: images, annotations with every attribute, and a category of faces."""
+"""COCO json: ground truth (images, annotations with their attributes, a category of faces), and conversion."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import numpy.typing as npt
 from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import write_atomic
-from sshbench.formats.base import Content, Format, Known, Losses, ellipse_losses, read_json, strip_suffix, with_suffix
+from sshbench.formats.base import read_json, strip_suffix, with_suffix
 from sshbench.formats.coco import box_of, number_of, read_coco_results
-from sshbench.records import FaceSet, FloatArray, offsets_of
+from sshbench.formats.content import Content, Format, Found, Known, Losses, Truth, ellipse_losses, empty_image_losses
+from sshbench.records import FaceSet, FloatArray, IntArray, offsets_of
 
 _REMEDY = "Ground truth is an object with 'images', 'annotations' and 'categories'"
 
 
-# What an annotation may hold beside COCO's own fields, as WIDER FACE's attributes: kept for subsets by rule.
+# All other fields of an annotation, such as WIDER FACE's attributes, are kept for subsets by rule.
 _OWN_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "ellipse"})
 
 
@@ -29,8 +30,8 @@ class CocoTruth:
     """Ground truth of a COCO json.
 
     Attributes:
-        faces: Images by rising id; crowds are ignored under `all`.
-        suffix: What all file names end with, or "" where they differ: then the keys hold theirs.
+        faces: Images in the order of their ids; crowds are ignored under `all`.
+        suffix: The suffix of all file names; "" where they differ, and then the keys keep their suffixes.
         image_ids: Keys by image id.
         category_id: The category of faces.
     """
@@ -45,60 +46,77 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
     """Read ground truth.
 
     Args:
-        path: The json file.
-        category: Name of the category of faces.
+        path: The json file, plain or .gz, with the fields of COCO's own annotations (cocodataset.org/#format-data);
+            `bbox` is x y w h in pixels.
+        category: Name of the category of faces, in any case; a category that is the only one may have any name.
+
+    Returns:
+        The faces of this category, with corners as boxes, and the ids of images.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A field is missing or wrong; the text names it.
+        InputError: A field is missing or invalid; the text names it.
     """
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError("is no ground truth", file=path, remedy=_REMEDY)
+        raise InputError("expected ground truth", file=path, remedy=_REMEDY)
     images = _images(content, path)
     names = [str(image["file_name"]) for image in images]
     suffixes = {Path(name).suffix for name in names}
     suffix = suffixes.pop() if len(suffixes) == 1 else ""
     keys = [name[: len(name) - len(suffix)] for name in names]
     if len(set(keys)) < len(keys):
-        raise InputError("two images have one file_name", file=path, field="images", remedy="Name each image once")
+        raise InputError("two images share one file_name", file=path, field="images", remedy="Name each image once")
     wanted = _category(content, path, category)
-    index = {image["id"]: i for i, image in enumerate(images)}
+    rows, where = _annotations(content, path, {image["id"]: i for i, image in enumerate(images)}, wanted)
+    boxes = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    faces = FaceSet(
+        keys=tuple(keys),
+        offsets=offsets_of(np.bincount(where, minlength=len(keys))),
+        boxes=boxes,
+        ignore={"all": np.array([bool(row["iscrowd"]) for row in rows], dtype=np.bool_)},
+        attributes=_attributes(rows),
+        sizes=_sizes(images),
+        ellipses=_ellipses(rows, path),
+        areas=np.array([row["area"] for row in rows], dtype=np.float64),
+    )
+    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+
+
+def _annotations(
+    content: dict[str, Any], path: Path, index: dict[int | str, int], category: Any
+) -> tuple[list[dict[str, Any]], IntArray]:
+    """Return the checked annotations of a category in the order of the images, and the position of each one's image."""
     rows: list[dict[str, Any]] = []
     where: list[int] = []
     for n, entry in enumerate(_list(content, "annotations", path)):
         field = f"annotations[{n}]"
         if not isinstance(entry, dict):
-            raise InputError("is no annotation", file=path, field=field, value=entry, remedy=_REMEDY)
-        if entry.get("category_id") != wanted:
+            raise InputError("invalid annotation", file=path, field=field, value=entry, remedy=_REMEDY)
+        if entry.get("category_id") != category:
             continue
         image = index.get(entry["image_id"]) if isinstance(entry.get("image_id"), int | str) else None
         if image is None:
             value = entry.get("image_id")
-            raise InputError("is of no image", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
+            raise InputError("unknown image", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
         # Official annotations have faces of negative width (one in WIDER FACE val): they stay what they are.
         box = box_of(entry.get("bbox"), path, f"{field}.bbox", inside_out=True)
         area = number_of(entry.get("area", box[2] * box[3]), path, f"{field}.area")
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):
-            raise InputError("must be 0 or 1", file=path, field=f"{field}.iscrowd", value=crowd, remedy="Mend it")
+            raise InputError(
+                "expected 0 or 1",
+                file=path,
+                field=f"{field}.iscrowd",
+                value=crowd,
+                remedy="Write 1 for a crowd, else 0",
+            )
         rows.append({**entry, "bbox": box, "area": area, "iscrowd": crowd})
         where.append(image)
-    order = np.argsort(np.array(where, dtype=np.int64), kind="stable")
-    ordered = [rows[i] for i in order.tolist()]
-    boxes = np.array([row["bbox"] for row in ordered], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    faces = FaceSet(
-        keys=tuple(keys),
-        offsets=offsets_of(np.bincount(np.array(where, dtype=np.int64), minlength=len(keys))),
-        boxes=boxes,
-        ignore={"all": np.array([bool(row["iscrowd"]) for row in ordered], dtype=np.bool_)},
-        attributes=_attributes(ordered),
-        sizes=_sizes(images),
-        ellipses=_ellipses(ordered, path),
-        areas=np.array([row["area"] for row in ordered], dtype=np.float64),
-    )
-    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+    images = np.array(where, dtype=np.int64)
+    order = np.argsort(images, kind="stable")
+    return [rows[i] for i in order.tolist()], images[order]
 
 
 def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
@@ -106,11 +124,11 @@ def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     seen: set[int | str] = set()
     for n, image in enumerate(images):
         if not isinstance(image, dict) or not isinstance(image.get("id"), int | str):
-            raise InputError("has no id", file=path, field=f"images[{n}].id", value=image, remedy=_REMEDY)
+            raise InputError("missing or invalid id", file=path, field=f"images[{n}].id", value=image, remedy=_REMEDY)
         if not isinstance(image.get("file_name"), str) or not image["file_name"]:
-            raise InputError("has no file name", file=path, field=f"images[{n}].file_name", remedy=_REMEDY)
+            raise InputError("missing file name", file=path, field=f"images[{n}].file_name", remedy=_REMEDY)
         if image["id"] in seen:
-            raise InputError("is there twice", file=path, field=f"images[{n}].id", value=image["id"], remedy=_REMEDY)
+            raise InputError("duplicate id", file=path, field=f"images[{n}].id", value=image["id"], remedy=_REMEDY)
         seen.add(image["id"])
     # pycocotools goes through images by rising id: equal scores keep that order. Numbers before names.
     return sorted(images, key=lambda image: (isinstance(image["id"], str), image["id"]))
@@ -123,11 +141,11 @@ def _category(content: dict[str, Any], path: Path, name: str) -> Any:
         named = categories
     if len(named) != 1:
         raise InputError(
-            f"has no single category '{name}'",
+            f"no single category '{name}'",
             file=path,
             field="categories",
             value=[c.get("name") for c in categories],
-            remedy="Name the category of faces by [layout] category = ... in a protocol of your own",
+            remedy="Name the category of faces with [layout] category = ... in a protocol of your own",
         )
     return named[0]["id"]
 
@@ -135,12 +153,12 @@ def _category(content: dict[str, Any], path: Path, name: str) -> Any:
 def _list(content: dict[str, Any], name: str, path: Path) -> list[Any]:
     value = content.get(name)
     if not isinstance(value, list):
-        raise InputError("is missing or no list", file=path, field=name, remedy=_REMEDY)
+        raise InputError("expected a list", file=path, field=name, remedy=_REMEDY)
     return value
 
 
 def _attributes(rows: list[dict[str, Any]]) -> dict[str, npt.NDArray[np.int8]]:
-    """Fields that every annotation has and that hold small whole numbers, for example blur."""
+    """Return the fields that every annotation has and that hold small whole numbers, for example blur."""
     names = [name for name in rows[0] if name not in _OWN_FIELDS] if rows else []
     return {
         name: np.array([row[name] for row in rows], dtype=np.int8)
@@ -150,7 +168,7 @@ def _attributes(rows: list[dict[str, Any]]) -> dict[str, npt.NDArray[np.int8]]:
 
 
 def _ellipses(rows: list[dict[str, Any]], path: Path) -> FloatArray | None:
-    """Ellipses that a conversion from FDDB kept beside the boxes."""
+    """Return the ellipses that a conversion from FDDB kept beside the boxes."""
     if not rows or not all(isinstance(row.get("ellipse"), list) and len(row["ellipse"]) == 5 for row in rows):
         return None
     return np.array([[number_of(number, path, "ellipse") for number in row["ellipse"]] for row in rows])
@@ -163,12 +181,12 @@ def _sizes(images: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)
 
 
-def _read_truth(path: Path, known: Known) -> Content:
-    """Images by rising id."""
+def _read_truth(path: Path, known: Known) -> Truth:
+    """Read the images in the order of their ids."""
     truth = read_coco(path)
     content = Content(
         names=tuple(f"{key}{truth.suffix}" for key in truth.faces.keys),
-        faces=truth.faces,
+        rows=truth.faces,
         sizes=truth.faces.sizes,
         image_ids=tuple(truth.image_ids),
         category_id=truth.category_id,
@@ -176,28 +194,27 @@ def _read_truth(path: Path, known: Known) -> Content:
     return known.complete(content)
 
 
-def _read_detections(path: Path, known: Known) -> Content:
-    """Ids are those of the ground truth; without it every result must hold a `file_name`."""
+def _read_detections(path: Path, known: Known) -> Found:
+    """Read results; ids are those of the ground truth, without which every result needs a `file_name`."""
     truth = known.truth
     if truth is not None:
         ids = dict(zip(truth.image_ids, truth.keys, strict=True)) if truth.image_ids is not None else None
         detections, _ = read_coco_results(path, truth.keys, ids)
-        return known.complete(Content(truth.names, detections=detections))
+        return known.complete(Content(truth.names, detections))
     content = read_json(path)
     entries = content.get("annotations") if isinstance(content, dict) else content
     listed = entries if isinstance(entries, list) else []
     names = dict.fromkeys(str(e["file_name"]) for e in listed if isinstance(e, dict) and "file_name" in e)
     if listed and not names:
-        raise UsageError("the results name their images by id only", remedy="Give the ground truth's json by --truth")
+        raise UsageError("the results name their images by id only", remedy="Give the ground truth's json with --truth")
     keys = tuple(strip_suffix(name) for name in names)
     detections, _ = read_coco_results(path, keys, None)
-    return known.complete(Content(tuple(names), detections=detections))
+    return known.complete(Content(tuple(names), detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
-    """Attributes and ellipses become fields of the annotations; ignored faces become crowds."""
-    faces = content.faces
-    assert faces is not None
+def _write_truth(content: Truth, path: Path) -> Losses:
+    """Write attributes and ellipses as fields of the annotations, and ignored faces as crowds."""
+    faces = content.rows
     ids = content.image_ids or tuple(range(1, len(faces) + 1))
     xywh = xywh_of(faces.boxes)
     areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
@@ -227,10 +244,9 @@ def _write_truth(content: Content, path: Path) -> Losses:
     return []
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
-    """Results as COCO's own tool reads them, with the image's name beside its id."""
-    detections = content.detections
-    assert detections is not None
+def _write_detections(content: Found, path: Path) -> Losses:
+    """Write results as COCO's own tool reads them, with the image's name beside its id."""
+    detections = content.rows
     ids = content.image_ids or tuple(range(1, len(detections) + 1))
     xywh = plain(xywh_of(detections.boxes))
     image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets)).tolist()
@@ -245,16 +261,15 @@ def _write_detections(content: Content, path: Path) -> Losses:
         for i, box, score in zip(image, xywh, detections.scores.tolist(), strict=True)
     ]
     write_atomic(path, json.dumps(results) + "\n")
-    empty = len(detections) - len(set(image))
-    losses = [f"{empty} images without detections were left out"] if empty and content.image_ids is None else []
-    return [*ellipse_losses(content), *losses]
+    # With ids of its own, the ground truth names every image.
+    return [*ellipse_losses(content), *(empty_image_losses(content) if content.image_ids is None else [])]
 
 
 def plain(values: FloatArray) -> Any:
-    """Nested lists in which whole numbers are ints, so that files stay short."""
+    """Return nested lists, of ints where all numbers are whole, so that files stay short."""
     if values.size and np.all(values == np.rint(values)) and np.all(np.abs(values) < 2**53):
         return values.astype(np.int64).tolist()
     return values.tolist()
 
 
-FORMAT = Format("COCO json", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(("coco",), "COCO json", ("*.json",), _read_truth, _read_detections, _write_truth, _write_detections)

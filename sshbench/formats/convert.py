@@ -1,41 +1,40 @@
-"""Conversion between WIDER text, FDDB, PASCAL Faces and AFW, COCO json and YOLO text: ground truth and detections.
+"""Convert ground truth and detections between WIDER text, FDDB, PASCAL Faces and AFW, COCO json and YOLO text.
 
-One module a format; to add one, write its module and name it here. Every writer says what its format could not hold.
+Each format is one module with a `FORMAT`; to add one, write its module and list it here. Every writer reports what its
+format could not hold.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.formats import coco_truth as coco_json
 from sshbench.formats import fddb as fddb_text
 from sshbench.formats import pascal as pascal_text
 from sshbench.formats import wider_truth as wider_text
 from sshbench.formats import yolo as yolo_text
-from sshbench.formats.base import Content, Format, Known, read_size_list
+from sshbench.formats.base import read_size_list
+from sshbench.formats.content import Content, Format, Known
+from sshbench.records import DetectionSet, FaceSet
 
-__all__ = ["FORMATS", "Content", "Conversion", "Known", "convert", "known_of"]
+__all__ = ["FORMATS", "Conversion", "Known", "convert", "known_of", "truth_format_of"]
 
-FORMATS: dict[str, Format] = {
-    "wider": wider_text.FORMAT,
-    "fddb": fddb_text.FORMAT,
-    "pascal": pascal_text.FORMAT,
-    "afw": pascal_text.FORMAT,
-    "coco": coco_json.FORMAT,
-    "yolo": yolo_text.FORMAT,
-}
+_ALL = (wider_text.FORMAT, fddb_text.FORMAT, pascal_text.FORMAT, coco_json.FORMAT, yolo_text.FORMAT)
+FORMATS: dict[str, Format] = {name: format_ for format_ in _ALL for name in format_.names}
+"""Formats by each of their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What was converted.
+    """The result of a conversion.
 
     Attributes:
-        images: Images.
-        rows: Faces or detections.
-        losses: What the target could not hold, a sentence each; empty where nothing was lost.
+        images: Number of images.
+        rows: Number of faces or detections.
+        losses: What the target could not hold, one sentence each; empty where nothing was lost.
     """
 
     images: int
@@ -53,31 +52,43 @@ def convert(
     known: Known | None = None,
     overwrite: bool = False,
 ) -> Conversion:
-    """Convert a file or folder of ground truth, or of detections.
+    r"""Convert a file or folder of ground truth, or of detections.
 
     Args:
         source: What to read.
         target: What to write.
         source_format: One of `FORMATS`.
         target_format: One of `FORMATS`.
-        detections: They are detections, not ground truth.
+        detections: Whether the source holds detections, not ground truth.
         known: What is known of the images beside the source.
-        overwrite: Replace a target that is there.
+        overwrite: Replace a target that exists.
 
     Raises:
-        UsageError: There is no such format, the target is there, or the target needs something that is not known.
-        MissingDataError: The source is not there.
-        InputError: The source is damaged; the text names the line or field.
+        UsageError: There is no such format, the target exists, or the target needs something that is not known.
+        MissingDataError: The source does not exist.
+        InputError: The source is invalid; the text names the line or field.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     source, target = Path(folder, "truth.csv"), Path(folder, "truth.json")
+    ...     _ = source.write_text("image,x1,y1,x2,y2,f4,ignore\na,10,5,30,25,0,0\n")
+    ...     convert(source, target, source_format="pascal", target_format="coco")
+    Conversion(images=1, rows=1, losses=())
     """
     reader, writer = _format(source_format), _format(target_format)
     if target.exists() and not overwrite:
-        raise UsageError(f"{target} is there already", remedy="Use --overwrite, or name another target")
+        raise UsageError(f"{target} exists already", remedy="Use --overwrite, or give another target")
     if target.exists() and target.resolve() == source.resolve():
-        raise UsageError("source and target are the same", remedy="Name another target")
+        raise UsageError("source and target are the same", remedy="Give another target")
     known = known or Known()
-    content = (reader.read_detections if detections else reader.read_truth)(source, known)
-    losses = (writer.write_detections if detections else writer.write_truth)(content, target)
-    return Conversion(len(content.keys), content.total, tuple(losses))
+    content: Content[FaceSet] | Content[DetectionSet]
+    if detections:
+        content = reader.read_detections(source, known)
+        losses = writer.write_detections(content, target)
+    else:
+        content = reader.read_truth(source, known)
+        losses = writer.write_truth(content, target)
+    return Conversion(len(content.keys), content.rows.total, tuple(losses))
 
 
 def known_of(
@@ -87,29 +98,43 @@ def known_of(
 
     Args:
         truth: Ground truth of the same images.
-        truth_format: Its format; None guesses by the file's name.
+        truth_format: Its format; None takes the one that the file's name tells.
         images: Folder of the images, for their sizes.
-        sizes: List `name width height`.
+        sizes: List of sizes, one line `name width height` per image.
 
     Raises:
-        MissingDataError: A file is not there.
-        InputError: A file is damaged.
+        UsageError: There is no such format, or the name of the ground truth tells none.
+        MissingDataError: A file does not exist.
+        InputError: A file is invalid.
     """
     known = Known(images=images, sizes={} if sizes is None else read_size_list(sizes))
     if truth is None:
         return known
-    return Known(_format(truth_format or _guess(truth)).read_truth(truth, known), images, known.sizes)
+    return Known(_format(truth_format or truth_format_of(truth)).read_truth(truth, known), images, known.sizes)
 
 
 def _format(name: str) -> Format:
     if name not in FORMATS:
-        raise UsageError(f"there is no format '{name}'", remedy=f"Known: {', '.join(FORMATS)}")
+        raise UsageError(f"there is no format '{name}'", remedy=did_you_mean(name, FORMATS))
     return FORMATS[name]
 
 
-def _guess(path: Path) -> str:
-    if path.is_dir():
-        return "yolo"
-    if path.suffix == ".txt":
-        return "fddb" if "ellipse" in path.name.lower() else "wider"
-    return {".json": "coco", ".csv": "pascal", ".mat": "pascal"}.get(path.suffix, "wider")
+def truth_format_of(path: Path) -> str:
+    """Return the name of the format that ground truth in a file or folder of this name is in.
+
+    Raises:
+        UsageError: The name says nothing of the format.
+
+    >>> truth_format_of(Path("FDDB-fold-01-ellipseList.txt")), truth_format_of(Path("val.json.gz"))
+    ('fddb', 'coco')
+    """
+    name = path.name.lower().removesuffix(".gz") + "/" * path.is_dir()
+    fitting = [
+        (len(pattern), format_.names[0])
+        for format_ in _ALL
+        for pattern in format_.truth_files
+        if fnmatchcase(name, pattern)
+    ]
+    if not fitting:
+        raise UsageError(f"the name {path} does not tell the format", remedy="Give it with --truth-format")
+    return max(fitting)[1]

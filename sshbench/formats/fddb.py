@@ -12,8 +12,19 @@ import numpy as np
 
 from sshbench.boxes import bounding_boxes, sides_of, xywh_of
 from sshbench.errors import InputError
-from sshbench.files import read_plain_or_gz, write_atomic
-from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, shortest, size_losses
+from sshbench.files import write_atomic
+from sshbench.formats.base import count_at, read_lines, read_size_list, shortest
+from sshbench.formats.content import (
+    Content,
+    Format,
+    Found,
+    Known,
+    Losses,
+    Truth,
+    attribute_losses,
+    ignored_losses,
+    size_losses,
+)
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
 _RECTANGLE, _ELLIPSE = 5, 6
@@ -21,42 +32,55 @@ _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major mi
 
 
 def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a detection file (plain or .gz); line ends may be LF or CRLF.
+    r"""Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
 
     Args:
-        path: The file.
+        path: The file, plain or .gz.
         keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
 
     Returns:
-        Detections aligned with `keys`, those of each image in the order of the file; and what was found on the way.
+        Detections aligned with `keys`, those of each image in the order of the file, in pixels; and the findings.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid, or no image is in the dataset; the text names the line.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "d.txt").write_text("2002/a\n1\n10 20 30 40 0.9\n")
+    ...     found, findings = read_fddb(Path(folder, "d.txt"), ["2002/a", "2002/b"])
+    >>> found["2002/a"].boxes.tolist(), findings[0].code, findings[0].files
+    ([[10.0, 20.0, 40.0, 60.0]], 'missing-image', ('2002/b',))
     """
     read = read_fddb_file(path)
     names = read.keys
     known, there = set(keys), set(names)
     findings = []
     if missing := tuple(key for key in keys if key not in there):
-        findings.append(Finding("missing-image", f"{len(missing)} images have no block: no detections there", missing))
+        findings.append(
+            Finding(
+                "missing-image",
+                f"{len(missing)} images have no block; they count as images without detections",
+                missing,
+            )
+        )
     if [name for name in names if name in known] != [key for key in keys if key in there]:
-        text = "images are in another order than the dataset's: they were matched by name, the official tool would not"
+        text = "the order of images differs from the dataset's; they were matched by name, unlike in the official tool"
         findings.append(Finding("image-order", text))
     if unknown := tuple(name for name in names if name not in known):
-        text = f"{len(unknown)} blocks are of images that the dataset does not have; they were not read"
+        text = f"{len(unknown)} blocks name images that the dataset does not have; they were not read"
         findings.append(Finding("unknown-image", text, unknown))
         if len(unknown) == len(names):
-            raise InputError("no block is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+            raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
     return read.aligned(keys), findings
 
 
 def read_fddb_file(path: Path) -> DetectionSet:
-    """Read a detection file as it is: images, and the detections of each, in the order of the file.
+    """Read a file of detections without a dataset: images, and the detections of each, in the order of the file.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
     """
     names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
     _check_names(path, names)
@@ -71,10 +95,14 @@ def read_fddb_file(path: Path) -> DetectionSet:
 
 
 def read_annotation(paths: Sequence[Path]) -> FaceSet:
-    """Read FDDB's annotation: the merged file, or the fold files in order.
+    """Read FDDB's annotation: the merged file, or the files of the folds in order.
+
+    Returns:
+        Faces as ellipses, with their bounding boxes, in pixels; none is ignored under `all`.
 
     Raises:
-        InputError: A line is wrong; the text names it.
+        MissingDataError: A file does not exist.
+        InputError: A line is invalid; the text names it.
     """
     names: list[str] = []
     counts: list[int] = []
@@ -94,22 +122,21 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
 
 
 def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
-    """Read a list of image sizes, one line `name width height` per image: int64 (images, 2) in the order of `keys`.
+    """Read the sizes of these images from a list of sizes (see `read_size_list`).
+
+    Args:
+        path: The list.
+        keys: Image names without suffix.
+
+    Returns:
+        int64 (images, 2): width and height in pixels, in the order of `keys`.
 
     Raises:
-        InputError: A line is wrong, or an image is not in the list.
+        MissingDataError: There is no such file.
+        InputError: A line is invalid, or an image is not in the list.
     """
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        parts = line.split()
-        if not parts:
-            continue
-        try:
-            name, width, height = parts[0], int(parts[1]), int(parts[2])
-        except (IndexError, ValueError) as error:
-            remedy = "Write 'name width height'"
-            raise InputError("invalid size", file=path, line=number, value=line, remedy=remedy) from error
-        sizes[name] = (width, height)
+    sizes = read_size_list(path)
+    keys = tuple(keys)
     missing = [key for key in keys if key not in sizes]
     if missing:
         raise InputError(f"{len(missing)} images are not in the list", file=path, value=missing[0], remedy="Add them")
@@ -124,9 +151,10 @@ def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArra
         widths: Numbers a row may have; all rows have the same.
 
     Raises:
-        InputError: A count, a row or a number is wrong; the text names the line.
+        MissingDataError: There is no such file.
+        InputError: A count, a row or a number is invalid; the text names the line.
     """
-    lines = _text(path).split("\n")
+    lines = read_lines(path)
     names: list[str] = []
     counts: list[int] = []
     rows: list[str] = []
@@ -136,7 +164,7 @@ def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArra
         if not name:
             at += 1
             continue
-        count = _count(lines, at + 1, path)
+        count = count_at(lines, at + 1, path, _REMEDY)
         block = lines[at + 2 : at + 2 + count]
         if len(block) < count:
             raise InputError(f"{name} has {len(block)} of {count} rows", file=path, line=at + 2, remedy=_REMEDY)
@@ -181,13 +209,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _count(lines: list[str], at: int, path: Path) -> int:
-    text = lines[at].strip() if at < len(lines) else ""
-    if not text.isdecimal():
-        raise InputError("expected a count", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return int(text)
-
-
 def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatArray) -> None:
     bad = ~np.isfinite(table).all(axis=1)
     if table.shape[1] == _ELLIPSE:
@@ -206,31 +227,26 @@ def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatA
 def _check_names(path: Path, names: list[str]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise InputError("an image comes twice", file=path, value=twice, remedy="Keep one block per image")
+        raise InputError("duplicate image", file=path, value=twice, remedy="Keep one block per image")
 
 
-def _text(path: Path) -> str:
-    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace")
-
-
-def _read_truth(path: Path, known: Known) -> Content:
-    """One file: the merged annotation, or one fold."""
+def _read_truth(path: Path, known: Known) -> Truth:
+    """Read one file: the merged annotation, or one fold."""
     faces = read_annotation([path])
-    return known.complete(Content(faces.keys, faces=faces))
+    return known.complete(Content(faces.keys, faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
-    """Rectangles keep x y w h; ellipses also have their bounding boxes."""
+def _read_detections(path: Path, known: Known) -> Found:
+    """Read rectangles, or ellipses with their bounding boxes."""
     detections = read_fddb_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections=detections))
+    return known.complete(Content(detections.keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
-    """FDDB's faces are ellipses: boxes become the ones inscribed in them."""
-    faces = content.faces
-    assert faces is not None
+def _write_truth(content: Truth, path: Path) -> Losses:
+    """Write ellipses; a face that is a box becomes the ellipse inscribed in it."""
+    faces = content.rows
     losses: Losses = []
     ellipses = faces.ellipses
     if ellipses is None:
@@ -238,23 +254,23 @@ def _write_truth(content: Content, path: Path) -> Losses:
         if len(ellipses):
             losses.append(f"{len(ellipses)} boxes became the upright ellipses inscribed in them")
     write_atomic(path, _blocks(content.keys, faces.offsets, np.column_stack((ellipses, np.ones(len(ellipses))))))
-    ignored = int(faces.ignore["all"].sum()) if "all" in faces.ignore else 0
-    if ignored:
-        losses.append(f"{ignored} ignored faces became ordinary ones")
-    return [*losses, *attribute_losses(content), *size_losses(content)]
+    return [*losses, *ignored_losses(content), *attribute_losses(content), *size_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
-    """Ellipses where the detections have them, else rectangles."""
-    detections = content.detections
-    assert detections is not None
+def _write_detections(content: Found, path: Path) -> Losses:
+    """Write ellipses where the detections have them, else rectangles."""
+    detections = content.rows
     regions = xywh_of(detections.boxes) if detections.ellipses is None else detections.ellipses
     write_atomic(path, _blocks(content.keys, detections.offsets, np.column_stack((regions, detections.scores))))
     return []
 
 
 def inscribed(boxes: FloatArray) -> FloatArray:
-    """Upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side."""
+    """Compute the upright ellipses inscribed in boxes: float64 (n, 5), the major axis along the longer side.
+
+    >>> inscribed(np.array([[0.0, 10.0, 40.0, 30.0]]))
+    array([[20., 10.,  0., 20., 20.]])
+    """
     sides = sides_of(boxes)
     upright = sides[:, 1] >= sides[:, 0]
     major, minor = sides.max(axis=1, initial=0) / 2, sides.min(axis=1, initial=np.inf) / 2
@@ -269,4 +285,6 @@ def _blocks(keys: Sequence[str], offsets: IntArray, table: FloatArray) -> str:
     return "\n".join(lines) + "\n"
 
 
-FORMAT = Format("FDDB text", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("fddb",), "FDDB text", ("*ellipse*.txt",), _read_truth, _read_detections, _write_truth, _write_detections
+)

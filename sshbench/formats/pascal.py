@@ -1,4 +1,4 @@
-"""PASCAL Faces and AFW: annotations as CSV or `.mat`, and detections, one line `image score x1 y1 x2 y2` each.
+"""PASCAL Faces and AFW: annotations as CSV or `.mat`, and detections, one line `image score x1 y1 x2 y2` for each.
 
 Source: evaluation toolbox of Mathias et al., Face detection without bells and whistles, ECCV 2014. Its old annotations
 have four columns per face; it pads them with 0 0, that is, no old face is ignored.
@@ -16,38 +16,47 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import InputError, UsageError
-from sshbench.files import read_plain_or_gz, write_atomic
-from sshbench.formats.base import (
+from sshbench.files import write_atomic
+from sshbench.formats.base import read_lines, read_mat_file, shortest, strip_suffix
+from sshbench.formats.content import (
     Content,
     Format,
+    Found,
     Known,
     Losses,
+    Truth,
     attribute_losses,
     ellipse_losses,
-    shortest,
+    empty_image_losses,
     size_losses,
-    strip_suffix,
 )
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
-_TRUTH_REMEDY = "Get it again from the evaluation toolbox"
+_TRUTH_REMEDY = "Get the file again from the evaluation toolbox"
 _REMEDY = "A line is 'image score x1 y1 x2 y2'"
 
 
 def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    """Read a detection file (plain or .gz).
+    r"""Read a file of detections.
 
     Args:
-        path: The file.
+        path: The file, plain or .gz; corners are in pixels.
         keys: The dataset's image names without suffix, in order.
 
     Returns:
         Detections of `keys`, in order, then of images that the dataset does not have (false positives by the
-        protocol); and what was found on the way.
+        protocol); and the findings.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "d.txt").write_text("a.jpg 0.9 10 20 40 60\n")
+    ...     found, findings = read_pascal(Path(folder, "d.txt"), ["a", "b"])
+    >>> found["a"].boxes.tolist(), found["a"].scores.tolist(), findings
+    ([[10.0, 20.0, 40.0, 60.0]], [0.9], [])
     """
     names, table = _read_rows(path)
     index = {key: i for i, key in enumerate(keys)}
@@ -56,20 +65,20 @@ def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Fin
         index[name] = len(index)
     findings = []
     if unknown:
-        text = f"{len(unknown)} images are not in the dataset: their detections are false positives"
+        text = f"{len(unknown)} images are not in the dataset; their detections are false positives"
         findings.append(Finding("unknown-image", text, unknown))
     if names and len(unknown) == len(set(names)):
-        raise InputError("no detection is of an image of the dataset", file=path, value=names[0], remedy=_REMEDY)
+        raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
     image = np.array([index[name] for name in names], dtype=np.int64)
     return _by_image((*keys, *unknown), image, table), findings
 
 
 def read_pascal_file(path: Path) -> DetectionSet:
-    """Read a detection file as it is: images in the order in which they first appear.
+    """Read a file of detections without a dataset: images in the order in which they first appear.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A line is wrong; the text names it.
+        InputError: A line is invalid; the text names it.
     """
     names, table = _read_rows(path)
     index = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -85,7 +94,7 @@ def _by_image(keys: tuple[str, ...], image: IntArray, table: FloatArray) -> Dete
 def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
     names: list[str] = []
     numbers: list[list[float]] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -94,14 +103,10 @@ def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
         except ValueError:
             values = []
         if len(fields) < 6 or len(values) < 5 or not np.isfinite(values).all():
-            raise InputError("is no detection", file=path, line=number, value=line, remedy=_REMEDY)
+            raise InputError("invalid row", file=path, line=number, value=line, remedy=_REMEDY)
         names.append(strip_suffix(fields[0]))
         numbers.append(values)
     return names, np.array(numbers).reshape(-1, 5)
-
-
-def _lines(path: Path) -> list[str]:
-    return read_plain_or_gz(path, "Get the file again").decode("utf-8", errors="replace").splitlines()
 
 
 def read_csv(path: Path) -> FaceSet:
@@ -114,25 +119,26 @@ def read_csv(path: Path) -> FaceSet:
         Ground truth with the flags `all`, images in the order of their first row.
 
     Raises:
+        MissingDataError: There is no such file.
         InputError: A column is missing or a number cannot be read; the text names the line.
     """
+    lines = read_lines(path)
     rows: list[tuple[str, list[float], bool]] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(lines)
+    try:
         for row in reader:
-            try:
-                box = [float(row[column]) for column in ("x1", "y1", "x2", "y2")]
-                if not np.isfinite(box).all():
-                    raise ValueError("not finite")
-                rows.append((strip_suffix(row["image"]), box, bool(int(row["ignore"]))))
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(
-                    "invalid row, expected 'image,x1,y1,x2,y2,f4,ignore'",
-                    file=path,
-                    line=reader.line_num,
-                    value=dict(row),
-                    remedy="Export the annotation again",
-                ) from error
+            box = [float(row[column]) for column in ("x1", "y1", "x2", "y2")]
+            if not np.isfinite(box).all():
+                raise ValueError("not finite")
+            rows.append((strip_suffix(row["image"]), box, bool(int(row["ignore"]))))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            "invalid row, expected 'image,x1,y1,x2,y2,f4,ignore'",
+            file=path,
+            line=reader.line_num,
+            value=lines[reader.line_num - 1],
+            remedy="Export the annotation again",
+        ) from error
     return _face_set(rows, list(dict.fromkeys(name for name, _, _ in rows)))
 
 
@@ -152,12 +158,7 @@ def read_mat(path: Path) -> FaceSet:
     Raises:
         InputError: The file is damaged, or holds something else; the text names the field and its value.
     """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(str(path))
-    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
-        raise InputError(f"cannot be read as a .mat file ({error})", file=path, remedy=_TRUTH_REMEDY) from error
+    content = read_mat_file(path, _TRUTH_REMEDY)
     rows: list[tuple[str, list[float], bool]] = []
     keys: dict[str, None] = {}
     for field, name, table in (
@@ -165,7 +166,9 @@ def read_mat(path: Path) -> FaceSet:
     ):
         key = strip_suffix(name)
         if not key or key in keys:
-            raise InputError("the image has no name, or one seen before", file=path, field=field, value=name)
+            raise InputError(
+                "missing or duplicate image name", file=path, field=field, value=name, remedy=_TRUTH_REMEDY
+            )
         keys[key] = None
         rows += [(key, row[:4], bool(row[5])) for row in table.tolist()]
     return _face_set(rows, list(keys))
@@ -175,7 +178,9 @@ def _toolbox_images(content: dict[str, Any], path: Path) -> Iterator[tuple[str, 
     """Yield field, image name and table (faces, 6) of each image of `Annotations`."""
     entries = content["Annotations"]
     if not {"imgname", "objects"} <= set(entries.dtype.names or ()):
-        raise InputError("expected imgname and objects", file=path, field="Annotations", value=entries.dtype)
+        raise InputError(
+            "expected imgname and objects", file=path, field="Annotations", value=entries.dtype, remedy=_TRUTH_REMEDY
+        )
     for number, entry in enumerate(entries.ravel(), start=1):
         field = f"Annotations({number}).objects"
         table = _numbers(entry["objects"], path, field)
@@ -243,24 +248,23 @@ def _name(cell: npt.ArrayLike) -> str:
     return str(texts[0]) if texts.size == 1 else ""
 
 
-def _read_truth(path: Path, known: Known) -> Content:
-    """The new annotations or the old ones."""
-    faces = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    return known.complete(Content(faces.keys, faces=faces))
+def _read_truth(path: Path, known: Known) -> Truth:
+    """Read the new annotations or the old ones."""
+    faces = read_csv(path) if path.name.endswith((".csv", ".csv.gz")) else read_mat(path)
+    return known.complete(Content(faces.keys, faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
-    """Images without detections are not in the file; ground truth names them."""
+def _read_detections(path: Path, known: Known) -> Found:
+    """Read detections; images without any are not in the file, and only ground truth names them."""
     detections = read_pascal_file(path)
     if known.keys is not None:
         detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections=detections))
+    return known.complete(Content(detections.keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
-    """A row a face; column f4 is 0."""
-    faces = content.faces
-    assert faces is not None
+def _write_truth(content: Truth, path: Path) -> Losses:
+    """Write one row per face; column f4 is 0."""
+    faces = content.rows
     ignore = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(faces.offsets))
     text = io.StringIO()
@@ -270,27 +274,31 @@ def _write_truth(content: Content, path: Path) -> Losses:
         writer.writerow([name, *map(shortest, box), 0, int(flag)])
     write_atomic(path, text.getvalue())
     losses = [*ellipse_losses(content), *attribute_losses(content, ("invalid",)), *size_losses(content)]
-    return [*losses, *_empty_images(faces.offsets, "faces")]
+    return [*losses, *empty_image_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
-    """In the order of the file they were read from, where it is known."""
-    detections = content.detections
-    assert detections is not None
+def _write_detections(content: Found, path: Path) -> Losses:
+    """Write detections in the order of the file that they were read from, where it is known."""
+    detections = content.rows
     if spaced := next((key for key in content.keys if len(key.split()) != 1), None):
-        raise UsageError(f"the image name '{spaced}' holds spaces, which part the columns", remedy="Rename the image")
+        raise UsageError(
+            f"the image name '{spaced}' holds spaces, which separate the columns", remedy="Rename the image"
+        )
     names = np.repeat(np.array(content.keys, dtype=object), np.diff(detections.offsets))
     rows = list(zip(names, detections.scores.tolist(), detections.boxes.tolist(), strict=True))
     if detections.positions is not None:
         rows = [rows[i] for i in np.argsort(detections.positions, kind="stable")]
     lines = [f"{name} {shortest(score)} {' '.join(map(shortest, box))}\n" for name, score, box in rows]
     write_atomic(path, "".join(lines))
-    return [*ellipse_losses(content), *_empty_images(detections.offsets, "detections")]
+    return [*ellipse_losses(content), *empty_image_losses(content)]
 
 
-def _empty_images(offsets: IntArray, what: str) -> Losses:
-    empty = int(np.count_nonzero(np.diff(offsets) == 0))
-    return [f"{empty} images without {what} were left out"] if empty else []
-
-
-FORMAT = Format("PASCAL Faces and AFW", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("pascal", "afw"),
+    "PASCAL Faces and AFW",
+    ("*.csv", "*.mat"),
+    _read_truth,
+    _read_detections,
+    _write_truth,
+    _write_detections,
+)

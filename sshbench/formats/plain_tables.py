@@ -71,7 +71,7 @@ def read_plain_table(text: bytes, rows: int, columns: int) -> FloatArray | None:
 def _picked(
     codes: npt.NDArray[np.uint8], starts: IntArray, ends: IntArray, rows: int, columns: int
 ) -> slice | IntArray | None:
-    """Which numbers are the first `columns` of their lines; None where a line has fewer or the lines are too many."""
+    """Return which numbers are the first `columns` of their lines; None if a line has fewer or lines are too many."""
     line_ends = np.flatnonzero(codes == ord("\n"))
     if len(line_ends) != rows or len(starts) < rows * columns:
         return None

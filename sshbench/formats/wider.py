@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -27,52 +25,12 @@ from sshbench.boxes import xywh_of
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.files import FileTree, atomic_file
 from sshbench.formats.base import shortest
+from sshbench.formats.wider_findings import BoxFormat as BoxFormat
+from sshbench.formats.wider_findings import Repairs, find_unsorted, suspicions, with_files
 from sshbench.formats.wider_rows import parse_batch
 from sshbench.records import Detections, DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
-BoxFormat = Literal["xywh", "xyxy"]
 _BATCH_BYTES = 1 << 18  # the working arrays of a batch stay in the processor's cache
-_SHOWN_FILES = 10
-
-
-@dataclass(slots=True)
-class _Repairs:
-    """Files by the code of what was repaired, dropped or unusual in them."""
-
-    files: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, code: str, file: str) -> None:
-        self.files.setdefault(code, []).append(file)
-
-    def findings(self) -> list[Finding]:
-        return [
-            Finding(code, f"{len(self.files[code])} {text}", tuple(self.files[code]))
-            for code, text in _MESSAGES.items()
-            if code in self.files
-        ]
-
-
-_MESSAGES = {
-    "missing-file": "images have no prediction file: their faces count as missed, as in the official tool. "
-    "Write a file with count 0 for an image without detections",
-    "unknown-file": "files belong to no image of the dataset and were not read. Check their names",
-    "duplicate-file": "files are the second or third of one image: only the first was read. Remove the others",
-    "renamed-file": "files were matched although they are named '<image>.jpg.txt'. Name them '<image>.txt'",
-    "empty-file": "files hold no count and were dropped, as by the official tool. Write line 1 (name), line 2 (count)",
-    "bad-count": "files have a count that is no whole number >= 0 and were dropped, as by the official tool",
-    "too-few-rows": "files hold fewer rows than their count says and were dropped, as by the official tool. "
-    "Fix the count in line 2",
-    "bad-row": "files have a row that is not five or more numbers and were dropped, as by the official tool. "
-    "Rows are 'x y w h score'",
-    "repaired-file": "files were read although the official tool drops them, so these figures are not the official "
-    "ones: each has a comment, a word, an empty field or a spelling of a number that the tool cannot read. Write plain "
-    "decimal numbers; --strict refuses such files",
-    "odd-text": "files hold text that the official tool evaluates as an expression (for example 1/2, 0x10 or 9d-1); "
-    "its numbers were taken, another reader would see other ones. Write plain decimal numbers",
-    "extra-rows": "files hold more rows than their count says; the rows after it were ignored, as by the official tool",
-    "unsorted-rows": "files are not sorted by falling score; they were sorted, as the official tool does",
-    "not-finite": "files hold NaN or infinite numbers. One infinite score squashes all others to 0",
-}
 
 
 def read_wider(
@@ -90,23 +48,23 @@ def read_wider(
     Args:
         path: Folder or zip that holds `<event>/<image>.txt`, at any depth.
         keys: Image keys `<event>/<image>` to read, in the dataset's order.
-        known_keys: All keys of the dataset where `keys` is a part of it, so that files of the other images are passed
-            over in silence; default `keys`.
+        known_keys: All keys of the dataset if `keys` is a part of it: files of the other images are skipped without a
+            finding; default `keys`.
         box_format: `xyxy` reads columns 3 and 4 as x2 and y2 instead of w and h.
-        strict: Raise instead of reporting when anything was dropped, is unusual or looks wrong; nothing is repaired.
+        strict: Repair nothing, and raise an error where there would be a finding.
         repair: Read files that the official tool drops where that is possible (see the module's docstring); False
             gives the official tool's own rows.
         progress: Called with the number of files of each batch that was read.
 
     Returns:
-        The detections aligned with `keys`, rows in file order; and what was found on the way.
+        The detections aligned with `keys`, rows in file order, corners in pixels; and the findings.
 
     Raises:
         MissingDataError: No file there belongs to the dataset.
         InputError: The zip or a file in it cannot be read.
         CheckFailedError: `strict`, and there was something to report.
     """
-    repairs = _Repairs()
+    repairs = Repairs()
     tree = FileTree(Path(path))
     names, images = _match_names(tree, keys, known_keys, repairs)
     if not names:
@@ -116,10 +74,10 @@ def read_wider(
         )
     batches = _parsed_batches(tree, names, repairs, repair=repair and not strict)
     detections = _join(batches, images, keys, box_format, progress)
-    _find_unsorted(detections, repairs)
-    findings = repairs.findings() + _suspicions(detections, box_format)
+    find_unsorted(detections, repairs)
+    findings = repairs.findings() + suspicions(detections, box_format)
     if strict and findings:
-        listed = "\n".join(f"  {finding.code}: {_with_files(finding)}" for finding in findings)
+        listed = "\n".join(f"  {finding.code}: {with_files(finding)}" for finding in findings)
         raise CheckFailedError(
             f"strict mode: {path} is not a clean submission:\n{listed}\n", remedy="Fix the files or use --lenient"
         )
@@ -129,8 +87,8 @@ def read_wider(
 def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
     """Write detections as an official submission zip, atomically.
 
-    Numbers are written so that reading them back gives the same bits: the shortest decimal form, with w chosen so
-    that `x + w` is the stored x2 again.
+    Numbers have the shortest decimal form that reads back as the same bits, and w is chosen so that `x + w` is the
+    stored x2 again.
 
     Args:
         path: The zip to write.
@@ -145,7 +103,11 @@ def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
 
 
 def format_wider(key: str, detections: Detections) -> str:
-    """Return one image's detections as the text of its prediction file."""
+    r"""Return one image's detections as the text of its prediction file, rows by falling score.
+
+    >>> format_wider("0--Parade/a", Detections([[1, 2, 31, 42.5], [5, 6, 12, 14]], [0.25, 0.5]))
+    'a\n2\n5 6 7 8 0.5\n1 2 30 40.5 0.25\n'
+    """
     order = np.argsort(-detections.scores, kind="stable")
     corners = detections.boxes[order]
     table = np.column_stack((xywh_of(corners), detections.scores[order]))
@@ -154,7 +116,7 @@ def format_wider(key: str, detections: Detections) -> str:
 
 
 def _match_names(
-    tree: FileTree, keys: Sequence[str], known_keys: Iterable[str] | None, repairs: _Repairs
+    tree: FileTree, keys: Sequence[str], known_keys: Iterable[str] | None, repairs: Repairs
 ) -> tuple[list[str], IntArray]:
     """Find the file of each image: names in the dataset's order, and the image each belongs to."""
     index = {key: i for i, key in enumerate(keys)}
@@ -224,9 +186,9 @@ def _join(
 
 
 def _parsed_batches(
-    tree: FileTree, names: list[str], repairs: _Repairs, *, repair: bool
+    tree: FileTree, names: list[str], repairs: Repairs, *, repair: bool
 ) -> Iterator[tuple[FloatArray, IntArray]]:
-    """Rows and counts of the files, batch by batch."""
+    """Yield rows and counts of the files, batch by batch."""
     for first, contents in _batches(tree, names):
         yield parse_batch(names[first : first + len(contents)], contents, repairs.add, repair=repair)
 
@@ -243,69 +205,3 @@ def _batches(tree: FileTree, names: list[str]) -> Iterator[tuple[int, list[bytes
             first, size, contents = i + 1, 0, []
     if contents:
         yield first, contents
-
-
-def _find_unsorted(detections: DetectionSet, repairs: _Repairs) -> None:
-    rising = np.flatnonzero(detections.scores[1:] > detections.scores[:-1]) + 1
-    # A rise from the last row of an image to the first row of the next is none.
-    image = np.searchsorted(detections.offsets, rising, side="right") - 1
-    for i in np.unique(image[detections.offsets[image] != rising]):
-        repairs.add("unsorted-rows", f"{detections.keys[i]}.txt")
-
-
-def _suspicions(detections: DetectionSet, box_format: BoxFormat) -> list[Finding]:
-    """Things that no repair is made for, because the official numbers would change: x2 y2 for w h, a stray score."""
-    findings: list[Finding] = []
-    boxes, scores = detections.boxes, detections.scores
-    if box_format == "xywh" and len(boxes) >= 20:
-        with np.errstate(invalid="ignore"):
-            # In `x y w h` a side is seldom longer than the distance to the image's edge; x2, y2 always pass x, y.
-            passes = ((boxes[:, 2:] - boxes[:, :2]) > boxes[:, :2]).all(axis=1)
-        if passes.mean() > 0.9:
-            files = _files_of(detections, np.flatnonzero(passes)[:: max(1, int(passes.sum()) // _SHOWN_FILES)])
-            findings.append(
-                Finding(
-                    "xyxy-boxes",
-                    f"columns 3 and 4 are larger than columns 1 and 2 in {passes.mean():.1%} of the rows: they look "
-                    "like x2 y2, not w h. Use --box-format xyxy if they are",
-                    files,
-                )
-            )
-    findings += _stray_scores(detections, scores)
-    return findings
-
-
-def _stray_scores(detections: DetectionSet, scores: FloatArray) -> list[Finding]:
-    finite = scores[np.isfinite(scores)]
-    if len(finite) < 1000:
-        return []
-    few = max(1, len(finite) // 10_000)
-    ranked = np.partition(finite, [few, len(finite) - 1 - few])
-    low, high = ranked[few], ranked[len(finite) - 1 - few]
-    span = high - low
-    if span <= 0:
-        return []
-    stray = np.flatnonzero((scores > high + span) | (scores < low - span))
-    if not len(stray):
-        return []
-    extreme = scores[stray[np.argmax(np.abs(np.nan_to_num(scores[stray]) - (low + high) / 2))]]
-    return [
-        Finding(
-            "stray-score",
-            f"{len(stray)} scores lie far outside the range of the others ({low:.6g} to {high:.6g}), for example "
-            f"{extreme:.6g}: scores are normalised over the whole set, so they squash all others together. "
-            "Check these files",
-            _files_of(detections, stray),
-        )
-    ]
-
-
-def _files_of(detections: DetectionSet, rows: IntArray) -> tuple[str, ...]:
-    images = np.unique(np.searchsorted(detections.offsets, rows, side="right") - 1)
-    return tuple(f"{detections.keys[i]}.txt" for i in images)
-
-
-def _with_files(finding: Finding) -> str:
-    files = ", ".join(finding.files[:_SHOWN_FILES])
-    more = f" and {len(finding.files) - _SHOWN_FILES} more" if len(finding.files) > _SHOWN_FILES else ""
-    return f"{finding.message} [{files}{more}]"

@@ -1,6 +1,6 @@
 """Rows of WIDER FACE prediction files: plain files many at once, all others as the official tool takes them.
 
-See `predictions.wider` for the rules: what is repaired and what is reported.
+See `formats.wider` for the rules: what is repaired and what is reported.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def parse_batch(
 
 @dataclass(frozen=True, slots=True)
 class _PlainPart:
-    """A file whose lines can be cut without a doubt: its count, and as many rows, each ended by a newline."""
+    """A file whose lines are certain: its count, and as many rows, each ended by a newline."""
 
     count: int
     rows: bytes

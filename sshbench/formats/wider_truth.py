@@ -1,4 +1,4 @@
-"""WIDER FACE's annotation files: the official `.mat` and the text lists."""
+"""WIDER FACE's annotation files: the official `.mat` and the text lists; and conversion of both kinds of its files."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
 from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import FileTree, write_atomic
 from sshbench.formats.base import (
-    Content,
-    Format,
-    Known,
-    Losses,
-    attribute_losses,
-    ellipse_losses,
+    count_at,
+    is_image_name,
+    read_lines,
+    read_mat_file,
     shortest,
-    size_losses,
     strip_suffix,
     with_suffix,
+)
+from sshbench.formats.content import (
+    Content,
+    Format,
+    Found,
+    Known,
+    Losses,
+    Truth,
+    attribute_losses,
+    ellipse_losses,
+    size_losses,
 )
 from sshbench.formats.wider import read_wider, write_wider
 from sshbench.records import BoolArray, FaceSet, FloatArray, offsets_of
@@ -37,16 +44,17 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
     """Read `wider_face_<split>.mat` and the tool's `wider_<subset>_val.mat`.
 
     Args:
-        path: Boxes (`face_bbx_list`, x y w h) and attributes by event and image.
+        path: Boxes (`face_bbx_list`, x y w h in pixels) and attributes by event and image.
         subsets: By subset name, the file whose `gt_list` holds the 1-based indices of the faces that count.
 
     Returns:
         Ground truth in the file's order; a face that a subset does not list is ignored in it.
 
     Raises:
+        MissingDataError: A file does not exist.
         InputError: A variable is missing, or the lists do not fit together.
     """
-    content = _load(path)
+    content = read_mat_file(path, _REMEDY)
     events = [str(_scalar(cell)) for cell in _column(content, "event_list", path)]
     files = _column(content, "file_list", path)
     boxes = _column(content, "face_bbx_list", path)
@@ -71,32 +79,34 @@ def read_mat(path: Path, subsets: Mapping[str, Path]) -> FaceSet:
 def read_text(path: Path) -> FaceSet:
     """Read `wider_face_<split>_bbx_gt.txt`, or a list of images without faces (`..._filelist.txt`).
 
-    Boxes of the official lists are whole numbers; a user's own need not be.
+    Args:
+        path: The file, plain or .gz. Boxes of the official lists are whole numbers; those of other lists may have
+            decimals.
 
     Returns:
-        Ground truth without subsets. An image with count 0 has, as in the official train list, one row of zeros,
-        which is no face.
+        Ground truth without subsets. As in the official train list, a row of zeros may follow a count of 0.
 
     Raises:
-        InputError: A count or a row cannot be read; the text names the line.
+        MissingDataError: There is no such file.
+        InputError: A name, a count or a row is invalid; the text names the line.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_lines(path)
     keys: list[str] = []
     tables: list[FloatArray] = []
-    with_faces = not path.name.endswith("_filelist.txt")
+    with_faces = not path.name.endswith(("_filelist.txt", "_filelist.txt.gz"))
     at = 0
     while at < len(lines):
         name = lines[at].strip()
         at += 1
         if not name:
             continue
-        if not _is_image(name):
-            raise InputError("is no image name", file=path, line=at, value=name, remedy=_REMEDY)
-        keys.append(name.rpartition(".")[0])
+        if not is_image_name(name):
+            raise InputError("invalid image name", file=path, line=at, value=name, remedy=_REMEDY)
+        keys.append(strip_suffix(name))
         if not with_faces:
             tables.append(np.empty((0, 10)))
             continue
-        count = _count(lines, at, path)
+        count = count_at(lines, at, path, _REMEDY)
         rows = [_numbers(lines, at + 1 + i, path) for i in range(count)]
         at += 1 + count
         if count == 0 and at < len(lines) and not lines[at].replace("0", "").strip():
@@ -108,26 +118,15 @@ def read_text(path: Path) -> FaceSet:
 
 
 def image_names(path: Path) -> tuple[str, ...]:
-    """Names of the images of a text list, with their suffixes, in its order."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return tuple(line.strip() for line in lines if _is_image(line.strip()))
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith((".jpg", ".jpeg", ".png"))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return dict(loadmat(str(path)))
-    except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
-        raise InputError(f"is not a readable .mat file ({error})", file=path, remedy=_REMEDY) from error
+    """Return the names of a text list's images, with their suffixes, in its order."""
+    lines = read_lines(path)
+    return tuple(line.strip() for line in lines if is_image_name(line.strip()))
 
 
 def _column(content: dict[str, Any], name: str, path: Path) -> list[npt.NDArray[Any]]:
     value = content.get(name)
     if not isinstance(value, np.ndarray) or value.dtype != object:
-        raise InputError("the variable is missing or no cell array", file=path, field=name, remedy=_REMEDY)
+        raise InputError("expected a cell array", file=path, field=name, remedy=_REMEDY)
     return [np.asarray(cell) for cell in value.ravel()]
 
 
@@ -143,20 +142,20 @@ def _labels(content: dict[str, Any], name: str, counts: list[int], path: Path) -
     variable = f"{name}_label_list"
     cells = [np.asarray(cell).ravel() for event in _column(content, variable, path) for cell in event.ravel()]
     if [len(cell) for cell in cells] != counts:
-        raise InputError("there is not one label a face", file=path, field=variable, remedy=_REMEDY)
+        raise InputError("expected one label per face", file=path, field=variable, remedy=_REMEDY)
     return np.concatenate(cells).astype(np.int8) if cells else np.empty(0, dtype=np.int8)
 
 
 def _ignored(path: Path, offsets: npt.NDArray[np.int64], images_per_event: list[int]) -> BoolArray:
-    lists = _column(_load(path), "gt_list", path)
+    lists = _column(read_mat_file(path, _REMEDY), "gt_list", path)
     if [len(cell) for cell in lists] != images_per_event:
-        raise InputError("its images are not those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
+        raise InputError("the images differ from those of the boxes", file=path, field="gt_list", remedy=_REMEDY)
     cells = [np.asarray(cell).ravel().astype(np.int64) for event in lists for cell in event.ravel()]
     ignore = np.ones(int(offsets[-1]), dtype=np.bool_)
     for image, cell in enumerate(cells):
         if cell.size and (cell.min() < 1 or cell.max() > offsets[image + 1] - offsets[image]):
             raise InputError(
-                f"lists a face that image {image + 1} does not have", file=path, field="gt_list", remedy=_REMEDY
+                f"image {image + 1} has no face with such a number", file=path, field="gt_list", remedy=_REMEDY
             )
         ignore[offsets[image] + cell - 1] = False
     return ignore
@@ -168,15 +167,8 @@ def _corners(tables: list[FloatArray]) -> FloatArray:
     return boxes
 
 
-def _count(lines: list[str], at: int, path: Path) -> int:
-    text = lines[at].strip() if at < len(lines) else "end of file"
-    if not text.isdecimal():
-        raise InputError("expected a count of faces", file=path, line=at + 1, value=text, remedy=_REMEDY)
-    return int(text)
-
-
 def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
-    """Four numbers of a box and up to six codes of attributes."""
+    """Read the four numbers of a box and up to six codes of attributes."""
     fields = lines[at].split() if at < len(lines) else []
     try:
         values = [float(field) for field in fields[:4]] + [float(int(field)) for field in fields[4:10]]
@@ -185,35 +177,35 @@ def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
     if len(values) < 4 or not np.isfinite(values).all() or any(abs(code) > 127 for code in values[4:]):
         value = lines[at] if at < len(lines) else "end of file"
         remedy = "A row is x y w h blur expression illumination invalid occlusion pose"
-        raise InputError("is no face", file=path, line=at + 1, value=value, remedy=remedy)
+        raise InputError("invalid row", file=path, line=at + 1, value=value, remedy=remedy)
     return values
 
 
-def _read_truth(path: Path, known: Known) -> Content:
-    """Faces that are marked invalid are the ones to ignore."""
+def _read_truth(path: Path, known: Known) -> Truth:
+    """Read a text list; faces that are marked invalid are ignored."""
     faces = read_text(path)
     invalid = faces.attributes["invalid"] != 0
     faces = FaceSet(faces.keys, faces.offsets, faces.boxes, {"all": invalid}, faces.attributes)
-    return known.complete(Content(image_names(path), faces=faces))
+    return known.complete(Content(image_names(path), faces))
 
 
-def _read_detections(path: Path, known: Known) -> Content:
-    """Without ground truth, keys are the files' paths below what folders they all share, two parts at least."""
+def _read_detections(path: Path, known: Known) -> Found:
+    """Read detections; without ground truth, keys are paths below the folders that all files share."""
     keys = known.keys
     if keys is None:
         files = sorted(name for name in FileTree(path).names if name.endswith(".txt"))
         parts = [strip_suffix(name.removesuffix(".txt")).split("/") for name in files]
+        # Keys of WIDER FACE have two parts, the event and the image.
         while parts and min(map(len, parts)) > 2 and len({first for first, *_ in parts}) == 1:
             parts = [rest for _, *rest in parts]
         keys = tuple(dict.fromkeys("/".join(rest) for rest in parts))
     detections, _ = read_wider(path, keys)
-    return known.complete(Content(keys, detections=detections))
+    return known.complete(Content(keys, detections))
 
 
-def _write_truth(content: Content, path: Path) -> Losses:
-    """Numbers after x y w h are the dataset's six attributes, 0 where there are none."""
-    faces = content.faces
-    assert faces is not None
+def _write_truth(content: Truth, path: Path) -> Losses:
+    """Write a text list; the six attributes follow x y w h, 0 where there are none."""
+    faces = content.rows
     zeros = np.zeros(faces.total, dtype=np.int8)
     columns = {name: faces.attributes.get(name, zeros) for name in ATTRIBUTES}
     columns["invalid"] = columns["invalid"] | faces.ignore.get("all", zeros).astype(np.int8)
@@ -228,14 +220,18 @@ def _write_truth(content: Content, path: Path) -> Losses:
     return [*ellipse_losses(content), *attribute_losses(content, ATTRIBUTES), *size_losses(content)]
 
 
-def _write_detections(content: Content, path: Path) -> Losses:
-    """A zip with one file an image, rows by falling score."""
-    detections = content.detections
-    assert detections is not None
+def _write_detections(content: Found, path: Path) -> Losses:
+    """Write a zip with one file per image, rows by falling score."""
+    detections = content.rows
     if path.suffix != ".zip":
-        raise UsageError(f"WIDER FACE detections are written as a zip, not '{path.name}'", remedy="Name it *.zip")
+        raise UsageError(
+            f"WIDER FACE detections are written as a zip, not as '{path.name}'",
+            remedy="Give a name that ends with .zip",
+        )
     write_wider(path, zip(detections.keys, detections, strict=True))
     return ellipse_losses(content)
 
 
-FORMAT = Format("WIDER FACE text", _read_truth, _read_detections, _write_truth, _write_detections)
+FORMAT = Format(
+    ("wider",), "WIDER FACE text", ("*.txt",), _read_truth, _read_detections, _write_truth, _write_detections
+)

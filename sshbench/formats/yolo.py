@@ -1,4 +1,4 @@
-"""YOLO text: a folder with one file an image, rows `class cx cy w h [score]` relative to the image's size."""
+"""YOLO text: a folder with one file per image, rows `class cx cy w h [score]` relative to the image's size."""
 
 from __future__ import annotations
 
@@ -11,71 +11,104 @@ import numpy as np
 
 from sshbench.boxes import sides_of
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.formats.base import Content, Format, Known, Losses, attribute_losses, ellipse_losses, needed_sizes
+from sshbench.formats.base import read_lines
+from sshbench.formats.content import (
+    Content,
+    Format,
+    Found,
+    Known,
+    Losses,
+    Truth,
+    attribute_losses,
+    ellipse_losses,
+    ignored_losses,
+    needed_sizes,
+)
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray, offsets_of
 
 _DECIMALS = 8
-"""Pixels are rounded to so many decimals on reading: what dividing and multiplying by the size did is undone so."""
+"""Pixels are rounded to this many decimals on reading, which undoes the rounding of the division by the size."""
 
 
-def read_truth(path: Path, known: Known) -> Content:
-    """Every row is a face."""
-    content, table, offsets = _read(path, known, columns=5)
-    ignore = {"all": np.zeros(len(table), dtype=np.bool_)}
-    return replace(content, faces=FaceSet(content.keys, offsets, table[:, :4], ignore))
+def read_truth(path: Path, known: Known) -> Truth:
+    """Read ground truth; every row is a face.
+
+    Args:
+        path: The folder of the label files `<image>.txt`, at any depth.
+        known: The sizes of the images, which relative numbers need; and the images without a file, where ground truth
+            or a list of sizes names them.
+
+    Returns:
+        Faces in pixels, rounded to 8 decimals.
+
+    Raises:
+        UsageError: The sizes are not known.
+        MissingDataError: There is no such folder, or no file in it belongs to a known image.
+        InputError: A row is invalid; the text names the line.
+    """
+    return _read(path, known, columns=5)[0]
 
 
-def read_detections(path: Path, known: Known) -> Content:
-    """Rows have a sixth number, the score."""
-    content, table, offsets = _read(path, known, columns=6)
-    return replace(content, faces=None, detections=DetectionSet(content.keys, offsets, table[:, :4], table[:, 4]))
+def read_detections(path: Path, known: Known) -> Found:
+    """Read detections as `read_truth` reads faces; rows have a sixth number, the score."""
+    content, scores = _read(path, known, columns=6)
+    detections = DetectionSet(content.keys, content.rows.offsets, content.rows.boxes, scores)
+    return Content(content.names, detections, content.sizes, content.image_ids, content.category_id)
 
 
-def write_truth(content: Content, path: Path) -> Losses:
-    """An image without faces has an empty file."""
-    faces = content.faces
-    assert faces is not None
-    rows = _relative(faces.boxes, _row_sizes(content, faces.offsets))
+def write_truth(content: Truth, path: Path) -> Losses:
+    """Write ground truth; an image without faces has an empty file.
+
+    Raises:
+        UsageError: The sizes are not known, or the folder holds something other than label files.
+    """
+    faces = content.rows
+    rows = _relative(faces.boxes, _row_sizes(content))
     _write(path, content.keys, faces.offsets, rows)
-    ignored = int(faces.ignore["all"].sum()) if "all" in faces.ignore else 0
-    losses = [f"{ignored} ignored faces became ordinary ones"] if ignored else []
-    return [*ellipse_losses(content), *attribute_losses(content), *losses, *_edges(rows), *_sizes_needed()]
+    return [
+        *ellipse_losses(content),
+        *attribute_losses(content),
+        *ignored_losses(content),
+        *_edges(rows),
+        *_sizes_needed(),
+    ]
 
 
-def write_detections(content: Content, path: Path) -> Losses:
-    """An image without detections has an empty file."""
-    detections = content.detections
-    assert detections is not None
-    rows = _relative(detections.boxes, _row_sizes(content, detections.offsets))
+def write_detections(content: Found, path: Path) -> Losses:
+    """Write detections; an image without any has an empty file.
+
+    Raises:
+        UsageError: As for `write_truth`.
+    """
+    detections = content.rows
+    rows = _relative(detections.boxes, _row_sizes(content))
     _write(path, content.keys, detections.offsets, np.column_stack((rows, detections.scores)))
     return [*ellipse_losses(content), *_edges(rows), *_sizes_needed()]
 
 
-def _read(path: Path, known: Known, columns: int) -> tuple[Content, FloatArray, IntArray]:
+def _read(path: Path, known: Known, columns: int) -> tuple[Truth, FloatArray]:
+    """Return the rows of all files as faces, and the last column."""
     if not path.is_dir():
-        raise MissingDataError(f"there is no folder {path}", remedy="Name the folder of the label files")
+        raise MissingDataError(f"there is no folder {path}", remedy="Give the folder of the label files")
     files = {file.relative_to(path).with_suffix("").as_posix(): file for file in sorted(path.rglob("*.txt"))}
     files.pop("classes", None)  # labelling tools put their list of classes there
     keys = known.keys or (tuple(known.sizes) if set(files) <= set(known.sizes) else tuple(files))
     if not files or not set(files) & set(keys):
         raise MissingDataError(f"no label file in {path} is of a known image", remedy="Check the folder's layout")
-    nothing = FaceSet(keys, np.zeros(len(keys) + 1, dtype=np.int64), np.empty((0, 4)), {})
-    content = known.complete(Content(keys, faces=nothing))
-    sizes = needed_sizes(content, "YOLO's relative format")
     tables = [_rows(files[key], columns) if key in files else np.empty((0, columns - 1)) for key in keys]
-    offsets = offsets_of([len(table) for table in tables])
-    table = np.concatenate(tables) if tables else np.empty((0, columns - 1))
-    scale = np.repeat(sizes, np.diff(offsets), axis=0).astype(np.float64)
-    half = table[:, 2:4] / 2
-    start = np.round((table[:, :2] - half) * scale, _DECIMALS)
-    sides = np.round(table[:, 2:4] * scale, _DECIMALS)
-    table[:, :4] = np.hstack((start, start + sides))
-    return content, table, offsets
+    table = np.concatenate(tables)
+    ignore = {"all": np.zeros(len(table), dtype=np.bool_)}
+    faces = FaceSet(keys, offsets_of([len(rows) for rows in tables]), table[:, :4], ignore)
+    content = known.complete(Content(keys, faces))
+    scale = _row_sizes(content)
+    start = np.round((table[:, :2] - table[:, 2:4] / 2) * scale, _DECIMALS)
+    boxes = np.hstack((start, start + np.round(table[:, 2:4] * scale, _DECIMALS)))
+    return replace(content, rows=FaceSet(keys, faces.offsets, boxes, ignore)), table[:, -1]
 
 
 def _rows(file: Path, columns: int) -> FloatArray:
     rows: list[list[float]] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -85,16 +118,18 @@ def _rows(file: Path, columns: int) -> FloatArray:
             values = []
         if len(values) != columns or not np.isfinite(values).all() or min(values[3], values[4]) < 0:
             wanted = "class cx cy w h" + (" score" if columns == 6 else "")
-            raise InputError("is no row of YOLO", file=file, line=number, value=line, remedy=f"Write '{wanted}'")
+            raise InputError("invalid row", file=file, line=number, value=line, remedy=f"Write '{wanted}'")
         if values[0] != 0:
             remedy = "Keep the rows of faces only, as class 0"
-            raise InputError("is of another class than 0", file=file, line=number, value=fields[0], remedy=remedy)
+            raise InputError("expected class 0", file=file, line=number, value=fields[0], remedy=remedy)
         rows.append(values[1:])
     return np.array(rows, dtype=np.float64).reshape(-1, columns - 1)
 
 
-def _row_sizes(content: Content, offsets: IntArray) -> FloatArray:
-    return np.repeat(needed_sizes(content, "YOLO's relative format"), np.diff(offsets), axis=0).astype(np.float64)
+def _row_sizes(content: Content[FaceSet | DetectionSet]) -> FloatArray:
+    """Return the size of each row's image: float64 (n, 2)."""
+    sizes = needed_sizes(content, "YOLO's relative format")
+    return np.repeat(sizes, np.diff(content.rows.offsets), axis=0).astype(np.float64)
 
 
 def _relative(boxes: FloatArray, sizes: FloatArray) -> FloatArray:
@@ -105,17 +140,17 @@ def _relative(boxes: FloatArray, sizes: FloatArray) -> FloatArray:
 def _edges(rows: FloatArray) -> Losses:
     start, end = rows[:, :2] - rows[:, 2:] / 2, rows[:, :2] + rows[:, 2:] / 2
     over = int(np.count_nonzero((start < -1e-9).any(axis=1) | (end > 1 + 1e-9).any(axis=1)))
-    return [f"{over} boxes reach over the image's edge: some YOLO tools refuse them"] if over else []
+    return [f"{over} boxes reach beyond the image's edge; some YOLO tools refuse them"] if over else []
 
 
 def _sizes_needed() -> Losses:
-    return ["pixels are kept to 8 decimals, and only together with the images' sizes"]
+    return ["pixels are kept to 8 decimals, and need the images' sizes to be read back"]
 
 
 def _write(path: Path, keys: tuple[str, ...], offsets: IntArray, table: FloatArray) -> None:
     old = [file for file in path.rglob("*") if file.is_file()]
     if stranger := next((file for file in old if file.suffix != ".txt"), None):
-        raise UsageError(f"{path} holds more than label files, for example {stranger}", remedy="Name another folder")
+        raise UsageError(f"{path} holds more than label files, for example {stranger}", remedy="Give another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp"))
     try:
@@ -126,10 +161,10 @@ def _write(path: Path, keys: tuple[str, ...], offsets: IntArray, table: FloatArr
             file.write_text("".join(f"0 {' '.join(map(repr, row))}\n" for row in rows), encoding="utf-8")
         temporary.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)  # label files only, and the user said so
+            shutil.rmtree(path)  # label files only; the user asked for it
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-FORMAT = Format("YOLO text", read_truth, read_detections, write_truth, write_detections)
+FORMAT = Format(("yolo",), "YOLO text", ("*/",), read_truth, read_detections, write_truth, write_detections)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 
 _TABLE = Path(__file__).with_name("architectures.toml")
 MODULES = ("m1", "m2", "m3")
@@ -106,7 +106,7 @@ def architecture(name: str) -> Architecture:
     """
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     if name not in table:
-        raise UsageError(f"there is no architecture named '{name}'", remedy=f"Known: {', '.join(table)}")
+        raise UsageError(f"there is no architecture named '{name}'", remedy=did_you_mean(name, table))
     return from_dict({"name": name, **table[name]})
 
 

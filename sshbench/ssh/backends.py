@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.provenance import cpu_flags
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.weights import Weights
@@ -149,7 +149,7 @@ def _best_precision(backend: str, device: str) -> str:
 
 def _known(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"there is no {what} '{value}'", remedy=f"Known: {', '.join(allowed)}")
+        raise UsageError(f"there is no {what} '{value}'", remedy=did_you_mean(value, allowed))
 
 
 def _check_device(device: str) -> None:

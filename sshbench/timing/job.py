@@ -19,7 +19,7 @@ from sshbench.detectors.contract import Detector, Settings
 from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
-from sshbench.errors import InputError, UsageError
+from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.images import read_image
 from sshbench.provenance import now, usable_cores, versions
 from sshbench.runs import image_size
@@ -71,7 +71,7 @@ def check(job: Job) -> None:
         UsageError: A size, scope or number is not of its form.
     """
     if job.scope not in SCOPES:
-        raise UsageError(f"there is no scope '{job.scope}'", remedy=f"Known: {', '.join(SCOPES)}")
+        raise UsageError(f"there is no scope '{job.scope}'", remedy=did_you_mean(job.scope, SCOPES))
     if not job.sizes:
         raise UsageError("name at least one size", remedy="--sizes 400x800,600x1000")
     for size in job.sizes:

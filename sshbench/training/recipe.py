@@ -9,13 +9,12 @@ models/solver_ssh.prototxt.
 from __future__ import annotations
 
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError, MissingDataError, did_you_mean
 from sshbench.protocols import content_hash
 from sshbench.training.targets import MatchRules
 
@@ -216,7 +215,5 @@ def _shipped(name: str) -> Path:
     path = _SHIPPED / f"{name.removesuffix('.toml')}.toml"
     if not path.is_file():
         known = sorted(file.stem for file in _SHIPPED.glob("*.toml"))
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise MissingDataError(f"recipe '{name}' not found", remedy=f"{hint}Shipped recipes: {', '.join(known)}")
+        raise MissingDataError(f"recipe '{name}' not found", remedy=did_you_mean(name, known, listed="Shipped recipes"))
     return path

@@ -127,10 +127,10 @@ def test_subset_of_other_images_is_refused(copy: Path) -> None:
     cells = content["gt_list"]
     cells[0, 0][0, 0] = np.array([[99]], dtype=np.uint8)
     savemat(path, {"gt_list": cells})
-    with pytest.raises(InputError, match=r"field 'gt_list': lists a face that image 1 does not have"):
+    with pytest.raises(InputError, match=r"field 'gt_list': image 1 has no face with such a number"):
         load_wider(copy, subsets=SUBSETS)
     savemat(path, {"gt_list": cells[:3]})
-    with pytest.raises(InputError, match="its images are not those of the boxes"):
+    with pytest.raises(InputError, match="the images differ from those of the boxes"):
         load_wider(copy, subsets=SUBSETS)
 
 
@@ -154,10 +154,10 @@ def test_train_and_test_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a.jpg\nmany\n", "line 2"),
-        ("a.jpg\n2\n1 2 3 4\n", "line 4"),
-        ("a.jpg\n1\n1 2 3\n", "line 3"),
-        ("1 2 3 4\n", "line 1: is no image name"),
+        ("a.jpg\nmany\n", ":2: "),
+        ("a.jpg\n2\n1 2 3 4\n", ":4: "),
+        ("a.jpg\n1\n1 2 3\n", ":3: "),
+        ("1 2 3 4\n", ":1: invalid image name"),
     ],
 )
 def test_wrong_text_names_the_line(tmp_path: Path, text: str, says: str) -> None:

@@ -167,8 +167,8 @@ def test_what_is_read(tmp_path: Path) -> None:
     [
         ([{"id": 1}], {}, r"images\[0\]\.file_name"),
         ([{"file_name": "a.jpg"}], {}, r"images\[0\]\.id"),
-        ([IMAGE, IMAGE], {}, "there twice"),
-        ([IMAGE, {**IMAGE, "id": 2}], {}, "one file_name"),
+        ([IMAGE, IMAGE], {}, "duplicate id"),
+        ([IMAGE, {**IMAGE, "id": 2}], {}, "share one file_name"),
         ([IMAGE], {"image_id": 2}, r"annotations\[0\]\.image_id"),
         ([IMAGE], {"bbox": [1, 2, 3]}, r"annotations\[0\]\.bbox"),
         ([IMAGE], {"bbox": [1, 2, 3, float("nan")]}, r"annotations\[0\]\.bbox"),

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from sshbench.boxes import bounding_boxes
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.formats.convert import FORMATS, Content, Known, convert, known_of
+from sshbench.formats.content import Content, Found, Known, Truth
+from sshbench.formats.convert import FORMATS, convert, known_of, truth_format_of
 from sshbench.formats.wider_truth import ATTRIBUTES
 from sshbench.records import DetectionSet, FaceSet, FloatArray, offsets_of
 
@@ -39,7 +40,7 @@ def keys_of(images: Sequence[Any]) -> tuple[str, ...]:
     return tuple(f"{i}--event/image_{i}" for i in range(len(images)))
 
 
-def truth_of(case: Any) -> Content:
+def truth_of(case: Any) -> Truth:
     rows = [row for image in case for row in image]
     keys = keys_of(case)
     ignore = np.array([flag for _, flag, _ in rows], dtype=np.bool_)
@@ -49,10 +50,10 @@ def truth_of(case: Any) -> Content:
     faces = FaceSet(
         keys, offsets_of([len(i) for i in case]), table([b for b, _, _ in rows]), {"all": ignore}, attributes
     )
-    return Content(tuple(f"{key}.jpg" for key in keys), faces=faces, sizes=np.tile(np.array(SIZE), (len(keys), 1)))
+    return Content(tuple(f"{key}.jpg" for key in keys), rows=faces, sizes=np.tile(np.array(SIZE), (len(keys), 1)))
 
 
-def detections_of(case: Any) -> Content:
+def detections_of(case: Any) -> Found:
     keys = keys_of(case)
     # By falling score, as WIDER's format wants them.
     ordered = [sorted(image, key=lambda row: -row[1]) for image in case]
@@ -60,37 +61,40 @@ def detections_of(case: Any) -> Content:
     found = DetectionSet(
         keys, offsets_of([len(i) for i in case]), table([b for b, _ in rows]), np.array([s for _, s in rows])
     )
-    return Content(tuple(f"{key}.jpg" for key in keys), detections=found, sizes=np.tile(np.array(SIZE), (len(keys), 1)))
+    return Content(tuple(f"{key}.jpg" for key in keys), rows=found, sizes=np.tile(np.array(SIZE), (len(keys), 1)))
 
 
 def table(rows: list[list[float]]) -> FloatArray:
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
-def known(content: Content) -> Known:
+def known(content: Truth) -> Known:
     return Known(sizes=dict.fromkeys(content.keys, SIZE))
 
 
-def through(content: Content, name: str, folder: Path, *, detections: bool = False) -> tuple[Content, list[str]]:
+def truth_through(content: Truth, name: str, folder: Path) -> tuple[Truth, list[str]]:
     """Write in a format and read back."""
-    format_ = FORMATS[name]
-    path = folder / f"file{(DETECTION_SUFFIX if detections else SUFFIX)[name]}"
-    losses = (format_.write_detections if detections else format_.write_truth)(content, path)
-    reader = format_.read_detections if detections else format_.read_truth
-    more = Known(truth=content) if detections else known(content)
-    return reader(path, more), losses
+    path = folder / f"file{SUFFIX[name]}"
+    losses = FORMATS[name].write_truth(content, path)
+    return FORMATS[name].read_truth(path, known(content)), losses
 
 
-def same_faces(a: Content, b: Content, *, attributes: Sequence[str] = (), ignore: bool = True) -> None:
-    assert a.faces is not None
-    assert b.faces is not None
-    assert a.faces.keys == b.faces.keys
-    np.testing.assert_array_equal(a.faces.offsets, b.faces.offsets)
-    np.testing.assert_array_equal(a.faces.boxes, b.faces.boxes)
+def found_through(content: Found, name: str, folder: Path) -> tuple[Found, list[str]]:
+    path = folder / f"file{DETECTION_SUFFIX[name]}"
+    losses = FORMATS[name].write_detections(content, path)
+    nothing = FaceSet(content.keys, np.zeros(len(content.keys) + 1, dtype=np.int64), np.empty((0, 4)), {})
+    truth = Content(content.names, nothing, content.sizes)
+    return FORMATS[name].read_detections(path, Known(truth=truth)), losses
+
+
+def same_faces(a: Truth, b: Truth, *, attributes: Sequence[str] = (), ignore: bool = True) -> None:
+    assert a.rows.keys == b.rows.keys
+    np.testing.assert_array_equal(a.rows.offsets, b.rows.offsets)
+    np.testing.assert_array_equal(a.rows.boxes, b.rows.boxes)
     if ignore:
-        np.testing.assert_array_equal(a.faces.ignore["all"], b.faces.ignore["all"])
+        np.testing.assert_array_equal(a.rows.ignore["all"], b.rows.ignore["all"])
     for attribute in attributes:
-        np.testing.assert_array_equal(a.faces.attributes[attribute], b.faces.attributes[attribute])
+        np.testing.assert_array_equal(a.rows.attributes[attribute], b.rows.attributes[attribute])
 
 
 @given(images)
@@ -98,8 +102,8 @@ def same_faces(a: Content, b: Content, *, attributes: Sequence[str] = (), ignore
 def test_truth_through_wider_and_coco_comes_back_whole(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = truth_of(case)
     for name in ("wider", "coco"):
-        back, losses = through(content, name, tmp_path_factory.mktemp(name))
-        same_faces(back, content, attributes=ATTRIBUTES if back.total or name == "wider" else ())
+        back, losses = truth_through(content, name, tmp_path_factory.mktemp(name))
+        same_faces(back, content, attributes=ATTRIBUTES if back.rows.total or name == "wider" else ())
         assert back.names == content.names
         assert losses == []
 
@@ -110,10 +114,9 @@ def test_truth_through_pascal_loses_attributes_and_empty_images_and_says_so(
     tmp_path_factory: pytest.TempPathFactory, case: Any
 ) -> None:
     content = truth_of(case)
-    assert content.faces is not None
-    back, losses = through(content, "pascal", tmp_path_factory.mktemp("pascal"))
+    back, losses = truth_through(content, "pascal", tmp_path_factory.mktemp("pascal"))
     full = [i for i, image in enumerate(case) if image]
-    same_faces(back, replace(content, faces=content.faces.select(full)))
+    same_faces(back, replace(content, rows=content.rows.select(full)))
     assert any("attributes blur were lost" in loss for loss in losses) == any(c for i in case for _, _, c in i)
     assert any("images without faces" in loss for loss in losses) == (len(full) < len(case))
 
@@ -124,11 +127,9 @@ def test_truth_through_yolo_keeps_boxes_and_says_what_it_cannot_hold(
     tmp_path_factory: pytest.TempPathFactory, case: Any
 ) -> None:
     content = truth_of(case)
-    back, losses = through(content, "yolo", tmp_path_factory.mktemp("yolo"))
-    assert back.faces is not None
-    assert content.faces is not None
-    assert back.faces.keys == content.faces.keys
-    np.testing.assert_allclose(back.faces.boxes, content.faces.boxes, atol=2e-8, rtol=0)
+    back, losses = truth_through(content, "yolo", tmp_path_factory.mktemp("yolo"))
+    assert back.rows.keys == content.rows.keys
+    np.testing.assert_allclose(back.rows.boxes, content.rows.boxes, atol=2e-8, rtol=0)
     assert any("ignored faces" in loss for loss in losses) == any(flag for i in case for _, flag, _ in i)
     assert any("8 decimals" in loss for loss in losses)
 
@@ -137,11 +138,9 @@ def test_truth_through_yolo_keeps_boxes_and_says_what_it_cannot_hold(
 @settings(max_examples=60, deadline=None)
 def test_truth_through_fddb_is_inscribed_ellipses(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = truth_of(case)
-    back, losses = through(content, "fddb", tmp_path_factory.mktemp("fddb"))
-    assert back.faces is not None
-    assert content.faces is not None
-    np.testing.assert_allclose(back.faces.boxes, content.faces.boxes, atol=1e-9, rtol=0)
-    assert any("inscribed" in loss for loss in losses) == (content.total > 0)
+    back, losses = truth_through(content, "fddb", tmp_path_factory.mktemp("fddb"))
+    np.testing.assert_allclose(back.rows.boxes, content.rows.boxes, atol=1e-9, rtol=0)
+    assert any("inscribed" in loss for loss in losses) == (content.rows.total > 0)
 
 
 @given(st.lists(st.lists(drawn, max_size=4), min_size=1, max_size=3))
@@ -151,15 +150,14 @@ def test_ellipses_through_fddb_and_coco_come_back_whole(tmp_path_factory: pytest
     keys = keys_of(case)
     ignore = {"all": np.zeros(len(rows), dtype=np.bool_)}
     faces = FaceSet(keys, offsets_of([len(image) for image in case]), bounding_boxes(rows), ignore, ellipses=rows)
-    content = Content(keys, faces=faces)
+    content = Content(keys, rows=faces)
     for name in ("fddb", "coco"):
-        back, losses = through(content, name, tmp_path_factory.mktemp(name))
+        back, losses = truth_through(content, name, tmp_path_factory.mktemp(name))
         assert losses == []
-        assert back.faces is not None
         if len(rows):
-            assert back.faces.ellipses is not None
-            np.testing.assert_array_equal(back.faces.ellipses, rows)
-    _, losses = through(
+            assert back.rows.ellipses is not None
+            np.testing.assert_array_equal(back.rows.ellipses, rows)
+    _, losses = truth_through(
         replace(content, sizes=np.tile(np.array(SIZE), (len(keys), 1))), "yolo", tmp_path_factory.mktemp("y")
     )
     assert any("bounding boxes" in loss for loss in losses) == (len(rows) > 0)
@@ -170,15 +168,13 @@ def test_ellipses_through_fddb_and_coco_come_back_whole(tmp_path_factory: pytest
 @pytest.mark.parametrize("name", ["wider", "fddb", "pascal", "coco"])
 def test_detections_come_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, name: str, case: Any) -> None:
     content = detections_of(case)
-    assert content.detections is not None
-    if name == "wider" and not content.total:
+    if name == "wider" and not content.rows.total:
         return
-    back, losses = through(content, name, tmp_path_factory.mktemp(name), detections=True)
-    assert back.detections is not None
-    assert back.detections.keys == content.keys
-    np.testing.assert_array_equal(back.detections.offsets, content.detections.offsets)
-    np.testing.assert_array_equal(back.detections.boxes, content.detections.boxes)
-    np.testing.assert_array_equal(back.detections.scores, content.detections.scores)
+    back, losses = found_through(content, name, tmp_path_factory.mktemp(name))
+    assert back.rows.keys == content.keys
+    np.testing.assert_array_equal(back.rows.offsets, content.rows.offsets)
+    np.testing.assert_array_equal(back.rows.boxes, content.rows.boxes)
+    np.testing.assert_array_equal(back.rows.scores, content.rows.scores)
     left_out = any("left out" in loss for loss in losses)
     assert left_out == (name in ("pascal", "coco") and not all(case))
 
@@ -187,11 +183,9 @@ def test_detections_come_back_to_the_bit(tmp_path_factory: pytest.TempPathFactor
 @settings(max_examples=40, deadline=None)
 def test_detections_through_yolo(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = detections_of(case)
-    assert content.detections is not None
-    back, _ = through(content, "yolo", tmp_path_factory.mktemp("yolo"), detections=True)
-    assert back.detections is not None
-    np.testing.assert_allclose(back.detections.boxes, content.detections.boxes, atol=2e-8, rtol=0)
-    np.testing.assert_array_equal(back.detections.scores, content.detections.scores)
+    back, _ = found_through(content, "yolo", tmp_path_factory.mktemp("yolo"))
+    np.testing.assert_allclose(back.rows.boxes, content.rows.boxes, atol=2e-8, rtol=0)
+    np.testing.assert_array_equal(back.rows.scores, content.rows.scores)
 
 
 def test_the_official_files_come_back(shared: Path, tmp_path: Path) -> None:
@@ -241,14 +235,14 @@ def test_sizes_from_images_or_a_list(tmp_path: Path) -> None:
     (tmp_path / "images" / "e").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "images" / "e" / "a.png"), np.zeros((20, 40, 3), dtype=np.uint8))
     (tmp_path / "sizes.txt").write_text("e/a.png 40 20\n")
-    for more in ({"images": tmp_path / "images"}, {"sizes": tmp_path / "sizes.txt"}):
+    for more in (known_of(images=tmp_path / "images"), known_of(sizes=tmp_path / "sizes.txt")):
         target = tmp_path / "out.csv"
         convert(
             tmp_path / "labels",
             target,
             source_format="yolo",
             target_format="pascal",
-            known=known_of(**more),
+            known=more,
             overwrite=True,
         )
         assert target.read_text().splitlines()[1] == "e/a,10,5,30,15,0,0"
@@ -268,7 +262,7 @@ def test_sizes_from_images_or_a_list(tmp_path: Path) -> None:
 def test_yolo_rows_that_are_refused(tmp_path: Path, row: str) -> None:
     (tmp_path / "l").mkdir()
     (tmp_path / "l" / "a.txt").write_text(f"0 .5 .5 .5 .5\n{row}\n")
-    with pytest.raises(InputError, match="line 2"):
+    with pytest.raises(InputError, match=r"a\.txt:2: "):
         convert(
             tmp_path / "l",
             tmp_path / "x.csv",
@@ -309,7 +303,32 @@ def test_command_says_what_was_lost(sshbench: Any, tmp_path: Path) -> None:
     assert (code, "nothing was lost" in out) == (0, True)
     code, _, err = sshbench("data", "convert", source, tmp_path / "x", "--from", "wider", "--to", "voc")
     assert (code, "there is no format 'voc'" in err) == (2, True)
+    code, _, err = sshbench("data", "convert", source, tmp_path / "x", "--from", "widr", "--to", "coco")
+    assert (code, "Did you mean 'wider'? Known: wider, fddb" in err) == (2, True)
     code, _, err = sshbench(
         "data", "convert", source, tmp_path / "d.txt", "--from", "wider", "--to", "wider", "--detections"
     )
     assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [
+        ("wider_face_val_bbx_gt.txt", "wider"),
+        ("wider_face_val_bbx_gt.txt.gz", "wider"),
+        ("FDDB-fold-01-ellipseList.txt", "fddb"),
+        ("val.JSON", "coco"),
+        ("pascal.csv", "pascal"),
+        ("anno.mat", "pascal"),
+        ("labels", "yolo"),
+    ],
+)
+def test_the_format_of_ground_truth_is_told_by_its_name(tmp_path: Path, name: str, format_: str) -> None:
+    if name == "labels":
+        (tmp_path / name).mkdir()
+    assert truth_format_of(tmp_path / name) == format_
+
+
+def test_a_name_that_tells_no_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"faces\.dat does not tell the format.*--truth-format"):
+        known_of(truth=tmp_path / "faces.dat")

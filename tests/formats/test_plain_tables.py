@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sshbench.formats import wider_rows
 from sshbench.formats.plain_tables import read_plain_table
 from sshbench.formats.wider_rows import parse_batch, parse_file
+from sshbench.records import FloatArray
 
 DIGITS = st.text("0123456789", min_size=1, max_size=30)
 DECIMAL = st.builds(
@@ -122,7 +123,7 @@ def test_one_odd_file_does_not_slow_the_others(monkeypatch: pytest.MonkeyPatch) 
     """The plain files around it stay with the fast reader."""
     calls: list[str] = []
 
-    def counted(content: bytes, name: str, report: wider_rows.Report, *, repair: bool = True) -> wider_rows.FloatArray:
+    def counted(content: bytes, name: str, report: wider_rows.Report, *, repair: bool = True) -> FloatArray:
         calls.append(name)
         return parse_file(content, name, report, repair=repair)
 

@@ -78,15 +78,16 @@ def test_fddb_missing_and_unknown_images_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("1 2 30 40 0.9", "1 2 30 40", r"line 3.*'1 2 30 40'"),  # the score is missing
-        ("1 2 30 40 0.9", "1 2 30 40 0.9 7 8", "line 3"),
-        ("5 6 7 8 0.5", "5 6 7 x 0.5", "line 4"),
+        ("1 2 30 40 0.9", "1 2 30 40", r"d.txt:3: .*'1 2 30 40'"),  # the score is missing
+        ("1 2 30 40 0.9", "1 2 30 40 0.9 7 8", ":3: "),
+        ("5 6 7 8 0.5", "5 6 7 x 0.5", ":4: "),
         ("5 6 7 8 0.5", "5 6 7 8 nan", "2002/a is not finite"),
         ("5 6 7 8 0.5", "5 6 inf 8 1", "2002/a is not finite"),
-        ("2002/b\n0", "2002/b\nmany", r"line 6.*expected a count"),
-        ("2002/b\n0", "2002/b\n-1", "line 6"),
+        ("2002/b\n0", "2002/b\nmany", r":6: .*expected a count"),
+        ("2002/b\n0", "2002/b\n-1", ":6: "),
+        ("2002/b\n0", f"2002/b\n{'9' * 5000}", ":6: .*expected a count"),  # int() refuses so many digits
         ("2002/c\n1", "2002/c\n3", r"has \d of 3 rows"),
-        ("2002/b", "2002/a", "twice"),
+        ("2002/b", "2002/a", "duplicate image"),
     ],
 )
 def test_fddb_what_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -98,7 +99,7 @@ def test_fddb_what_is_refused(tmp_path: Path, old: str, new: str, says: str) -> 
 def test_fddb_negative_radii_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="negative radius"):
         read_fddb(write(tmp_path / "d.txt", "a\n1\n20 -10 0 50 40 0.7\n"), ("a",))
-    with pytest.raises(InputError, match="no block is of an image"):
+    with pytest.raises(InputError, match="none of its images is in the dataset"):
         read_fddb(write(tmp_path / "d.txt", FDDB), ("other",))
     with pytest.raises(MissingDataError, match="no file"):
         read_fddb(tmp_path / "nowhere.txt", KEYS)
@@ -112,7 +113,7 @@ def test_fddb_sizes(tmp_path: Path) -> None:
     assert read_sizes(path, ["b", "a"]).tolist() == [[30, 40], [10, 20]]
     with pytest.raises(InputError, match="not in the list"):
         read_sizes(path, ["c"])
-    with pytest.raises(InputError, match="line 1"):
+    with pytest.raises(InputError, match=":1: "):
         read_sizes(write(path, "a 10\n"), ["a"])
 
 
@@ -133,7 +134,7 @@ def test_pascal_unknown_images_stay_as_false_positives(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", ["a 0.9 1 2 31", "a nan 1 2 31 42", "a 0.9 1 2 31 inf", "a x 1 2 31 42", "only-a-name"])
 def test_pascal_what_is_refused(tmp_path: Path, row: str) -> None:
-    with pytest.raises(InputError, match="line 4"):
+    with pytest.raises(InputError, match=":4: "):
         read_pascal(write(tmp_path / "d.txt", f"{PASCAL}{row}\n"), ("a", "b"))
 
 
@@ -150,6 +151,27 @@ def test_coco_results_by_id_or_by_name(tmp_path: Path) -> None:
     assert findings == []
     assert read.boxes.tolist() == [[1, 2, 31, 42]] * 2
     assert read.scores.tolist() == [0.9, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("e/a.v2.JPEG", ("e/a", "e/a.v2")),
+        ("e/a.v2", ("e/a", "e/a.v2")),
+        ("a.gif", ("b", "a")),
+        ("a.png", ("a", "a.png")),
+        ("a", ("b", "a")),
+    ],
+)
+def test_coco_results_match_names_with_and_without_suffix(tmp_path: Path, name: str, keys: tuple[str, str]) -> None:
+    read, findings = read_coco_results(results(tmp_path / "r.json", {**RESULT, "file_name": name}), keys, None)
+    assert findings == []
+    assert np.diff(read.offsets).tolist() == [0, 1]
+
+
+def test_coco_results_name_unknown_images_as_the_file_does(tmp_path: Path) -> None:
+    path = results(tmp_path / "r.json", {**RESULT, "file_name": "a"}, {**RESULT, "file_name": "plain"})
+    assert [finding.files for finding in read_coco_results(path, ("a",), None)[1]] == [("plain",)]
 
 
 @pytest.mark.parametrize(
@@ -174,11 +196,11 @@ def test_coco_results_unknown_images(tmp_path: Path) -> None:
     path = results(tmp_path / "r.json", RESULT, {**RESULT, "image_id": 8})
     _, findings = read_coco_results(path, ("a",), {7: "a"})
     assert codes(findings) == ["unknown-image"]
-    with pytest.raises(InputError, match="no result is of an image"):
+    with pytest.raises(InputError, match="none of its images is in the dataset"):
         read_coco_results(path, ("a",), {})
-    with pytest.raises(InputError, match="line 1"):
+    with pytest.raises(InputError, match=":1: "):
         read_coco_results(write(path, "[{"), ("a",), {})
-    with pytest.raises(InputError, match="no list of results"):
+    with pytest.raises(InputError, match="expected a list of results"):
         read_coco_results(write(path, "{}"), ("a",), {})
 
 
@@ -206,7 +228,7 @@ def test_an_annotation_that_names_an_image_twice_is_refused_with_its_file(tmp_pa
     for fold in folds:
         fold.write_text("a/b\n1\n3 2 0 5 5 1\n")
     assert read_annotation(folds[:1]).keys == ("a/b",)
-    with pytest.raises(InputError, match=r"fold2.txt: an image comes twice: 'a/b'"):
+    with pytest.raises(InputError, match=r"fold2.txt: duplicate image: 'a/b'"):
         read_annotation(folds)
 
 

@@ -134,7 +134,7 @@ def test_zip_and_folder_are_the_same(folder: Callable[..., Path], tmp_path: Path
 def test_a_folder_of_other_things_is_an_error(folder: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match=r"no file in .* belongs to an image"):
         read_wider(folder(**{"notes.txt": "hello"}), KEYS)
-    with pytest.raises(MissingDataError, match="there is nothing at"):
+    with pytest.raises(MissingDataError, match="nowhere does not exist"):
         read_wider(tmp_path / "nowhere", KEYS)
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "p.zip").write_bytes(b"not a zip")
-    with pytest.raises(InputError, match="is not a readable zip"):
+    with pytest.raises(InputError, match="not a readable zip"):
         read_wider(tmp_path / "p.zip", KEYS)
 
 

@@ -352,7 +352,7 @@ def test_fddb_names_of_all_spellings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["0.5", "a b", "1.5 10", "nan 3", "0.5 -1", "0.5 inf"])
 def test_fddb_bad_line_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "XDiscROC.txt").write_text(f"0.5 1\n{line}\n")
-    with pytest.raises(InputError, match=r"XDiscROC\.txt, line 2"):
+    with pytest.raises(InputError, match=r"XDiscROC\.txt:2: "):
         import_fddb(tmp_path)
     (tmp_path / "XDiscROC.txt").write_text("\n")
     with pytest.raises(InputError, match="holds no curve"):

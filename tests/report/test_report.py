@@ -227,7 +227,7 @@ def test_a_wrong_published_row_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "wider_val.csv").write_text(
         "method,subset,ap,kind,source,note\na,easy,0.5,paper,s,\nb,easy,x,paper,s,\n"
     )
-    with pytest.raises(InputError, match=r"wider_val\.csv, line 3"):
+    with pytest.raises(InputError, match=r"wider_val\.csv:3"):
         published_rows("wider", tmp_path)
 
 
