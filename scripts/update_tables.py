@@ -1,4 +1,4 @@
-"""Write the README's tables and the leaderboard's page from the committed results: `python scripts/update_tables.py`.
+"""Write the tables in docs/ and the leaderboard's page from the committed results: `python scripts/update_tables.py`.
 
 A test fails if they do not match the results.
 """
@@ -84,14 +84,19 @@ def timings() -> str:
     return "\n".join(lines)
 
 
-def updated(readme: str) -> str:
-    """Return the README with the tables between their marks."""
-    for name, table in (("timings", timings()), ("leaderboard", leaderboard())):
-        begin, end = (mark.format(name) for mark in MARKS)
-        head, _, rest = readme.partition(begin)
-        _, _, tail = rest.partition(end)
-        readme = f"{head}{begin}\n{table}\n{end}{tail}"
-    return readme
+TABLES = {"speed.md": ("timings", timings), "leaderboard.md": ("leaderboard", leaderboard)}
+"""By file in docs/, the table's name and what makes it."""
+
+
+def updated(text: str, name: str, table: str) -> str:
+    """Return a document with a table between its marks.
+
+    Raises:
+        ValueError: The document has no such marks.
+    """
+    begin, end = (mark.format(name) for mark in MARKS)
+    head, rest = text[: text.index(begin)], text[text.index(begin) :]
+    return f"{head}{begin}\n{table}\n{rest[rest.index(end) :]}"
 
 
 def _cell(milliseconds: float, stable: bool) -> str:
@@ -100,6 +105,7 @@ def _cell(milliseconds: float, stable: bool) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, (name, table) in TABLES.items():
+        path = ROOT / "docs" / file
+        path.write_text(updated(path.read_text(encoding="utf-8"), name, table()), encoding="utf-8")
     write_leaderboard(collected(), MEASURED / "leaderboard", note=NOTE)
