@@ -31,7 +31,7 @@ def areas(boxes: npt.ArrayLike, *, inclusive: bool = False) -> FloatArray:
 
 
 def sides_of(boxes: FloatArray) -> FloatArray:
-    """Widths and heights such that `x1 + w` is `x2` again, to the last bit: the ones a file most likely gave.
+    """Return widths and heights such that `x1 + w` is `x2` to the last bit: most likely those of the file.
 
     Corners are sums of what files give as x, y, w, h, and `x2 - x1` differs from w in the last bits. Taken is the
     difference itself where it is exact in single precision (whole numbers, halves, a network's own output), else the
@@ -70,7 +70,7 @@ def xywh_of(boxes: FloatArray) -> FloatArray:
 
 
 def aligned_iou(a: FloatArray, b: FloatArray, *, inclusive: bool = False) -> FloatArray:
-    """IoU of `a[i]` with `b[i]`, in the official WIDER tool's order of operations.
+    """Compute the IoU of `a[i]` with `b[i]`, in the order of operations of the official WIDER tool.
 
     The order `inter / ((area_a + area_b) - inter)` matters to the last bit (boxoverlap.m of the WIDER FACE tool).
 
@@ -98,7 +98,7 @@ def aligned_iou(a: FloatArray, b: FloatArray, *, inclusive: bool = False) -> Flo
 
 
 def pairwise_iou(a: npt.ArrayLike, b: npt.ArrayLike, *, inclusive: bool = False) -> FloatArray:
-    """IoU of every box of `a` with every box of `b`.
+    """Compute the IoU of every box of `a` with every box of `b`.
 
     Args:
         a: (n, 4) corners.

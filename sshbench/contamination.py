@@ -1,4 +1,4 @@
-"""Whether a result is on data that its model may have seen: every table says so."""
+"""Whether the model of a result may have seen images of the benchmark; every table shows it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 Domain = Literal["in domain", "cross-data", "unknown"]
 
 BENCHMARKS = ("afw", "fddb", "pascal", "wider")
-"""Datasets that a training set can name; of any other (your own, `coco`) nothing can be said."""
+"""Datasets that a training set can name; for others (your own, `coco`) the answer is unknown."""
 
 
 def domain_of(trained_on: Iterable[str] | None, dataset: str) -> Domain:
-    """What a result on a dataset is of.
+    """Return whether the model of a result may have seen such images.
 
     Args:
         trained_on: Benchmarks whose training images the model saw; None where that is not known.
@@ -35,7 +35,7 @@ DOMAIN_MARKS: dict[Domain, str] = {
     "cross-data": "cross-data",
     "unknown": "training data unknown",
 }
-"""How tables say it."""
+"""Words for tables."""
 
 DOMAIN_NOTE = (
     "In domain: the model was trained on this benchmark's own training images; cross-data: on none of them. "

@@ -44,7 +44,7 @@ class ROCCurve:
     thresholds: FloatArray
 
     def rate_at(self, false_positives: float) -> float:
-        """The largest true positive rate with at most so many false positives; NaN where there is no such point."""
+        """Return the largest true positive rate with at most this many false positives, else NaN."""
         within = self.true_positive_rate[self.false_positives <= false_positives]
         return float(within.max()) if len(within) else math.nan
 
@@ -91,7 +91,7 @@ def voc_area_ap(recall: npt.ArrayLike, precision: npt.ArrayLike) -> float:
 
 
 def truncated_percent(ap: float) -> str:
-    """An AP as the WIDER tool's legends print it: cut, not rounded, to three digits.
+    """Return an AP as the WIDER tool's legends print it: cut to three digits, not rounded.
 
     >>> truncated_percent(0.92571), truncated_percent(0.9999), truncated_percent(float("nan"))
     ('0.925', '0.999', '-')

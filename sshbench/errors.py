@@ -7,7 +7,7 @@ SshbenchError                 anything a user can fix; `exit_code` is what the c
 ├── MissingDataError   (2)    a dataset, annotation or weights file is not where it was looked for
 ├── CheckFailedError   (1)    a check the user asked for did not hold (strict mode, data check, unfinished run)
 ├── IdentityError      (1)    a run on disk was made with other settings than the ones asked for now
-└── DownloadError      (1)    a download did not arrive whole
+└── DownloadError      (1)    a download is incomplete
 ```
 """
 
@@ -40,7 +40,7 @@ class UsageError(SshbenchError):
 
 
 class InputError(SshbenchError):
-    """A file holds something it must not.
+    """A file holds something invalid.
 
     Args:
         message: What is wrong.
@@ -90,7 +90,7 @@ class IdentityError(SshbenchError):
 
 
 class DownloadError(SshbenchError):
-    """A download did not arrive whole, or not as the file it should be."""
+    """A download is incomplete, or not the expected file."""
 
 
 def shorten(text: str, limit: int = 80) -> str:

@@ -1,4 +1,4 @@
-"""The loop from images to a run: resumable, and reading ahead while the detector works."""
+"""A resumable loop from images to a run that reads the next images while the detector works."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_detector(
         on_image: Called after each image is stored.
 
     Returns:
-        How many images were worked on. An image that cannot be used is stored with its error and the loop goes on.
+        Number of images that were processed. An image that cannot be used is stored with its error.
     """
     done = run.done()
     todo = [dataset.image(i) for i, key in enumerate(dataset.keys) if key not in done]
@@ -71,7 +71,7 @@ _DONE: Future[tuple[Image, float]] = Future()
 
 def _read(record: ImageRecord) -> tuple[Image, float]:
     if record.path is None:
-        raise MissingDataError(f"there is no image folder for {record.key}")
+        raise MissingDataError(f"no image folder for {record.key}")
     began = time.perf_counter()
     image = read_image(record.path)
     return image, time.perf_counter() - began

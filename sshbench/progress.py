@@ -1,4 +1,4 @@
-"""A progress bar with rate and remaining time, on standard error, where a person is watching."""
+"""A progress bar with rate and remaining time, on standard error, where that is a terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_PATIENCE = 1.0  # seconds: what is done sooner needs no bar, and is spared the import of the library that draws it
+_PATIENCE = 1.0  # seconds: shorter work needs no bar, and not the import of the library that draws it
 
 
 class Bar(Protocol):
-    """What a command reports its progress to."""
+    """The receiver of progress reports."""
 
     def update(self, n: float, note: str = "") -> None:
         """Add `n` units to what is done; a note, if given, is shown behind the bar."""
@@ -23,7 +23,7 @@ class Bar(Protocol):
 
 class _Silent:
     def update(self, n: float, note: str = "") -> None:
-        """Nobody is watching."""
+        """Do nothing."""
 
 
 class _Shown:
@@ -59,7 +59,7 @@ def progress_bar(description: str, total: float | None, unit: str, *, enabled: b
     """Show progress while the block runs: bar, count, rate and remaining time.
 
     Args:
-        description: What is going on.
+        description: What the block does.
         total: How much there is to do, in units, None where not known.
         unit: What is counted, for example `images`; `B` counts bytes and shows MB (10^6 bytes).
         enabled: False for machines (`--json`); silent too where standard error is no terminal.
@@ -95,7 +95,7 @@ def _new_progress(unit: str) -> Progress:
 
 
 def count_text(done: float, total: float | None, speed: float | None, unit: str) -> str:
-    """What is done, of how much, and how fast.
+    """Return how much is done, of how much, and how fast, as text.
 
     >>> count_text(33, 3226, 12.34, "images")
     '33/3226 images  12.3 images/s'

@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 
 
 class Subset(_Strict):
-    """Which faces count under one name: those that a file lists, or those that a rule lets through.
+    """Faces that count under one name: those that a file lists, and that the rule allows.
 
     Attributes:
         name: As it stands in metrics, for example `easy`.
@@ -214,7 +214,7 @@ class Inference(_Strict):
     nms_iou: float | Literal["detector"] = "detector"
 
     def overrides(self) -> dict[str, Any]:
-        """The settings that this policy takes out of the detector's hands, by name."""
+        """Return the settings that this policy fixes for every detector, by name."""
         return {name: value for name, value in self.model_dump().items() if value != "detector"}
 
 
@@ -315,7 +315,7 @@ class Protocol(_Strict):
 
 
 def protocol_path(name_or_path: str | Path) -> Path:
-    """The file of a protocol.
+    """Return the file of a protocol.
 
     Raises:
         UsageError: No shipped protocol has this name.
@@ -351,7 +351,7 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Check the path") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"is not valid TOML ({error})", file=path, remedy="Mend the syntax") from error
+        raise InputError(f"not valid TOML ({error})", file=path, remedy="Fix the syntax") from error
     layout = content.get("layout")
     if isinstance(layout, dict) and isinstance(layout.get("root"), str):
         layout["root"] = str((path.parent / layout["root"]).resolve())
@@ -369,7 +369,7 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
 
 
 def _field_of(location: tuple[int | str, ...], error_type: str) -> str | None:
-    """A field's dotted name as it stands in the file."""
+    """Return a field's dotted name as it stands in the file."""
     parts = [str(part) for part in location]
     if error_type.startswith("union_tag"):
         parts.append("kind")
@@ -377,7 +377,7 @@ def _field_of(location: tuple[int | str, ...], error_type: str) -> str | None:
 
 
 def _prefixed(error: ValidationError, field: str) -> ValidationError:
-    """The same errors with their places below a field."""
+    """Return the same errors with their places below a field."""
     details: list[InitErrorDetails] = [
         {
             "type": PydanticCustomError(one["type"], "{text}", {"text": one["msg"]}),
@@ -396,7 +396,7 @@ def protocol_names() -> list[str]:
 
 
 def content_hash(content: Any) -> str:
-    """First 16 hex digits of the sha256 of JSON-ready content in a canonical form.
+    """Return the first 16 hex digits of the sha256 of JSON-ready content in a canonical form.
 
     >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
     True

@@ -15,7 +15,7 @@ _LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "openvi
 
 
 def versions() -> dict[str, str]:
-    """Versions of sshbench, Python and the libraries that can change a figure; absent ones are left out."""
+    """Return the versions of sshbench, Python and the installed libraries that can change a figure."""
     found = {"sshbench": sshbench.__version__, "python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """Processor, usable cores, memory in MiB and operating system of this machine."""
+    """Return processor, usable cores, memory in MiB and operating system of this machine."""
     return {
         "processor": _processor(),
         "cores": usable_cores(),
@@ -37,12 +37,12 @@ def machine() -> dict[str, str | int]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,11 +1,11 @@
 """The frozen records that cross every boundary: images, detections, ground truth, findings.
 
 Box convention, everywhere in the package: float64 corners `x1, y1, x2, y2` in pixels of the original image with
-`x2 = x1 + w` and `y2 = y1 + h` as the benchmark files give `x, y, w, h`. Whether a width is `x2 - x1` (continuous) or
-`x2 - x1 + 1` (inclusive) is the evaluator's business and is stated by its protocol.
+`x2 = x1 + w` and `y2 = y1 + h` as the benchmark files give `x, y, w, h`. Each protocol states whether a width is
+`x2 - x1` (continuous) or `x2 - x1 + 1` (inclusive).
 
 A whole dataset is held flat (`DetectionSet`, `FaceSet`): one array for all boxes and `offsets` that cut it by image,
-because evaluating flat arrays is what makes exactness fast. `set[i]` gives one image's record, without a copy.
+because evaluating flat arrays is fast. `set[i]` gives one image's record, without a copy.
 
 The order of the detections of an image is that of the file or detector they come from, and every step keeps it: the
 official matching of FDDB depends on it.
@@ -70,7 +70,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a reader or a check saw that a user should know.
+    """A fact that a reader or a check reports to the user.
 
     Attributes:
         code: Stable short name, for example `missing-file`; machines look at this.
@@ -92,7 +92,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """Who an image is, where it lies and how large it is.
+    """Key, path and size of one image.
 
     Attributes:
         key: Identity within the dataset, for WIDER `<event>/<name without suffix>`.
@@ -113,7 +113,7 @@ class Detections:
 
     Attributes:
         boxes: float64 (n, 4), corners x1, y1, x2, y2 in pixels of the original image (`x2 = x1 + w`).
-        scores: float64 (n,), larger is surer; any range.
+        scores: float64 (n,), higher is more certain; any range.
         ellipses: float64 (n, 5), as in `DetectionSet`, where the detections are ellipses.
         positions: int64 (n,), as in `DetectionSet`.
 
@@ -355,7 +355,7 @@ class FaceSet(ImageSet[Faces]):
         return len(self.boxes)
 
     def counted(self, subset: str) -> int:
-        """Number of faces that count in `subset`."""
+        """Return the number of faces that count in `subset`."""
         return int(np.count_nonzero(~self.ignore[subset]))
 
 

@@ -89,7 +89,7 @@ class Identity(BaseModel):
     machine: dict[str, str | int]
 
     def key_fields(self) -> dict[str, Any]:
-        """The fields that two runs must share to be the same run."""
+        """Return the fields that two runs must share to be the same run."""
         return self.model_dump(mode="json", exclude={"trained_on", "data", "created", "versions", "machine"})
 
     @property

@@ -1,4 +1,4 @@
-"""`sshbench demo`: the whole way from images to a report, on the bundled sample."""
+"""`sshbench demo`: from images to a report, on the bundled sample."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def detect_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
     detector: Annotated[str, typer.Option(help="Detector by name.")] = "ssh-tiny",
     threshold: Annotated[
-        float | None, typer.Option(help="Least score that is drawn; the JSON holds every detection.")
+        float | None, typer.Option(help="Lowest score that is drawn; the JSON holds all detections.")
     ] = None,
     resize: ResizeOption = None,
     assignments: SetOption = None,
@@ -28,7 +28,7 @@ def detect_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Detect faces in images, draw them, and write a JSON for each image.
+    """Detect faces in images, draw them, and write one JSON per image.
 
     Files that cannot be read are reported and skipped; exit code 1 where there was one.
 

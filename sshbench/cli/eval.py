@@ -1,4 +1,4 @@
-"""`sshbench eval`: a detector or a set of predictions against a benchmark's official protocol."""
+"""`sshbench eval`: evaluate a detector or predictions by a benchmark's official protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EPILOG = """Examples:
 
   sshbench eval --dataset sample --detector haar --out runs/haar
 
-A detector's run is kept in a folder: killed at any moment, the same command resumes it.
+The run of a detector is kept in a folder. Killed at any moment, the same command resumes it.
 """
 
 
@@ -91,7 +91,7 @@ def eval_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Evaluate a detector, or a set of predictions, by a benchmark's official protocol."""
+    """Evaluate a detector or predictions by an official protocol."""
     # Imported here: listing commands must not load numpy.
     from sshbench.benchmark import run
     from sshbench.evaluation.api import evaluate
@@ -110,7 +110,7 @@ def eval_command(
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []
     if predictions is not None and given:
-        raise UsageError(f"{', '.join(sorted(given))} belong to --detector: predictions are already made")
+        raise UsageError(f"{', '.join(sorted(given))} are options of --detector")
     rules = _protocol(dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None)
     seen = benchmarks_of(trained_on)
     if predictions is not None:

@@ -1,4 +1,4 @@
-"""What every dataset is once it is loaded: images, ground truth, and a fingerprint of both."""
+"""A loaded dataset: images, ground truth, and a fingerprint of both."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Dataset:
         return len(self.faces) < self.total_images
 
     def image(self, index: int) -> ImageRecord:
-        """The record of the index-th image; its path is None where there is no image folder."""
+        """Return the record of the index-th image; its path is None where there is no image folder."""
         key = self.keys[index]
         return ImageRecord(key, None if self.image_root is None else self.image_root / f"{key}{self.suffix}")
 
@@ -80,7 +80,7 @@ class Dataset:
         return self._part([i for i, key in enumerate(self.keys) if key in keys], ())
 
     def with_images(self) -> Dataset:
-        """Return the part whose image files are there.
+        """Return the part of the images whose files exist.
 
         Raises:
             MissingDataError: There is no image folder, or no image in it.
@@ -96,13 +96,13 @@ class Dataset:
             return self
         note = Finding(
             "part-of-dataset",
-            f"only {len(present)} of {len(self.faces)} images are there: these figures are of this part "
+            f"only {len(present)} of {len(self.faces)} images exist: these figures are of this part "
             "and compare with no published ones",
         )
         return self._part(present, (note,))
 
     def images_present(self) -> list[int]:
-        """Positions of the images whose files are there."""
+        """Return the positions of the images whose files exist."""
         if self.image_root is None:
             return []
         there: dict[str, set[str]] = {}
@@ -122,7 +122,7 @@ class Dataset:
 
 
 def attribute_counts(faces: FaceSet) -> Mapping[str, dict[int, int]]:
-    """How many faces have each code of each attribute."""
+    """Count the faces with each code of each attribute."""
     counts: dict[str, dict[int, int]] = {}
     for name, values in faces.attributes.items():
         codes = sorted({int(v) for v in values})

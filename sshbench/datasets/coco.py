@@ -34,7 +34,7 @@ def load_coco(
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: Several files fit, or the file is no ground truth of faces; the text names the field.
+        InputError: Several files match, or the file is not ground truth of faces; the text names the field.
     """
     path = _find(Path(root).expanduser(), annotation)
     truth = read_coco(path, category)
@@ -65,8 +65,8 @@ def _find(root: Path, patterns: Sequence[str]) -> Path:
             raise InputError(
                 f"holds {len(found)} json files: {', '.join(file.name for file in found[:5])}",
                 file=root,
-                remedy="Name the one of the ground truth by --data FILE.json",
+                remedy="Name the file of the ground truth with --data FILE.json",
             )
         if found:
             return found[0]
-    raise MissingDataError(f"no ground truth in {root}", remedy="Name a COCO json by --data FILE.json")
+    raise MissingDataError(f"no ground truth in {root}", remedy="Name a COCO json with --data FILE.json")

@@ -114,7 +114,7 @@ def _sizes(faces: FaceSet, size_list: Path | None, image_root: Path | None, fold
     if image_root is None:
         raise MissingDataError(
             f"FDDB needs the sizes of its images, and {folder} holds neither images nor a list of sizes",
-            remedy=f"Get originalPics.tar.gz from {_PAGE}, or write image_sizes.txt: 'name width height' a line",
+            remedy=f"Get originalPics.tar.gz from {_PAGE}, or write image_sizes.txt: 'name width height' per image",
         )
     from sshbench.images import read_image
 

@@ -84,7 +84,9 @@ def load_wider(
         raise UsageError(f"WIDER FACE has no split '{split}'", remedy=f"Known: {', '.join(SPLITS)}")
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder that holds WIDER FACE by --data")
+        raise MissingDataError(
+            f"there is no folder {folder}", remedy="Name the folder that holds WIDER FACE with --data"
+        )
     files = annotation_files(folder, split, subsets or {}, annotation)
     contents = [file.read_bytes() for file in files]
     digest = hashlib.sha256(_CACHE_VERSION.encode())
@@ -113,7 +115,7 @@ def load_wider(
 
 
 def annotation_files(root: Path, split: str, subsets: dict[str, str], names: Sequence[str] = ()) -> list[Path]:
-    """The files that hold boxes (first) and subsets (after it, in order).
+    """Return the files that hold boxes (first) and subsets (after it, in order).
 
     Raises:
         MissingDataError: One is not there; the text names the places looked in and where to get it.
@@ -126,7 +128,7 @@ def annotation_files(root: Path, split: str, subsets: dict[str, str], names: Seq
 
 
 def find_annotation(root: Path, *names: str) -> Path | None:
-    """The first of these files in the usual folders below `root` (or beside it); None where there is none."""
+    """Return the first of these files in the usual folders below `root` (or beside it); None where there is none."""
     for name in names:
         for folder in (root / part for part in ANNOTATION_FOLDERS):
             if (folder / name).is_file():
@@ -135,7 +137,7 @@ def find_annotation(root: Path, *names: str) -> Path | None:
 
 
 def find_image_folder(root: Path, split: str) -> Path | None:
-    """The folder that holds the event folders of a split; None where there is none."""
+    """Return the folder that holds the event folders of a split; None where there is none."""
     for part in IMAGE_FOLDERS:
         folder = root / part.format(split=split)
         if folder.is_dir() and any("--" in child.name for child in folder.iterdir()):

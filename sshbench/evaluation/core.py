@@ -1,4 +1,4 @@
-"""One evaluation from detections to a record that can be printed, stored and compared."""
+"""Evaluate a set of detections on a loaded dataset."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
 
 def curve_figure(name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve] | None = None) -> Figure:
-    """The curves of several runs in one figure.
+    """Draw the curves of several runs in one figure.
 
     Args:
         name: What they are of (a subset, an iteration, a kind of ROC), for the heading.
@@ -32,7 +32,7 @@ def curve_figure(name: str, curves: Mapping[str, Curve], others: Mapping[str, Cu
 
 
 def shown_curves(evaluation: Evaluation) -> dict[str, Curve]:
-    """The curves worth a figure: all, or the first and the last of a sequence of iterations."""
+    """Return the curves that are drawn: all, or the first and the last of a sequence of iterations."""
     names = list(evaluation.curves)
     iterations = [name for name in names if name.startswith("iteration")]
     if len(iterations) > 2:
@@ -41,7 +41,7 @@ def shown_curves(evaluation: Evaluation) -> dict[str, Curve]:
 
 
 def run_figure(evaluation: Evaluation) -> Figure:
-    """All subsets of one run side by side."""
+    """Draw all subsets of one run side by side."""
     curves = shown_curves(evaluation)
     figure = Figure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
     for position, (name, curve) in enumerate(curves.items(), start=1):
@@ -102,7 +102,7 @@ def _plain(label: str) -> str:
 
 
 def labels_of(names: Sequence[str]) -> list[str]:
-    """Labels for runs, numbered where two have the same name.
+    """Return labels for runs, numbered where two have the same name.
 
     >>> labels_of(["haar", "yunet", "haar"])
     ['haar (1)', 'yunet', 'haar (2)']

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction in percent with two digits, `-` where there is none.
+    """Return a fraction in percent with two digits, `-` where there is none.
 
     >>> percent(0.98765), percent(None)
     ('98.77', '-')
@@ -15,7 +15,7 @@ def percent(fraction: float | None) -> str:
 
 
 def title_of(metric: str) -> str:
-    """A metric as a column's heading.
+    """Return the column heading of a metric.
 
     >>> title_of("AP/easy"), title_of("TPR@1000/discrete"), title_of("AP50/tall")
     ('easy', 'discrete @1000', 'AP50 tall')
@@ -29,7 +29,7 @@ def title_of(metric: str) -> str:
 
 
 def pivot(metrics: Iterable[str]) -> tuple[list[str], list[str], dict[tuple[str, str], str]]:
-    """Lay metrics `a/b` out as rows and columns, the larger set as rows.
+    """Arrange metrics `a/b` in rows and columns, the larger set as rows.
 
     Returns:
         Rows, columns, and the metric of each cell that has one.

@@ -22,7 +22,7 @@ class StoredFinding(BaseModel):
 
     @classmethod
     def of(cls, finding: Finding) -> StoredFinding:
-        """Shorten a finding to what is worth storing."""
+        """Return a finding with the first of its files and their number."""
         return cls(
             code=finding.code,
             message=finding.message,

@@ -1,4 +1,4 @@
-"""COCO evaluation by pycocotools, with a limit of detections per image that fits the data.
+"""COCO evaluation with pycocotools, with a limit of detections per image that fits the data.
 
 COCO allows 100 detections per image. Crowds have more faces than that (59 images of WIDER FACE val alone), so the limit
 is raised to what the data need, and stated. `COCOeval.summarize` cannot be used then: its AP looks for the limit 100

@@ -29,7 +29,7 @@ class PascalResult:
         alignment: float64 (4,): summed shift in x and y, product of scales in x and y, up to the last iteration.
         true_positives: Of the last iteration.
         false_positives: Of the last iteration.
-        neutral: Detections on ignored faces in the last iteration.
+        neutral: Detections on ignored faces, in the last iteration.
         faces: Faces that count.
         detections: Detections that were large enough.
         fates: What became of detections and faces in each iteration.
@@ -129,7 +129,7 @@ def _fates(scores: FloatArray, order: IntArray, roles: Roles, best: IntArray, co
 
 
 def _pairs(image: IntArray, faces: FaceSet) -> tuple[IntArray, IntArray]:
-    """Detection and face of every pair in the same image, by detection; images after the last have no faces."""
+    """Return detection and face of every pair in the same image, by detection; images after the last have no faces."""
     starts = np.append(faces.offsets[:-1], 0)
     counts = np.append(np.diff(faces.offsets), 0)
     index = np.minimum(image, len(faces))
@@ -137,7 +137,7 @@ def _pairs(image: IntArray, faces: FaceSet) -> tuple[IntArray, IntArray]:
 
 
 def _best_faces(boxes: FloatArray, faces: FaceSet, pairs: tuple[IntArray, IntArray], threshold: float) -> IntArray:
-    """The face with the largest IoU, the last one on ties, where that is over the threshold; -1 where not."""
+    """Return the face with the largest IoU, the last one on ties, where that is over the threshold; -1 elsewhere."""
     detection, face = pairs
     a, b = faces.boxes[face], boxes[detection]
     # Boxes must really meet (no + 1 here), although areas count both border pixels.
@@ -151,7 +151,7 @@ def _best_faces(boxes: FloatArray, faces: FaceSet, pairs: tuple[IntArray, IntArr
 
 
 def _outcomes(best: IntArray, ignore: BoolArray) -> Roles:
-    """True positive, false positive or neutral for each detection, by falling score."""
+    """Return true positive, false positive or neutral for each detection, by falling score."""
     outcome = np.full(len(best), FALSE, dtype=np.int8)
     hits = np.flatnonzero(best >= 0)
     on_ignored = ignore[best[hits]]
@@ -169,7 +169,7 @@ def _curve(outcome: Roles, scores: FloatArray, faces: int) -> PRCurve:
 
 
 def _alignment(boxes: FloatArray, truth: FloatArray, best: IntArray, hits: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Mean shift in units of the detection's sides, and mean scale, over the true positives."""
+    """Return the mean shift in units of the detection's sides, and the mean scale, over the true positives."""
     if not hits.any():
         return np.zeros(2), np.ones(2)
     found, face = boxes[hits], truth[best[hits]]

@@ -55,7 +55,7 @@ def face_regions(faces: FaceSet) -> list[list[Region]]:
 
 
 def rectangle_corners(boxes: FloatArray) -> IntArray:
-    """First and last pixel of rectangles, both inclusive: int64 (n, 4), x1, y1, x2, y2, not yet clipped.
+    """Return first and last pixel of rectangles, both inclusive: int64 (n, 4), x1, y1, x2, y2, not yet clipped.
 
     Corners are rounded half to even from single precision; inside-out rectangles are turned.
     """
@@ -66,7 +66,7 @@ def rectangle_corners(boxes: FloatArray) -> IntArray:
 
 
 def rectangle_overlaps(boxes: FloatArray, faces: list[Region], width: int, height: int) -> FloatArray:
-    """IoU of rectangles with face regions, in pixels: float64 (detections, faces).
+    """Compute the IoU of rectangles with face regions, in pixels: float64 (detections, faces).
 
     Args:
         boxes: float64 (n, 4) corners.
@@ -94,7 +94,7 @@ def rectangle_overlaps(boxes: FloatArray, faces: list[Region], width: int, heigh
 
 
 def region_overlaps(regions: list[Region], faces: list[Region]) -> FloatArray:
-    """IoU of elliptical detections with face regions, in pixels: float64 (detections, faces)."""
+    """Compute the IoU of elliptical detections with face regions, in pixels: float64 (detections, faces)."""
     overlaps = np.zeros((len(regions), len(faces)))
     areas = [face.area for face in faces]
     for d, region in enumerate(regions):
@@ -112,7 +112,7 @@ def region_overlaps(regions: list[Region], faces: list[Region]) -> FloatArray:
 
 
 def _summed(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
-    """Summed-area table (rows + 1, columns + 1) and total: any rectangle's pixels are four look-ups."""
+    """Return the summed-area table (rows + 1, columns + 1) and the total: four look-ups count a rectangle's pixels."""
     table = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), dtype=np.int32)
     np.cumsum(mask, axis=0, dtype=np.int32, out=table[1:, 1:])
     np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])

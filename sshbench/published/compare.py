@@ -1,4 +1,4 @@
-"""Names and figures of published tables, and whether a curve bears them out."""
+"""Names and figures of published tables, and whether a curve confirms them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Figure:
 
 
 def published_figures(benchmark: Collection, split: str, folder: Path | None = None) -> list[Figure]:
-    """Rows of a benchmark's published table, in its order.
+    """Return the rows of a benchmark's published table, in its order.
 
     Raises:
-        InputError: A row is not complete or its figure is no number; the text names the line.
+        InputError: A row is incomplete or its figure is not a number; the text names the line.
     """
     path = (folder or published_dir()) / _TABLES[benchmark, split]
     figures = []
@@ -53,22 +53,22 @@ def published_figures(benchmark: Collection, split: str, folder: Path | None = N
                 )
             except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
                 raise InputError(
-                    "is no row of a published table",
+                    "invalid row of a published table",
                     file=path,
                     line=reader.line_num,
                     value=dict(row),
-                    remedy="Mend the row",
+                    remedy="Fix the row",
                 ) from error
     return figures
 
 
 def candidates(benchmark: Collection, name: str) -> tuple[str, ...]:
-    """The methods that a name in a collection may stand for, likeliest first; the name itself where none is known."""
+    """Return the methods that a name in a collection may stand for, likeliest first; itself if none is known."""
     return tuple(_names()[benchmark]["folders"].get(name, (name,)))
 
 
 def agrees(printed: str, value: float, slack: float = 0.0) -> bool:
-    """Whether a printed figure is the value rounded or cut to the digits printed.
+    """Return whether a printed figure is the value, rounded or cut to the printed digits.
 
     Args:
         printed: The figure with its digits.
@@ -94,7 +94,7 @@ def disagreements(
     """Compare curves with the published tables.
 
     Returns:
-        Number of figures compared, and those that their curve does not bear out, in the tables' order.
+        Number of figures compared, and those that their curve does not confirm, in the tables' order.
     """
     by_key = {curve.key: curve for curve in curves}
     papers: dict[str, str] = _names()[benchmark]["papers"]

@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?P<method>.*?)[-_ ]?(?P<kind>Disc|Cont)ROC(?:[-_]v?\d+|\(\
 _SUBSETS = {"Disc": "discrete", "Cont": "continuous"}
 _AT = 1000
 _THINNED = 2000
-"""Curves behind the published table were thinned to so many points at most."""
+"""The curves behind the published table were thinned to this number of points."""
 
 
 def import_fddb(folder: Path) -> ImportReport:
@@ -87,11 +87,11 @@ def read_roc_file(path: Path) -> FloatArray:
             rate = false_positives = math.nan
         if not (0 <= rate <= 1 and 0 <= false_positives < math.inf):
             raise InputError(
-                "is no line 'TPR FP' with TPR between 0 and 1",
+                "expected 'TPR FP' with TPR between 0 and 1",
                 file=path,
                 line=number,
                 value=line,
-                remedy="Mend the line, or leave the file out",
+                remedy="Fix the line, or leave the file out",
             )
         rows.append((false_positives, rate))
     if not rows:
@@ -100,7 +100,7 @@ def read_roc_file(path: Path) -> FloatArray:
 
 
 def _rate(columns: FloatArray) -> tuple[float, float]:
-    """The largest rate with at most 1000 false positives, and how far below it a thinned copy's may lie.
+    """Return the largest rate with at most 1000 false positives, and how far below it that of a thinned copy may lie.
 
     A curve of n points thinned to 2000 keeps one in n / 2000: its last point within 1000 false positives is at most
     that many points before the curve's own.

@@ -1,4 +1,4 @@
-"""What an import says about itself."""
+"""The result of an import."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class ImportedCurve:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from the others of a benchmark."""
+        """What identifies it among the curves of a benchmark."""
         return self.method, self.split, self.subset
 
     def same_points(self, other: ImportedCurve) -> bool:
-        """Whether the other has the same points, to the last bit."""
+        """Return whether the other has the same points, to the last bit."""
         return np.array_equal(self.columns, other.columns, equal_nan=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A published figure that its own curve does not bear out.
+    """A published figure that its own curve does not confirm.
 
     Attributes:
         method: As the published table calls it.
@@ -75,13 +75,13 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import brought.
+    """The curves of an import, and how they compare with the published tables.
 
     Attributes:
         benchmark: `wider` or `fddb`.
         curves: Every curve imported.
         compared: Number of published figures that were compared with a curve.
-        disagreements: Those that the curve does not bear out.
+        disagreements: Those that the curve does not confirm.
         findings: What else a user should know, for example a misnamed variable.
     """
 

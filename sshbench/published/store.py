@@ -48,7 +48,7 @@ def store(benchmark: Collection, curves: Iterable[ImportedCurve]) -> None:
 
 
 def stored(benchmark: Collection) -> list[ImportedCurve]:
-    """Every curve in the cache, in the order of import; none where nothing has been imported.
+    """Return every curve in the cache, in the order of import; none where nothing was imported.
 
     Raises:
         InputError: The cache is damaged.
@@ -84,7 +84,7 @@ def cached(protocol: str) -> Mapping[str, Mapping[str, Curve]]:
 
 
 def cached_curves(benchmark: str = "wider", split: str = "val") -> Mapping[str, Mapping[str, PRCurve]]:
-    """Imported precision-recall curves, for a report to overlay.
+    """Return imported precision-recall curves, for a report to overlay.
 
     Args:
         benchmark: `wider`; other benchmarks have no such curves, and nothing is returned.
@@ -107,7 +107,7 @@ def cached_curves(benchmark: str = "wider", split: str = "val") -> Mapping[str, 
 
 
 def cached_rocs() -> Mapping[str, Mapping[str, ROCCurve]]:
-    """Imported FDDB curves, by method and `discrete` or `continuous`; `thresholds` are NaN.
+    """Return imported FDDB curves, by method and `discrete` or `continuous`; `thresholds` are NaN.
 
     Raises:
         InputError: The cache is damaged.

@@ -45,7 +45,7 @@ class PublishedMethod:
 
 
 def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedRow]:
-    """All published figures for a protocol, in the file's order; none where there is no file.
+    """Return all published figures for a protocol, in the file's order; none where there is no file.
 
     Raises:
         InputError: A row cannot be read; the text names the line.
@@ -66,17 +66,17 @@ def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedR
                 rows.append(PublishedRow(metric=metric, value=value, **text))
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(
-                    "is no row 'method,metric,value,kind,source,note'",
+                    "invalid row, expected 'method,metric,value,kind,source,note'",
                     file=path,
                     line=reader.line_num,
                     value=dict(row),
-                    remedy="Mend the row",
+                    remedy="Fix the row",
                 ) from error
     return rows
 
 
 def published_methods(protocol: str) -> list[PublishedMethod]:
-    """Methods to show beside a result: all of printed tables, then the best of published curves up to eight in all."""
+    """Return the methods shown beside a result: all of printed tables, then the best published curves, eight in all."""
     methods: dict[str, dict[str, PublishedMethod]] = {"paper": {}, "curve": {}}
     for row in published_rows(protocol):
         known = methods[row.kind]
@@ -111,7 +111,7 @@ class PublishedFigure:
 
 
 def published_of_detector(name: str, folder: Path | None = None) -> list[PublishedFigure]:
-    """What is published for a detector by its name here; nothing where nothing is known.
+    """Return what is published for a detector, by its name in sshbench.
 
     Raises:
         InputError: The table cannot be read.
@@ -126,7 +126,7 @@ def published_of_detector(name: str, folder: Path | None = None) -> list[Publish
                     value = float(row["value"])
                 except ValueError as error:
                     raise InputError(
-                        "is no number", file=path, line=reader.line_num, value=row["value"], remedy="Mend the row"
+                        "not a number", file=path, line=reader.line_num, value=row["value"], remedy="Fix the row"
                     ) from error
                 found.append(PublishedFigure(row["dataset"], row["metric"], value, row["conditions"], row["source"]))
     return found

@@ -118,7 +118,7 @@ def read_pr_file(path: Path) -> tuple[str, FloatArray]:
 
 
 def _named(name: str, split: str, group: list[ImportedCurve]) -> list[ImportedCurve]:
-    """The curves of one method under the name that the published table has for it."""
+    """Return the curves of one method under its name in the published table."""
     methods = candidates("wider", name)
     method = methods[0]
     if len(methods) > 1:

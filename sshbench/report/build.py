@@ -62,7 +62,7 @@ def build_report(
         MissingDataError: A folder holds no evaluated run, or its dataset is gone.
     """
     if not runs:
-        raise UsageError("name at least one run")
+        raise UsageError("no run was named", remedy="Name at least one")
     reports: list[RunReport] = []
     opened = [open_run(folder) for folder in runs]
     try:
@@ -96,8 +96,8 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         dataset = load_dataset(protocol, root).restricted(run.stored_keys())
     except MissingDataError as error:
         raise MissingDataError(
-            f"the dataset of the run in {run.folder} is not where it was: {error.message}",
-            remedy="Say by --data where it is now",
+            f"the dataset of the run in {run.folder} has moved: {error.message}",
+            remedy="Pass its new location with --data",
         ) from error
     evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
     detections = run.detections().aligned(dataset.keys)

@@ -166,7 +166,7 @@ def collect(
         InputError: A file cannot be read.
     """
     if not runs:
-        raise UsageError("name at least one run")
+        raise UsageError("no run was named", remedy="Name at least one")
     boards: dict[tuple[str, str], Board] = {}
     rows: dict[str, Row] = {}
     for measured in map(read_measured, runs):

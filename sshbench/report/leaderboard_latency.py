@@ -200,7 +200,7 @@ def _left_out(run: Measured, timed: Timed) -> LeftOut:
 
 
 def _distance(run: Measured, timed: Timed) -> float:
-    """How far the images of a timing are from those of the run, in pixels; infinite where not known."""
+    """Return how far the images of a timing are from those of the run, in pixels; infinite where unknown."""
     if run.pixels.image is None or timed.pixels.image is None:
         return float("inf")
     return abs(run.pixels.image - timed.pixels.image)

@@ -44,7 +44,7 @@ def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:
 
 
 def published_text(row: Row, board: Board) -> str:
-    """What is published for a board's dataset, and why it is not measured here where only a part is."""
+    """Return what is published for a board's dataset, with a note where only a part of it was measured here."""
     figures = [figure for figure in row.published if figure.dataset == board.protocol.dataset]
     if not figures:
         return "nothing published"

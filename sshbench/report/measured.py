@@ -61,7 +61,7 @@ def _pixels(identity: Identity, sizes: list[tuple[int, int]] | None) -> Pixels:
 
 
 def _archived_pixels(path: Path, identity: Identity) -> Pixels:
-    """What the archive kept; archives of older versions kept nothing, which only a fixed input makes up for."""
+    """Return the pixels that the archive kept. Archives of older versions kept none; a fixed input size gives them."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8")).get("pixels")
         return _pixels(identity, None) if kept is None else Pixels.model_validate(kept)

@@ -13,10 +13,10 @@ _BEST = 5
 
 
 def imported_curves(record: EvaluationRecord, wanted: Sequence[str] | None) -> dict[str, Mapping[str, Curve]]:
-    """Curves by method and name of the curve, of the benchmark that a record is of.
+    """Return the imported curves of the record's benchmark, by method and curve.
 
     Args:
-        record: A part of a dataset, or a smoke test, has none beside it.
+        record: For a part of a dataset or a smoke test there are none.
         wanted: Methods by name; None for the five best.
 
     Raises:
@@ -30,8 +30,8 @@ def imported_curves(record: EvaluationRecord, wanted: Sequence[str] | None) -> d
         return {method: known[method] for method in ranked[:_BEST]}
     if missing := [method for method in wanted if method not in known]:
         raise UsageError(
-            f"no curve of '{missing[0]}' to draw beside these runs",
-            remedy="`sshbench curves list` names the imported ones; they go beside whole WIDER FACE and FDDB runs",
+            f"no imported curve of '{missing[0]}' for these runs",
+            remedy="`sshbench curves list` lists the imported ones; only runs on all of WIDER FACE or FDDB have some",
         )
     return {method: known[method] for method in wanted}
 

@@ -32,7 +32,7 @@ class RunReport:
         folder: Where it lies.
         identity: Who made it.
         evaluation: Computed again from its detections.
-        stages: Median milliseconds an image by stage; empty for imported predictions.
+        stages: Median milliseconds per image by stage; empty for imported predictions.
         threshold: Raw score of the operating point.
         subset: The subset for which that was chosen, and whose outcomes are drawn.
         pictures: The grid.
@@ -108,7 +108,7 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
 
 
 def _others(record: EvaluationRecord, protocol: Protocol) -> list[FigureTable]:
-    """Tables of the figures that the first one leaves out: one of them all, one of the folds."""
+    """Return tables of the figures that the first one leaves out: one of all figures, one of the folds."""
     whole = [name for name in record.metrics if not name.startswith("fold")]
     folds = [name for name in record.metrics if name.startswith("fold")]
     tables = []
