@@ -1,74 +1,122 @@
 """sshbench: benchmark and evaluation suite for face detectors.
 
-The public API; every name is imported when it is first used, so that `import sshbench` costs next to nothing.
+The public API; every name is imported when it is first used, so that `import sshbench` takes a few milliseconds.
 
 >>> import sshbench
->>> sorted(sshbench.__all__)[:3]
-['Dataset', 'Detections', 'Evaluation']
+>>> result = sshbench.evaluate("sample", {"1--Group/1_Group_sample_1_1": ([[10, 20, 50, 70]], [0.9])})
+>>> result.record.images
+24
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sshbench.benchmark import run
     from sshbench.datasets import Dataset
-    from sshbench.detectors.contract import detect
+    from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
+    from sshbench.detectors.function import FunctionDetector
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.api import evaluate
-    from sshbench.evaluation.loading import load_dataset
+    from sshbench.evaluation.benchmarks import Benchmark
+    from sshbench.evaluation.benchmarks import register as register_benchmark
+    from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.result import Evaluation
     from sshbench.evaluation.streaming import Evaluator
+    from sshbench.formats.coco import read_coco_results
+    from sshbench.formats.convert import convert
+    from sshbench.formats.fddb import read_fddb
+    from sshbench.formats.pascal import read_pascal
     from sshbench.formats.wider import read_wider
-    from sshbench.protocols import load_protocol
-    from sshbench.records import Detections, Faces, ImageRecord
+    from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
+    from sshbench.protocols import Protocol, load_protocol
+    from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.timing import time_detector
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Benchmark": "sshbench.evaluation.benchmarks",
     "Dataset": "sshbench.datasets",
+    "DetectionSet": "sshbench.records",
     "Detections": "sshbench.records",
+    "Detector": "sshbench.detectors.contract",
+    "DetectorInfo": "sshbench.detectors.contract",
     "Evaluation": "sshbench.evaluation.result",
-    "Faces": "sshbench.records",
-    "ImageRecord": "sshbench.records",
-    "SshbenchError": "sshbench.errors",
-    "detect": "sshbench.detectors.contract",
     "Evaluator": "sshbench.evaluation.streaming",
+    "FaceSet": "sshbench.records",
+    "Faces": "sshbench.records",
+    "Finding": "sshbench.records",
+    "FunctionDetector": "sshbench.detectors.function",
+    "ImageRecord": "sshbench.records",
+    "Protocol": "sshbench.protocols",
+    "Settings": "sshbench.detectors.contract",
+    "SshbenchError": "sshbench.errors",
+    "convert": "sshbench.formats.convert",
+    "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation.api",
-    "run": "sshbench.benchmark",
+    "from_coco": "sshbench.interop",
+    "from_supervision": "sshbench.interop",
+    "from_torchvision": "sshbench.interop",
+    "from_ultralytics": "sshbench.interop",
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
+    "read_coco_results": "sshbench.formats.coco",
+    "read_fddb": "sshbench.formats.fddb",
+    "read_pascal": "sshbench.formats.pascal",
+    "read_predictions": "sshbench.evaluation.loading",
     "read_wider": "sshbench.formats.wider",
+    "register_benchmark": "sshbench.evaluation.benchmarks:register",
+    "run": "sshbench.benchmark",
     "time_detector": "sshbench.timing",
 }
 
 __all__ = [
+    "Benchmark",
     "Dataset",
+    "DetectionSet",
     "Detections",
+    "Detector",
+    "DetectorInfo",
     "Evaluation",
     "Evaluator",
+    "FaceSet",
     "Faces",
+    "Finding",
+    "FunctionDetector",
     "ImageRecord",
+    "Protocol",
+    "Settings",
     "SshbenchError",
+    "convert",
     "detect",
     "evaluate",
+    "from_coco",
+    "from_supervision",
+    "from_torchvision",
+    "from_ultralytics",
     "load_dataset",
     "load_detector",
     "load_protocol",
+    "read_coco_results",
+    "read_fddb",
+    "read_pascal",
+    "read_predictions",
     "read_wider",
+    "register_benchmark",
     "run",
     "time_detector",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
+        module, _, attribute = _WHERE[name].partition(":")
+        return getattr(import_module(module), attribute or name)
     raise AttributeError(f"module 'sshbench' has no attribute '{name}'")
 
 

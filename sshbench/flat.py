@@ -76,12 +76,7 @@ class ImageSet(Sequence[_T]):
             first, last = int(self.offsets[start]), int(self.offsets[stop])
             offsets = self.offsets[start : stop + 1] - first
             return self._part(self.keys[start:stop], offsets, slice(first, last), slice(start, stop))
-        if isinstance(index, str):
-            return self._image(self._position(index))
-        position = operator.index(index)
-        if not -len(self) <= position < len(self):
-            raise IndexError(f"there is no image {position}: the set has {counted(len(self), 'image')}")
-        return self._image(position % len(self))
+        return self._image(self.position(index))
 
     def select(self, images: Sequence[int] | IntArray) -> Self:
         """Return the set of the images at these positions, in that order; negative ones count from the end.
@@ -99,11 +94,21 @@ class ImageSet(Sequence[_T]):
         keys = tuple(self.keys[i] for i in picked.tolist())
         return self._part(keys, offsets_of(counts), ranges(self.offsets[picked], counts), picked)
 
-    def _position(self, key: str) -> int:
-        position = self._where.get(key)
-        if position is None:
-            raise KeyError(f"there is no image '{key}'. {did_you_mean(key, self.keys, listed='')}".rstrip())
-        return position
+    def position(self, index: SupportsIndex | str) -> int:
+        """Return the position of an image by key, or by a position that may count from the end.
+
+        Raises:
+            IndexError: There is no image at this position.
+            KeyError: There is no image with this key; the text names a similar one.
+        """
+        if isinstance(index, str):
+            if index not in self._where:
+                raise KeyError(f"there is no image '{index}'. {did_you_mean(index, self.keys, listed='')}".rstrip())
+            return self._where[index]
+        position = operator.index(index)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"there is no image {position}: the set has {counted(len(self), 'image')}")
+        return position % len(self)
 
 
 def positions_of(keys: tuple[str, ...], what: str) -> dict[str, int]:

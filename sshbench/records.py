@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -39,72 +38,14 @@ from sshbench.flat import (
 from sshbench.flat import IntArray as IntArray
 from sshbench.flat import offsets_of as offsets_of
 from sshbench.flat import ranges as ranges
+from sshbench.items import Finding as Finding
+from sshbench.items import ImageRecord as ImageRecord
+from sshbench.items import Mask as Mask
+from sshbench.items import Region as Region
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 Image = npt.NDArray[np.uint8]
 """An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
-
-
-Mask = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """The pixels of an ellipse: a part of the image and which of its pixels belong.
-
-    Attributes:
-        left: First column.
-        top: First row.
-        mask: uint8 (height, width), 1 where the pixel belongs; (0, 0) where the ellipse lies outside the image.
-    """
-
-    left: int
-    top: int
-    mask: Mask
-
-    @property
-    def area(self) -> int:
-        """Number of pixels."""
-        return int(np.count_nonzero(self.mask))
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A fact that a reader or a check reports to the user.
-
-    Attributes:
-        code: Stable short name, for example `missing-file`; machines look at this.
-        message: One sentence for people, with the remedy where there is one.
-        files: The files it was seen in; all of them, however many.
-    """
-
-    code: str
-    message: str
-    files: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if not self.files:
-            return self.message
-        shown = ", ".join(self.files[:3])
-        more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
-        return f"{self.message} [{shown}{more}]"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """Key, path and size of one image.
-
-    Attributes:
-        key: Identity within the dataset, for WIDER `<event>/<name without suffix>`.
-        path: The image file, or None where only the annotations are at hand.
-        width: Pixels, or None where not known without opening the file.
-        height: Pixels, or None where not known without opening the file.
-    """
-
-    key: str
-    path: Path | None = None
-    width: int | None = None
-    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

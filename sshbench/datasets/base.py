@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
+from typing import SupportsIndex, overload
 
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.records import FaceSet, Finding, ImageRecord
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
     """A loaded dataset, or a part of one.
 
@@ -40,6 +42,49 @@ class Dataset:
     all_keys: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     image_ids: Mapping[int | str, str] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.faces)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Iterate over the images: key and path of each."""
+        return map(self.image, range(len(self)))
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is an image with this key."""
+        return key in self.faces
+
+    @overload
+    def __getitem__(self, index: SupportsIndex | str) -> ImageRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Dataset: ...
+
+    def __getitem__(self, index: SupportsIndex | str | slice) -> ImageRecord | Dataset:
+        """Return one image by key or position, or the part of the dataset of a slice.
+
+        Raises:
+            KeyError: There is no image with this key; the text names a similar one.
+            IndexError: There is no image at this position.
+
+        >>> import sshbench
+        >>> sample = sshbench.load_dataset("sample")
+        >>> len(sample), sample[0].key, len(sample[:5])
+        (24, '0--Portrait/0_Portrait_sample_0_1', 5)
+        >>> [image.path.suffix for image in sample][:2]
+        ['.jpg', '.jpg']
+        """
+        if isinstance(index, slice):
+            return self._part(list(range(len(self))[index]), ())
+        return self.image(self.faces.position(index))
+
+    def __repr__(self) -> str:
+        part = f" of {self.total_images}" if self.is_part else ""
+        return f"Dataset({self.name} {self.split}: {len(self)}{part} images, {self.faces.total} faces, in {self.root})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import numpy.typing as npt
 
 from sshbench.datasets.base import Dataset
@@ -18,6 +17,7 @@ from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, keep
 from sshbench.formats import set_name
 from sshbench.formats.wider import BoxFormat
+from sshbench.interop import to_numpy
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.records import Detections, DetectionSet, Finding
@@ -179,6 +179,6 @@ def as_detections(key: str, prediction: Prediction) -> Detections:
         )
     boxes, scores = prediction
     try:
-        return Detections(np.asarray(boxes), np.asarray(scores))
+        return Detections(to_numpy(boxes), to_numpy(scores))
     except SshbenchError as error:
         raise UsageError(f"image '{key}': {error.message}", remedy=error.remedy) from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from sshbench import formats
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.rules import apply_rules, with_all
 from sshbench.errors import UsageError
 from sshbench.evaluation.benchmarks import Benchmark, benchmark_named, resolve
-from sshbench.formats import read_predictions
 from sshbench.formats.wider import BoxFormat
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
@@ -78,6 +78,36 @@ def dataset_root(protocol: Protocol, root: str | Path | None) -> Path:
     return Path(chosen).expanduser()
 
 
+def read_predictions(
+    path: str | Path, dataset: Dataset, *, strict: bool = False, box_format: BoxFormat = "xywh"
+) -> tuple[DetectionSet, list[Finding]]:
+    """Read prediction files in the format of the dataset's benchmark, or COCO results.
+
+    Args:
+        path: The file or folder.
+        dataset: The images that the detections are of.
+        strict: Raise an error instead of reporting what was found.
+        box_format: What the four numbers of WIDER FACE's rows are.
+
+    Returns:
+        Detections of the dataset's images (and of unknown ones, where they count), in pixels; and the findings.
+
+    Raises:
+        MissingDataError: There is no such file, or none in it belongs to the dataset.
+        InputError: A line or an entry is invalid; the text names it.
+        CheckFailedError: `strict`, and there was something to report.
+
+    >>> import sshbench
+    >>> sample = sshbench.load_dataset("sample")
+    >>> sshbench.read_predictions("missing.zip", sample)
+    Traceback (most recent call last):
+    sshbench.errors.MissingDataError: missing.zip does not exist. Give a folder or a .zip of detection files
+    """
+    return load_predictions(
+        Path(path).expanduser(), dataset, benchmark_named(dataset.name), strict=strict, box_format=box_format
+    )
+
+
 def load_predictions(
     path: Path,
     dataset: Dataset,
@@ -104,6 +134,6 @@ def load_predictions(
     """
     if benchmark.read is not None:
         return resolve(benchmark.read)(path, dataset, strict)
-    return read_predictions(
+    return formats.read_predictions(
         path, dataset, benchmark.text_format, strict=strict, box_format=box_format, progress=progress
     )

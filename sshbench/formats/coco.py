@@ -37,12 +37,28 @@ def read_coco_results(
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise InputError("expected a list of results", file=path, remedy=_REMEDY)
+    return results_to_detections(entries, path, keys, image_ids)
+
+
+def results_to_detections(
+    entries: Sequence[object], path: Path, keys: Sequence[str], image_ids: ImageIds | None
+) -> tuple[DetectionSet, list[Finding]]:
+    """Return parsed results as detections; see `read_coco_results`.
+
+    Args:
+        entries: The results.
+        path: The file that errors name.
+        keys: The dataset's image keys, in order.
+        image_ids: Keys by `image_id`.
+    """
     index = {key: i for i, key in enumerate(keys)}
     images = np.empty(len(entries), dtype=np.int64)
     table = np.empty((len(entries), 5))
     unknown: dict[str, None] = {}
     categories: set[Any] = set()
     for n, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            raise InputError("invalid result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
         key = _key_of(entry, index, image_ids or {}, path, n)
         images[n] = index.get(key, -1)
         if images[n] < 0:
@@ -58,14 +74,7 @@ def read_coco_results(
             value=sorted(map(str, categories)),
             remedy="Write those of the face category only",
         )
-    findings = []
-    if unknown:
-        text = f"{len(unknown)} images are not in the dataset; their detections were not read"
-        findings.append(Finding("unknown-image", text, tuple(unknown)))
-        if (images < 0).all():
-            raise InputError(
-                "none of its images is in the dataset", file=path, value=next(iter(unknown)), remedy=_REMEDY
-            )
+    findings = _unknown_images(path, unknown, len(entries) > 0 and bool((images < 0).all()))
     known = np.flatnonzero(images >= 0)
     order = known[np.argsort(images[known], kind="stable")]
     boxes = table[order, :4]
@@ -74,9 +83,16 @@ def read_coco_results(
     return DetectionSet(tuple(keys), offsets_of(counts), boxes, table[order, 4]), findings
 
 
-def _key_of(entry: Any, index: Mapping[str, int], image_ids: ImageIds, path: Path, n: int) -> str:
-    if not isinstance(entry, dict):
-        raise InputError("invalid result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
+def _unknown_images(path: Path, unknown: Mapping[str, None], every: bool) -> list[Finding]:
+    if not unknown:
+        return []
+    if every:
+        raise InputError("none of its images is in the dataset", file=path, value=next(iter(unknown)), remedy=_REMEDY)
+    text = f"{len(unknown)} images are not in the dataset; their detections were not read"
+    return [Finding("unknown-image", text, tuple(unknown))]
+
+
+def _key_of(entry: Mapping[str, object], index: Mapping[str, int], image_ids: ImageIds, path: Path, n: int) -> str:
     name, number = entry.get("file_name"), entry.get("image_id")
     if isinstance(name, str):
         return key_of(name, index)
