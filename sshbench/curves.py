@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from sshbench.display import short_repr
 from sshbench.records import FloatArray
 
 
@@ -22,6 +23,8 @@ class PRCurve:
         thresholds: float64 (t,), the score (after the protocol's normalisation) each point stands for.
         ap: Area under the curve by the protocol's rule, a fraction.
     """
+
+    __repr__ = short_repr
 
     precision: FloatArray
     recall: FloatArray
@@ -38,6 +41,8 @@ class ROCCurve:
         true_positive_rate: float64 (t,), a fraction of all faces.
         thresholds: float64 (t,), the score each point stands for, ascending.
     """
+
+    __repr__ = short_repr
 
     false_positives: FloatArray
     true_positive_rate: FloatArray

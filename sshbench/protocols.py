@@ -16,18 +16,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from typing import Protocol as Interface
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.files import protocols_dir
+from sshbench.models import StrictModel
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Subset(_Strict):
+class Subset(StrictModel):
     """Faces that count under one name: those that a file lists, and that the rule allows.
 
     Attributes:
@@ -44,7 +41,7 @@ class Subset(_Strict):
     counted: int | None = None
     min_height: float | None = None
     max_height: float | None = None
-    attributes: dict[str, tuple[int, ...]] = {}
+    attributes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
 
     @property
     def has_rule(self) -> bool:
@@ -52,7 +49,7 @@ class Subset(_Strict):
         return self.min_height is not None or self.max_height is not None or bool(self.attributes)
 
 
-class Layout(_Strict):
+class Layout(StrictModel):
     """Where a dataset's files lie below its folder; each list is tried in order.
 
     Attributes:
@@ -70,7 +67,7 @@ class Layout(_Strict):
     category: str = "face"
 
 
-class Rules(_Strict):
+class Rules(StrictModel):
     """The numbers of one kind of evaluation; derive your own kind from it, and register it with its benchmark.
 
     Attributes:
@@ -206,7 +203,7 @@ def _kinds(kind: object) -> dict[str, str]:
     return {"kind": repr(kind), "known": ", ".join(RULES)}
 
 
-class Inference(_Strict):
+class Inference(StrictModel):
     """Resize, threshold and NMS policy; `detector` leaves it to the detector's own published settings."""
 
     resize: str = "detector"
@@ -218,7 +215,7 @@ class Inference(_Strict):
         return {name: value for name, value in self.model_dump().items() if value != "detector"}
 
 
-class Expected(_Strict):
+class Expected(StrictModel):
     """Counts of the whole dataset, which `sshbench data check` verifies."""
 
     images: int | None = None
@@ -226,7 +223,7 @@ class Expected(_Strict):
     faces: int | None = None
 
 
-class Source(_Strict):
+class Source(StrictModel):
     """Where a protocol's numbers come from."""
 
     what: str
@@ -234,7 +231,7 @@ class Source(_Strict):
     url: str
 
 
-class Protocol(_Strict):
+class Protocol(StrictModel):
     """A benchmark's rules: dataset, subsets, evaluation, inference policy and sources."""
 
     name: str

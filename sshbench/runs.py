@@ -24,10 +24,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
 from sshbench.files import write_atomic
+from sshbench.models import StrictModel
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
 from sshbench.run_database import (
@@ -48,7 +50,7 @@ PROTOCOL = "protocol.json"
 _FORMAT = 1
 
 
-class Identity(BaseModel):
+class Identity(StrictModel):
     """What a run's detections depend on (its key), and what they were made with.
 
     Attributes:
@@ -68,8 +70,6 @@ class Identity(BaseModel):
         versions: Of code and libraries in the first session.
         machine: Of the first session.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = _FORMAT
     detector: str
@@ -110,6 +110,8 @@ class StoredImage:
         stages: Seconds by stage (read, preprocess, forward, postprocess).
         error: Why the image could not be used, None where it could.
     """
+
+    __repr__ = short_repr
 
     key: str
     detections: Detections

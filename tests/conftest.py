@@ -11,6 +11,18 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+
+# Before a library starts its threads: many small matrices are slower with two threads than with one.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+THOROUGH = os.environ.get("SSHBENCH_REQUIRE_SHARED") == "1"
+"""Our own CI: more examples of every property, more kills, and no test without its data."""
+
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
+settings.load_profile("thorough" if THOROUGH else "quick")
 
 
 def shared_folder() -> Path | None:
@@ -29,6 +41,38 @@ def without_shared() -> NoReturn:
     if os.environ.get("SSHBENCH_REQUIRE_SHARED") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect benchmarks only where they are asked for."""
+    asked = any("benchmarks" in argument for argument in config.args)
+    return True if collection_path.name == "benchmarks" and not asked else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests on the shared data where these are not at hand; the summary says how many they are."""
+    if THOROUGH or shared_folder() is not None:
+        return
+    left_out = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = len(left_out)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out, and how to run it."""
+    if count := config.stash.get(LEFT_OUT, 0):
+        text = f"{count} tests on whole benchmarks were left out: set SSHBENCH_SHARED to the folder of the shared data"
+        terminalreporter.write_line(text)
+
+
+@pytest.fixture(scope="session")
+def thorough() -> bool:
+    """Whether to repeat more often, as our own CI does."""
+    return THOROUGH
 
 
 @pytest.fixture(scope="session")

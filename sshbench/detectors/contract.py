@@ -18,6 +18,7 @@ import numpy.typing as npt
 from typing_extensions import TypeVar
 
 from sshbench.detectors.sizes import canonical_resize, parse_resize
+from sshbench.display import short_repr
 from sshbench.errors import UsageError
 from sshbench.images import check_image
 from sshbench.records import Detections, Finding, Image
@@ -102,6 +103,8 @@ class DetectorInfo:
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
     """
 
+    __repr__ = short_repr
+
     name: str
     title: str = ""
     source: str = ""
@@ -123,6 +126,8 @@ class Prepared(Generic[Data]):
         data: The input of `forward`.
         scale: Network pixels per original pixel.
     """
+
+    __repr__ = short_repr
 
     data: Data
     scale: float

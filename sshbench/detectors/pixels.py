@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from pydantic import BaseModel, ConfigDict
-
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.registry import detector_class
 from sshbench.errors import UsageError
+from sshbench.models import StrictModel
 
 TOLERANCE = 0.05
 """Mean input pixels that differ by less than this fraction count as the same."""
 
 
-class Pixels(BaseModel):
+class Pixels(StrictModel):
     """Mean pixels per image of a set of images.
 
     Attributes:
         image: Width times height as stored; None where not known.
         input: What the network gets after resizing, padding not counted; None where not known.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: float | None = None
     input: float | None = None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from sshbench.contamination import Domain
+from sshbench.models import StrictModel
 from sshbench.records import Finding
 
 _LISTED_FILES = 20
 
 
-class StoredFinding(BaseModel):
+class StoredFinding(StrictModel):
     """A finding as it is stored: the first files by name, and how many there are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     message: str
@@ -37,7 +34,7 @@ class StoredFinding(BaseModel):
         return f"{self.message} [{', '.join(self.files[:3])}{more}]"
 
 
-class EvaluationRecord(BaseModel):
+class EvaluationRecord(StrictModel):
     """What `--json` prints and a run keeps as `metrics.json`.
 
     Attributes:
@@ -58,8 +55,6 @@ class EvaluationRecord(BaseModel):
         domain: Whether the model may have seen such images: see `contamination.domain_of`.
         warnings: What readers and checks found.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str
     detector: str

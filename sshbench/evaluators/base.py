@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.curves import Curve, ROCCurve
+from sshbench.display import short_repr
 from sshbench.errors import UsageError
 from sshbench.protocols import Protocol
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
@@ -41,6 +42,8 @@ class Fates:
         found: bool (m,), by face: it counts and a detection was counted for it.
         missed: bool (m,), by face: it counts and no detection was counted for it.
     """
+
+    __repr__ = short_repr
 
     roles: Roles
     faces: IntArray

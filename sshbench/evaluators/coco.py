@@ -23,6 +23,7 @@ from pycocotools.cocoeval import COCOeval
 
 from sshbench.boxes import xywh_of
 from sshbench.curves import PRCurve
+from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Outcome, Progress, fixed_roles
 from sshbench.protocols import CocoEvaluation, Protocol
@@ -49,6 +50,8 @@ class CocoResult:
         max_detections: The limit of detections per image.
         fates: By subset, what became of detections and faces at IoU 0.5.
     """
+
+    __repr__ = short_repr
 
     metrics: Mapping[str, float]
     curves: Mapping[str, PRCurve]

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from sshbench.curves import ROCCurve
+from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, RIGHT, UNUSED, Fates, Outcome, Progress, fates_of
 from sshbench.evaluators.fddb_matching import ImageSteps, Matching, image_steps, match
@@ -38,6 +39,8 @@ class FddbResult:
         images_without_detections: How many images have none.
         folds: The same of parts of the images, where they were asked for.
     """
+
+    __repr__ = short_repr
 
     discrete: ROCCurve
     continuous: ROCCurve

@@ -14,6 +14,7 @@ import numpy as np
 
 from sshbench.boxes import aligned_iou
 from sshbench.curves import PRCurve, voc_area_ap
+from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Outcome, Progress, Roles, fixed_roles
 from sshbench.protocols import PascalEvaluation, Protocol
@@ -34,6 +35,8 @@ class PascalResult:
         detections: Detections that were large enough.
         fates: What became of detections and faces in each iteration.
     """
+
+    __repr__ = short_repr
 
     curves: tuple[PRCurve, ...]
     alignment: FloatArray

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.curves import PRCurve, wider_ap
+from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, Fates, FatesAt, Outcome, Progress, fixed_roles
 from sshbench.evaluators.matching import best_boxes
@@ -40,6 +41,8 @@ class WiderMatch:
         order: int64 (n,), the detections by image and, within it, by falling raw score (stable, NaN first).
     """
 
+    __repr__ = short_repr
+
     box: IntArray
     order: IntArray
 
@@ -59,6 +62,8 @@ class WiderResult:
         step: int64 (n,), the first threshold that keeps a detection; the number of thresholds for one that none keeps.
         findings: `images-without-faces` where detections were passed over.
     """
+
+    __repr__ = short_repr
 
     curves: Mapping[str, PRCurve]
     counts: Mapping[str, IntArray]

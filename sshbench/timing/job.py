@@ -13,7 +13,7 @@ from statistics import mean, median
 from tempfile import mkdtemp
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from sshbench.detectors.contract import Detector, Settings
 from sshbench.detectors.pixels import mean_pixels
@@ -21,6 +21,7 @@ from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
 from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.images import read_image
+from sshbench.models import StrictModel
 from sshbench.provenance import now, usable_cores, versions
 from sshbench.runs import image_size
 from sshbench.timing import machine
@@ -30,7 +31,7 @@ from sshbench.timing.images import at_size, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
 
 
-class Job(BaseModel):
+class Job(StrictModel):
     """What is asked for; JSON-ready, so that another process can be asked for it.
 
     Attributes:
@@ -48,10 +49,8 @@ class Job(BaseModel):
         floor: Compare with the machine's limit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     detector: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     sizes: tuple[str, ...]
     scope: str = "paper"
     batch: int = 1

@@ -7,21 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
 from sshbench.errors import InputError, MissingDataError
 from sshbench.files import write_atomic
+from sshbench.models import StrictModel
 from sshbench.timing.harness import Measurement
 from sshbench.timing.statistics import summarise, unstable_because
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SeriesSummary(_Strict):
+class SeriesSummary(StrictModel):
     """See `statistics.Summary`; milliseconds."""
 
     count: int
@@ -34,7 +31,7 @@ class SeriesSummary(_Strict):
     interval: tuple[float, float] | None
 
 
-class Floor(_Strict):
+class Floor(StrictModel):
     """How far from this machine's limit a network ran.
 
     Attributes:
@@ -54,7 +51,7 @@ class Floor(_Strict):
     over: float
 
 
-class SizeTiming(_Strict):
+class SizeTiming(StrictModel):
     """One input size.
 
     Attributes:
@@ -94,7 +91,7 @@ class SizeTiming(_Strict):
         return Measurement(stages=self.stages).total(scope)
 
 
-class TimingRecord(_Strict):
+class TimingRecord(StrictModel):
     """What `sshbench timing --json` prints and `--out` keeps.
 
     Attributes:

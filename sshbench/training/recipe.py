@@ -12,20 +12,17 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from sshbench.errors import InputError, MissingDataError, did_you_mean
+from sshbench.models import StrictModel
 from sshbench.protocols import content_hash
 from sshbench.training.targets import MatchRules
 
 _SHIPPED = Path(__file__).with_name("recipes")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Data(_Strict):
+class Data(StrictModel):
     """Location of images and boxes inside the folder that `--data` names.
 
     Attributes:
@@ -46,7 +43,7 @@ class Data(_Strict):
     contains: tuple[str, ...] | None = None
 
 
-class Input(_Strict):
+class Input(StrictModel):
     """Network input: image sizes, crops and augmentation.
 
     Attributes:
@@ -86,7 +83,7 @@ class Input(_Strict):
         return int(short), int(long)
 
 
-class Match(_Strict):
+class Match(StrictModel):
     """Assignment of anchors to faces and sampling; `targets.MatchRules` describes the fields."""
 
     positive_iou: float = Field(default=0.5, gt=0, le=1)
@@ -102,7 +99,7 @@ class Match(_Strict):
         return MatchRules(**self.model_dump())
 
 
-class Optimiser(_Strict):
+class Optimiser(StrictModel):
     """SGD and its learning rate schedule.
 
     Attributes:
@@ -130,7 +127,7 @@ class Optimiser(_Strict):
     gradient_clip: float = Field(default=0.0, ge=0)
 
 
-class Recipe(_Strict):
+class Recipe(StrictModel):
     """Complete description of a training.
 
     Attributes:

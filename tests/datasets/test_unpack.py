@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.datasets.unpack import unpack
@@ -247,16 +247,13 @@ def try_unpack(content: bytes) -> None:
 
 
 ZIP_HEAD = b"PK\x03\x04"
-FUZZ = settings(max_examples=100, deadline=None)
 
 
-@FUZZ
 @given(st.binary(max_size=600), st.sampled_from([b"", ZIP_HEAD, b"\x1f\x8b\x08\x00"]))
 def test_random_bytes(content: bytes, head: bytes) -> None:
     try_unpack(head + content)
 
 
-@FUZZ
 @given(
     st.lists(
         st.tuples(st.text(max_size=12) | st.sampled_from(BAD_NAMES + GOOD_NAMES), st.binary(max_size=9)), max_size=4
@@ -269,7 +266,6 @@ def test_random_names(members: list[tuple[str, bytes]]) -> None:
     try_unpack(archive)
 
 
-@FUZZ
 @given(st.data())
 def test_random_damage(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

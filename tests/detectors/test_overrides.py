@@ -125,7 +125,7 @@ def test_set_reaches_timing(sshbench: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["eval", "--dataset", "sample", "--predictions", "x.zip", "--set", "a=1"], "--set belong to --detector"),
+        (["eval", "--dataset", "sample", "--predictions", "x.zip", "--set", "a=1"], "--set are options of --detector"),
         (["eval", "--dataset", "sample", "--detector", "haar", "--set", "weights=x"], "Use --weights FILE"),
         (
             ["eval", "--dataset", "sample", "--detector", "haar", "--resize", "1x2", "--set", "resize=1x3"],

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -102,7 +102,6 @@ boxes = st.tuples(*[st.integers(0, 60).map(lambda n: n / 2)] * 2, *[st.integers(
     st.lists(st.tuples(st.integers(1, 2), boxes, st.booleans()), min_size=1, max_size=6),
     st.lists(st.tuples(st.integers(1, 2), boxes, st.sampled_from([0.1, 0.5, 0.9])), min_size=1, max_size=8),
 )
-@settings(max_examples=40, deadline=None)
 def test_small_cases_equal_too(tmp_path_factory: pytest.TempPathFactory, faces: Any, found: Any) -> None:
     images = [{"id": i, "file_name": f"{i}.jpg"} for i in (1, 2)]
     annotations = [

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
@@ -42,7 +42,6 @@ def reference(module_at: Callable[[Path], ModuleType]) -> ModuleType:
 
 
 @given(st.lists(rectangles, max_size=4), st.lists(ellipses, max_size=4))
-@settings(max_examples=80, deadline=None)
 def test_overlaps_are_those_of_pixel_masks(
     reference: ModuleType, boxes: list[FloatArray], faces: list[FloatArray]
 ) -> None:
@@ -56,7 +55,6 @@ def test_overlaps_are_those_of_pixel_masks(
 
 
 @given(st.lists(ellipses, max_size=4), st.lists(ellipses, max_size=4))
-@settings(max_examples=80, deadline=None)
 def test_overlaps_of_ellipses_are_those_of_pixel_masks(
     reference: ModuleType, found: list[FloatArray], faces: list[FloatArray]
 ) -> None:
@@ -70,7 +68,6 @@ def test_overlaps_of_ellipses_are_those_of_pixel_masks(
 
 
 @given(overlap_tables)
-@settings(max_examples=300, deadline=None)
 def test_the_official_solver_matches_one_to_one_and_is_best_on_square_problems(table: FloatArray) -> None:
     table = table[np.ix_(table.any(axis=1), table.any(axis=0))]
     if table.size == 0:
@@ -110,7 +107,6 @@ cases = st.lists(
 
 
 @given(cases)
-@settings(max_examples=60, deadline=None)
 def test_optimal_matching_equals_a_plain_evaluation_with_scipys_optimum(
     reference: ModuleType, images: list[tuple[list[tuple[FloatArray, float]], list[FloatArray]]]
 ) -> None:
@@ -132,7 +128,6 @@ def test_optimal_matching_equals_a_plain_evaluation_with_scipys_optimum(
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None)
 def test_the_official_solver_gets_the_detections_in_file_order(reference: ModuleType, seed: int) -> None:
     """Crowds: eight detections with distinct scores in any order, five faces, about half of the pairs overlap."""
     rng = np.random.default_rng(seed)
@@ -142,7 +137,6 @@ def test_the_official_solver_gets_the_detections_in_file_order(reference: Module
 
 
 @given(overlap_tables, st.lists(st.sampled_from([0.1, 0.5, 0.9]), min_size=5, max_size=5))
-@settings(max_examples=400, deadline=None)
 def test_steps_count_what_the_official_solver_matches_where_many_assignments_tie(
     reference: ModuleType, table: FloatArray, levels: list[float]
 ) -> None:

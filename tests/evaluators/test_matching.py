@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.boxes import aligned_iou
@@ -38,7 +38,6 @@ def brute_force(detections: DetectionSet, faces: FaceSet, threshold: float, incl
 
 
 @pytest.mark.parametrize(("inclusive", "int32"), [(True, False), (False, False), (True, True)])
-@settings(max_examples=150, deadline=None)
 @given(
     images=st.lists(st.tuples(st.lists(FACE, max_size=6), st.lists(BOX, max_size=6)), min_size=1, max_size=3),
     threshold=st.sampled_from([0.5, 0.5, 0.3, 0.75, 1.0]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.datasets import Dataset
@@ -89,7 +89,6 @@ def reference(module_at: Callable[[Path], ModuleType]) -> ModuleType:
 
 
 @given(images)
-@settings(max_examples=150, deadline=None)
 def test_plain_loops_say_the_same(
     reference: ModuleType, case: list[tuple[list[tuple[list[float], float]], list[Any]]]
 ) -> None:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.errors import SshbenchError
@@ -77,7 +77,6 @@ def as_sets(
 
 
 @pytest.mark.parametrize("iou", ["double", "int32"])
-@settings(max_examples=120, deadline=None)
 @given(images=st.lists(one_image(), max_size=4), without_faces=st.sampled_from(["count", "skip"]))
 def test_equals_plain_loops(
     iou: str,
@@ -92,7 +91,6 @@ def test_equals_plain_loops(
     assert result.faces["easy"] == counted
 
 
-@settings(max_examples=60, deadline=None)
 @given(images=st.lists(one_image(), max_size=4))
 def test_ap_is_a_fraction(images: list[tuple[list[list[float]], list[bool], list[list[float]], list[float]]]) -> None:
     detections, faces = as_sets(images)

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.boxes import bounding_boxes
@@ -98,7 +98,6 @@ def same_faces(a: Truth, b: Truth, *, attributes: Sequence[str] = (), ignore: bo
 
 
 @given(images)
-@settings(max_examples=60, deadline=None)
 def test_truth_through_wider_and_coco_comes_back_whole(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = truth_of(case)
     for name in ("wider", "coco"):
@@ -109,7 +108,6 @@ def test_truth_through_wider_and_coco_comes_back_whole(tmp_path_factory: pytest.
 
 
 @given(images)
-@settings(max_examples=60, deadline=None)
 def test_truth_through_pascal_loses_attributes_and_empty_images_and_says_so(
     tmp_path_factory: pytest.TempPathFactory, case: Any
 ) -> None:
@@ -122,7 +120,6 @@ def test_truth_through_pascal_loses_attributes_and_empty_images_and_says_so(
 
 
 @given(images)
-@settings(max_examples=60, deadline=None)
 def test_truth_through_yolo_keeps_boxes_and_says_what_it_cannot_hold(
     tmp_path_factory: pytest.TempPathFactory, case: Any
 ) -> None:
@@ -135,7 +132,6 @@ def test_truth_through_yolo_keeps_boxes_and_says_what_it_cannot_hold(
 
 
 @given(images)
-@settings(max_examples=60, deadline=None)
 def test_truth_through_fddb_is_inscribed_ellipses(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = truth_of(case)
     back, losses = truth_through(content, "fddb", tmp_path_factory.mktemp("fddb"))
@@ -144,7 +140,6 @@ def test_truth_through_fddb_is_inscribed_ellipses(tmp_path_factory: pytest.TempP
 
 
 @given(st.lists(st.lists(drawn, max_size=4), min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None)
 def test_ellipses_through_fddb_and_coco_come_back_whole(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     rows = np.array([row for image in case for row in image], dtype=np.float64).reshape(-1, 5)
     keys = keys_of(case)
@@ -164,7 +159,6 @@ def test_ellipses_through_fddb_and_coco_come_back_whole(tmp_path_factory: pytest
 
 
 @given(found)
-@settings(max_examples=60, deadline=None)
 @pytest.mark.parametrize("name", ["wider", "fddb", "pascal", "coco"])
 def test_detections_come_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, name: str, case: Any) -> None:
     content = detections_of(case)
@@ -180,7 +174,6 @@ def test_detections_come_back_to_the_bit(tmp_path_factory: pytest.TempPathFactor
 
 
 @given(found)
-@settings(max_examples=40, deadline=None)
 def test_detections_through_yolo(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
     content = detections_of(case)
     back, _ = found_through(content, "yolo", tmp_path_factory.mktemp("yolo"))

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sshbench.formats import wider_rows
@@ -29,7 +29,6 @@ def bits(values: list[float]) -> bytes:
     return struct.pack(f"<{len(values)}d", *values)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.lists(DECIMAL, min_size=5, max_size=7), min_size=1, max_size=6),
     separator=SEPARATOR,
@@ -45,7 +44,6 @@ def test_numbers_are_those_of_float(rows: list[list[str]], separator: str, end: 
     assert table.tobytes() == bits([float(number) for row in rows for number in row[:5]])
 
 
-@settings(max_examples=200, deadline=None)
 @given(rows=st.lists(st.lists(DECIMAL | EXPONENT, min_size=5, max_size=5), min_size=1, max_size=4))
 @example(rows=[["1e400", "-1e400", "1e-400", "-1e-400", "1.5E+300"]])
 def test_exponents_are_read_too(rows: list[list[str]]) -> None:
@@ -99,7 +97,6 @@ PLAIN_FILE = st.lists(st.lists(DECIMAL, min_size=5, max_size=6).map(" ".join), m
 FILE = PLAIN_FILE | TEXT | TEXT.map("a\n1\n{}".format) | TEXT.map("a\n2\n1 2 3 4 5\n{}".format)
 
 
-@settings(max_examples=600, deadline=None)
 @given(texts=st.lists(FILE, min_size=1, max_size=5), repair=st.booleans())
 @example(texts=["a\n1\n1 2 3 4 1e400\n", "a\n1\n1 2 3 4 5\n6\n"], repair=True)
 @example(texts=["a\r1\n1 2 3 4 5\n", "a\n1\r\n1 2 3 4 5\r\n\r\n"], repair=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.errors import CheckFailedError, InputError, MissingDataError
@@ -205,7 +205,6 @@ def test_coco_results_unknown_images(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300) | st.text("ab/.0123456789e-+ \n\r\t", max_size=200).map(str.encode))
-@settings(max_examples=300, deadline=None)
 def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("fuzz") / "d.txt"
     path.write_bytes(content)

@@ -170,7 +170,7 @@ def test_real_sets_raise_no_suspicion(shared: Path) -> None:
 NUMBER = st.floats(-1e6, 1e6, allow_nan=False).map(lambda v: v + 0.0) | st.sampled_from([1 / 3, 1e-17, 123456789.125])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(NUMBER, NUMBER, NUMBER, NUMBER, NUMBER), max_size=6))
 def test_written_files_read_back_bit_for_bit(tmp_path: Path, rows: list[tuple[float, ...]]) -> None:
     # Corners that x + w reaches: any other x2 cannot be written as x y w h at all.
@@ -215,7 +215,7 @@ BREAKS = [" ", "  ", "\t", ",", "\r", "\n", "\n\n", "\v", "\f", "\0", "\x1a"]
 PIECES = st.lists(st.sampled_from([*WORDS, *BREAKS, "5" * 400]), max_size=60).map("".join)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300) | PIECES.map(str.encode) | PIECES.map(lambda t: f"a\n2\n{t}".encode()))
 @example(content=b"a\n1\n" + b"9" * 100_000)
 @example(content=b"a\n1\n1 2 3 4 " + b"0." + b"1" * 5000)
@@ -246,7 +246,7 @@ def test_a_nameless_member_of_a_damaged_zip_is_passed_over(tmp_path: Path) -> No
         read_wider(tmp_path / "p.zip", KEYS)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_fuzz_zips(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(good_zip())

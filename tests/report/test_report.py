@@ -157,7 +157,7 @@ def test_unlike_runs_are_not_overlaid(runs: list[Path], tmp_path: Path) -> None:
     other = make_run(tmp_path, "limited", perfect(), limit=5)
     with pytest.raises(UsageError, match="dataset_fingerprint is"):
         build_report([runs[0], other], tmp_path / "report")
-    with pytest.raises(UsageError, match="at least one run"):
+    with pytest.raises(UsageError, match="no run was named"):
         build_report([], tmp_path / "report")
     with pytest.raises(MissingDataError, match="no run in"):
         build_report([tmp_path], tmp_path / "report")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -54,7 +54,6 @@ def test_anchors(reference: ModuleType) -> None:
 
 
 @given(st.lists(level(), min_size=1, max_size=2), st.sampled_from([0.05, 0.4]), st.sampled_from([0.3, 0.7]))
-@settings(max_examples=60, deadline=None)
 def test_levels_to_detections(reference: ModuleType, levels: list[Any], threshold: float, nms_iou: float) -> None:
     found = detections_of([LevelOutputs(*each) for each in levels], threshold, nms_iou, None)
     expected = reference.detections(levels, threshold, nms_iou)
@@ -63,14 +62,12 @@ def test_levels_to_detections(reference: ModuleType, levels: list[Any], threshol
 
 
 @given(level(left_out=True))
-@settings(max_examples=30, deadline=None)
 def test_a_module_left_out(reference: ModuleType, one: Any) -> None:
     found = detections_of([LevelOutputs(*one)], 0.05, 0.3, None)
     assert found.boxes.tolist() == [box for box, _ in reference.detections([one], 0.05, 0.3)]
 
 
 @given(st.lists(level(), min_size=1, max_size=2), st.sampled_from([0.05, 0.4]))
-@settings(max_examples=60, deadline=None)
 def test_the_accelerators_way_gives_the_same(levels: list[Any], threshold: float) -> None:
     """The CPU stands in for the accelerator here; what ran on a GPU is said in the documentation."""
     torch = pytest.importorskip("torch")
@@ -93,7 +90,6 @@ boxes = st.lists(
 
 
 @given(boxes, st.sampled_from([0.1, 0.3, 0.5]), st.integers(1, 8))
-@settings(max_examples=150, deadline=None)
 def test_nms_by_fixpoint_is_greedy_nms(rows: list[tuple[int, ...]], nms_iou: float, rounds: int) -> None:
     torch = pytest.importorskip("torch")
     from sshbench.boxes import nms

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -86,7 +86,6 @@ def test_what_is_no_caffemodel(tmp_path: Path, content: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
 def test_a_damaged_caffemodel_is_read_or_refused(
     writer: ModuleType, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.records import FloatArray
@@ -34,7 +34,6 @@ def boxes(count: int, size: int) -> st.SearchStrategy[FloatArray]:
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     module=st.integers(0, 2),
     height=st.integers(40, 200),
@@ -90,7 +89,6 @@ def test_own_rules() -> None:
     assert (module_targets(0, (8, 8), (64, 64), face, NONE, rules).labels == POSITIVE).sum() == 1
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data(), count=st.integers(0, 600))
 def test_sampling(reference: ModuleType, data: st.DataObject, count: int) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
@@ -117,7 +115,6 @@ def outputs(seed: int, images: int, height: int, width: int) -> list[tuple[torch
     return made
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), faces=boxes(4, 120), ignored=boxes(1, 60))
 def test_loss(reference: ModuleType, seed: int, faces: FloatArray, ignored: FloatArray) -> None:
     height, width = 128, 160

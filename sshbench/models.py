@@ -1,0 +1,69 @@
+"""Base classes of everything that is read from or written to JSON and TOML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sshbench.display import short_repr
+from sshbench.errors import InputError
+from sshbench.files import write_atomic
+
+
+class StrictModel(BaseModel):
+    """A frozen model that refuses unknown fields and shows itself in few words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    __repr__ = short_repr
+
+
+class FileModel(StrictModel):
+    """The content of a JSON file, with a format number.
+
+    Files without the number are of format 1.
+
+    Attributes:
+        format: Format of the file: 1, 2, ... Raised when the meaning of a field changes.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    """The newest format, which is the one that is written."""
+
+    format: int = 1
+
+    @classmethod
+    def read(cls, path: Path, *, remedy: str) -> Self:
+        """Read a file.
+
+        Args:
+            path: The file.
+            remedy: What to do where the content is invalid.
+
+        Raises:
+            InputError: It cannot be read, it is of a newer format, or a field is invalid; the text names the field.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
+        number = content.get("format", 1) if isinstance(content, dict) else 1
+        if isinstance(number, int) and number > cls.FORMAT:
+            raise InputError(
+                f"format {number}, but this version of sshbench reads formats up to {cls.FORMAT}",
+                file=path,
+                remedy="Update sshbench",
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or None
+            raise InputError(first["msg"], file=path, field=where, value=first["input"], remedy=remedy) from error
+
+    def write(self, path: Path) -> Path:
+        """Write the file atomically, and return its path."""
+        return write_atomic(path, self.model_dump_json(indent=2) + "\n")
