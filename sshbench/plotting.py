@@ -23,6 +23,13 @@ GREYS = ("#6b7280", "#a3a8b0")
 _GRID = "#e5e7eb"
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show as an image without pyplot and without a backend of theirs."""
+
+    def _repr_png_(self) -> bytes:
+        return _png(self)
+
+
 def style_axes(axes: Axes, title: str) -> None:
     """Apply the common style: a bold title on the left, a light grid behind the data, no frame at the top and right."""
     axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
@@ -58,7 +65,11 @@ def to_svg(figure: Figure, prefix: str) -> str:
 
 def save_png(figure: Figure, path: Path) -> Path:
     """Write the figure as a PNG file, atomically, and return its path."""
+    return write_atomic(path, _png(figure))
+
+
+def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return write_atomic(path, content.getvalue())
+    return content.getvalue()

@@ -73,13 +73,14 @@ def timing_command(
     """
     if context.invoked_subcommand is not None:
         return
-    from sshbench.cli import timing_steps
+    from sshbench.cli import timing_tables
     from sshbench.detectors.sizes import parse_resize_list
-    from sshbench.timing.job import Job, check
+    from sshbench.timing.job import Job
+    from sshbench.timing.public import paths_of, time_jobs
 
     if not detector:
         raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
-    limit = None if fail_if_slower is None else timing_steps.percent(fail_if_slower)
+    limit = None if fail_if_slower is None else timing_tables.percent(fail_if_slower)
     if limit is not None and compare is None:
         raise UsageError("--fail-if-slower needs --compare OLD.json")
     given: dict[str, Any] = {"device": device, "precision": precision, "backend": backend}
@@ -105,17 +106,16 @@ def timing_command(
         )
         for name in detector
     ]
-    check(jobs[0])
-    records = timing_steps.measure(jobs, out, show_progress=not as_json)
-    files = timing_steps.keep(records, out)
+    records = time_jobs(jobs, out, progress=not as_json)
+    files = paths_of(records, out)
     if plot is not None:
-        files += timing_steps.draw(records, plot)
-    ratios = timing_steps.compare_with(records, compare, force=force)
+        files += timing_tables.draw(records, plot)
+    ratios = timing_tables.compare_with(records, compare, force=force)
     if as_json:
         content = [record.model_dump(mode="json") for record in records]
         typer.echo(json.dumps(content[0] if len(content) == 1 else {"records": content}))
     else:
-        timing_steps.show(records, ratios, files)
+        timing_tables.show(records, ratios, files)
     if limit is not None:
         from sshbench.timing.compare import check_not_slower
 
@@ -133,10 +133,10 @@ def plot_command(
 
       sshbench timing plot yunet.json haar.json -o figures
     """
-    from sshbench.cli import timing_steps
+    from sshbench.cli import timing_tables
     from sshbench.timing.record import TimingRecord
 
     loaded: list[TimingRecord] = [TimingRecord.load(path) for path in records]
-    files = timing_steps.draw(loaded, out)
+    files = timing_tables.draw(loaded, out)
     for file in files:
         typer.echo(str(file))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sshbench.curves import Curve, ROCCurve, truncated_percent
 from sshbench.evaluation.result import Evaluation
-from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, style_axes
+from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, style_axes
 from sshbench.records import FloatArray
 
 _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
@@ -43,7 +43,7 @@ def shown_curves(evaluation: Evaluation) -> dict[str, Curve]:
 def run_figure(evaluation: Evaluation) -> Figure:
     """Draw all subsets of one run side by side."""
     curves = shown_curves(evaluation)
-    figure = Figure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
+    figure = ShownFigure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
     for position, (name, curve) in enumerate(curves.items(), start=1):
         _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve}, {})
     note = " - smoke test, measures no detector" if evaluation.record.smoke_test else ""

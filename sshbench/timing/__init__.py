@@ -7,8 +7,9 @@ network runs, `plots` draws.
 
 from __future__ import annotations
 
-from sshbench.timing.harness import Measurement, time_detector
+from sshbench.timing.harness import Measurement, measure
+from sshbench.timing.public import time_detector
 from sshbench.timing.record import TimingRecord
 from sshbench.timing.statistics import Summary, summarise
 
-__all__ = ["Measurement", "Summary", "TimingRecord", "summarise", "time_detector"]
+__all__ = ["Measurement", "Summary", "TimingRecord", "measure", "summarise", "time_detector"]

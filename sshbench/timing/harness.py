@@ -59,7 +59,7 @@ class Measurement:
         return [name for name in self.stages if name not in left_out]
 
 
-def time_detector(
+def measure(
     detector: Detector,
     images: Sequence[TimedImage],
     *,
@@ -102,10 +102,10 @@ class Series:
     """One series under way: every series has a record and a clock's marks of its own, so none can leak into another.
 
     Args:
-        detector: As for `time_detector`.
-        images: As for `time_detector`.
-        batch: As for `time_detector`.
-        clock: As for `time_detector`.
+        detector: As for `measure`.
+        images: As for `measure`.
+        batch: As for `measure`.
+        clock: As for `measure`.
 
     Attributes:
         result: What was measured so far.

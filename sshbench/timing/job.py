@@ -26,7 +26,7 @@ from sshbench.provenance import now, usable_cores, versions
 from sshbench.runs import image_size
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
-from sshbench.timing.harness import SCOPES, Measurement, Series, time_detector
+from sshbench.timing.harness import SCOPES, Measurement, Series, measure
 from sshbench.timing.images import at_size, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
 
@@ -119,7 +119,7 @@ class Bench:
     def measure(self, size: str, on_pass: Callable[[float], None] | None = None) -> Measurement:
         """Time the detector at one size."""
         self.detector.settings = replace(self.detector.settings, resize=size)
-        return time_detector(
+        return measure(
             self.detector,
             self.images,
             min_time=self.job.min_time,

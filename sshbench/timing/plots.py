@@ -2,71 +2,92 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sshbench.files import write_atomic
-from sshbench.plotting import COLOURS, plain_numbers, save_png, style_axes, to_svg
+from sshbench.plotting import COLOURS, ShownFigure, plain_numbers, save_png, style_axes, to_svg
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 
 def plot_sizes(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Latency against the input's area: median and interval of each size, one line a record; none without sizes."""
-    records = [record for record in records if any(timing.size != "original" for timing in record.sizes)]
+    """Draw latency against input size; write PNG, SVG and CSV, and return the files; none where no size is fixed."""
+    records = [record for record in records if _sized(record)]
     if not records:
         return []
-    figure = Figure(figsize=(7.6, 4.6), layout="constrained")
+    tables = []
+    for record in records:
+        table = record.to_pandas().query("stage == 'total' and size != 'original'")
+        table.insert(1, "label", label_of(record))
+        tables.append(table.drop(columns=["stage", "stable"]))
+    return _write(size_figure(records), pd.concat(tables), out, "latency-size")
+
+
+def size_figure(records: Sequence[TimingRecord]) -> Figure:
+    """Draw the median and interval at each size against the input's area, one line per record."""
+    figure = ShownFigure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    rows: list[list[object]] = [["detector", "label", "size", "scope", "median_ms", "low_ms", "high_ms", "count"]]
     for i, record in enumerate(records):
-        sizes = [timing for timing in record.sizes if timing.size != "original"]
-        areas = [_area(timing.size) for timing in sizes]
+        sizes = _sized(record)
         medians = [timing.summary["total"].median for timing in sizes]
         ends = [
             timing.summary["total"].interval or (value, value) for timing, value in zip(sizes, medians, strict=True)
         ]
-        error = np.abs(np.array(ends).T - np.array(medians))
+        error = np.abs(np.array(ends).reshape(-1, 2).T - np.array(medians))
         colour = COLOURS[i % len(COLOURS)]
+        areas = [_area(timing.size) for timing in sizes]
         axes.errorbar(areas, medians, yerr=error, marker="o", capsize=3, color=colour, label=label_of(record))
-        for timing, value, (low, high) in zip(sizes, medians, ends, strict=True):
-            count = timing.summary["total"].count
-            rows.append([record.detector, label_of(record), timing.size, record.scope, value, low, high, count])
-    axes.set(xlabel="input, megapixels (m x M)", ylabel="milliseconds an image", yscale="log")
+    axes.set(xlabel="input, megapixels (m x M)", ylabel="milliseconds per image", yscale="log")
     plain_numbers(axes.yaxis)
     _finish(axes, f"latency against input size, scope {records[0].scope}")
-    return _write(figure, rows, out, "latency-size")
+    return figure
+
+
+def _sized(record: TimingRecord) -> list[SizeTiming]:
+    """Return the timings at sizes whose area is known."""
+    return [timing for timing in record.sizes if "x" in timing.size and "=" not in timing.size]
 
 
 def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Time after the network against the faces of an image, or its detections where the faces are not known."""
+    """Draw the time after the network against the faces of an image, or its detections where faces are unknown."""
     figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    rows: list[list[object]] = [["detector", "label", "size", "image", "faces", "detections", "after_ms", "total_ms"]]
+    tables: list[pd.DataFrame] = []
     known = all(faces >= 0 for record in records for timing in record.sizes for faces in timing.faces)
     for i, record in enumerate(records):
         found: list[tuple[int, float]] = []
         for timing in record.sizes:
             after = _after(timing)
             total = [value / 1e6 for value in timing.total("end-to-end")]
-            for j, image in enumerate(timing.images):
-                found.append((timing.faces[j] if known else timing.detections[j], after[j]))
-                tail = [timing.faces[j], timing.detections[j], after[j], total[j]]
-                rows.append([record.detector, label_of(record), timing.size, image, *tail])
+            found += zip(timing.faces if known else timing.detections, after, strict=True)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "detector": record.detector,
+                        "label": label_of(record),
+                        "size": timing.size,
+                        "image": timing.images,
+                        "faces": timing.faces,
+                        "detections": timing.detections,
+                        "after_ms": after,
+                        "total_ms": total,
+                    }
+                )
+            )
         numbers, times = [number for number, _ in found], [value for _, value in found]
         axes.scatter(numbers, times, s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=label_of(record))
     axes.set(xlabel=f"{'faces' if known else 'detections'} in the image", ylabel="milliseconds after the network")
     _finish(axes, "cost of many faces")
-    return _write(figure, rows, out, "latency-faces")
+    return _write(figure, pd.concat(tables), out, "latency-faces")
 
 
 def label_of(record: TimingRecord) -> str:
-    """Detector, and what runs it where it has a choice."""
+    """Return the detector's name, and what runs it where there is a choice."""
     extra = record.settings.get("extra", {})
     how = " ".join(str(extra[name]) for name in ("backend", "precision") if name in extra)
     return f"{record.detector} {how}".strip()
@@ -87,11 +108,9 @@ def _finish(axes: Axes, title: str) -> None:
     axes.figure.legend(loc="outside right upper", fontsize=9, frameon=False)
 
 
-def _write(figure: Figure, rows: list[list[object]], out: Path, name: str) -> list[Path]:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+def _write(figure: Figure, table: pd.DataFrame, out: Path, name: str) -> list[Path]:
     files = [
-        write_atomic(out / f"{name}.csv", text.getvalue()),
+        write_atomic(out / f"{name}.csv", table.to_csv(index=False)),
         write_atomic(out / f"{name}.svg", to_svg(figure, name)),
     ]
     return [*files, save_png(figure, out / f"{name}.png")]

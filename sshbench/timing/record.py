@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from html import escape
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Any
 
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
-from sshbench.errors import InputError, MissingDataError
-from sshbench.files import write_atomic
-from sshbench.models import StrictModel
+from sshbench.errors import MissingDataError
+from sshbench.models import FileModel, StrictModel
 from sshbench.timing.harness import Measurement
 from sshbench.timing.statistics import summarise, unstable_because
 
@@ -91,7 +95,7 @@ class SizeTiming(StrictModel):
         return Measurement(stages=self.stages).total(scope)
 
 
-class TimingRecord(StrictModel):
+class TimingRecord(FileModel):
     """What `sshbench timing --json` prints and `--out` keeps.
 
     Attributes:
@@ -112,7 +116,9 @@ class TimingRecord(StrictModel):
         clock: What measured, and for CUDA how far its events were from the host's clock.
     """
 
-    format: Literal[1, 2] = 2
+    FORMAT: ClassVar[int] = 2
+
+    format: int = 2
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
@@ -128,9 +134,9 @@ class TimingRecord(StrictModel):
     created: str
     clock: str
 
-    def save(self, path: Path) -> None:
-        """Write as JSON, atomically."""
-        write_atomic(path, self.model_dump_json(indent=1) + "\n")
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON, atomically, and return the path."""
+        return self.write(Path(path))
 
     @classmethod
     def load(cls, path: Path) -> TimingRecord:
@@ -138,18 +144,58 @@ class TimingRecord(StrictModel):
 
         Raises:
             MissingDataError: There is no such file.
-            InputError: It is no record; the text names the field.
+            InputError: The file is not a record, or one of a newer version; the text names the field.
         """
         if not path.is_file():
-            raise MissingDataError(f"there is no timing in {path}", remedy="Make one by `sshbench timing --out`")
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot be read ({error})", file=path, remedy="Check the file") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or None
-            raise InputError(first["msg"], file=path, field=where, remedy="Make the timing again") from error
+            raise MissingDataError(f"there is no timing in {path}", remedy="Measure one with `sshbench timing --out`")
+        return cls.read(path, remedy="Measure the timing again")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per size and stage, and the total of the scope: milliseconds, interval, passes, verdict."""
+        import pandas as pd
+
+        rows = []
+        for timing in self.sizes:
+            for stage in (*timing.stages, "total"):
+                if stage in timing.summary:
+                    found = timing.summary[stage]
+                    low, high = found.interval or (None, None)
+                    rows.append(
+                        {
+                            "detector": self.detector,
+                            "size": timing.size,
+                            "stage": stage,
+                            "scope": self.scope,
+                            "median_ms": found.median,
+                            "low_ms": low,
+                            "high_ms": high,
+                            "count": found.count,
+                            "stable": timing.stable,
+                        }
+                    )
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Figure:
+        """Draw the latency against the input size, and return the matplotlib figure; notebooks show it."""
+        from sshbench.timing.plots import size_figure
+
+        return size_figure([self])
+
+    def __repr__(self) -> str:
+        figures = [
+            f"{timing.size} {timing.summary['total'].median:.3g} ms{'' if timing.stable else ' (unstable)'}"
+            for timing in self.sizes[:10]
+        ]
+        more = f", {len(self.sizes) - 10} more sizes" if len(self.sizes) > 10 else ""
+        return f"<TimingRecord of {self.detector[:60]}, scope {self.scope}: {', '.join(figures)}{more}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(timing.size)}</td><td>{timing.summary['total'].median:.3g}</td>"
+            f"<td>{'stable' if timing.stable else 'unstable'}</td></tr>"
+            for timing in self.sizes[:10]
+        )
+        return f"<table><tr><th>{escape(self.detector[:60])}</th><th>ms</th><th></th></tr>{rows}</table>"
 
 
 def summary_of(timing: SizeTiming, scope: str) -> SeriesSummary:

@@ -9,7 +9,7 @@ import pytest
 
 from sshbench.detectors.registry import load_detector
 from sshbench.images import read_image
-from sshbench.timing import time_detector
+from sshbench.timing import measure
 from sshbench.timing.images import images_from
 from sshbench.timing.statistics import median_interval
 
@@ -21,7 +21,7 @@ def test_the_harness_agrees_with_pytest_benchmark(benchmark: Any) -> None:
     prepared = detector.preprocess(read_image(images[0].path))
     benchmark.pedantic(detector.forward, args=(prepared,), rounds=60, warmup_rounds=5)
     theirs = median_interval(np.array(benchmark.stats.stats.data) * 1000)
-    measured = time_detector(detector, images, min_time=0, min_count=60)
+    measured = measure(detector, images, min_time=0, min_count=60)
     ours = median_interval(np.array(measured.stages["forward"]) / 1e6)
     benchmark.extra_info.update({"pytest-benchmark": theirs, "harness": ours})
     assert ours[0] <= theirs[1] * 1.02

@@ -16,7 +16,7 @@ from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.registry import detector_info
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
-from sshbench.timing import Measurement, time_detector
+from sshbench.timing import Measurement, measure
 from sshbench.timing.compare import check_not_slower, compare, differences, paired_ratios
 from sshbench.timing.images import TimedImage, images_from
 from sshbench.timing.job import Job, check
@@ -97,7 +97,7 @@ def images() -> list[TimedImage]:
 
 def test_known_stages_are_measured_right(images: list[TimedImage]) -> None:
     sleeper = Sleeper()
-    measured = time_detector(sleeper, images, min_time=0, min_count=9)
+    measured = measure(sleeper, images, min_time=0, min_count=9)
     assert measured.within("end-to-end") == ["read", "preprocess", "forward", "postprocess"]
     assert measured.detections == [2] * 9
     known = {stage: np.median(slept[-9:]) for stage, slept in sleeper.slept.items()}
@@ -108,23 +108,23 @@ def test_known_stages_are_measured_right(images: list[TimedImage]) -> None:
 
 
 def test_images_are_taken_in_turn_and_at_least_twice(images: list[TimedImage]) -> None:
-    measured = time_detector(Quick(), images, min_time=0, min_count=1)
+    measured = measure(Quick(), images, min_time=0, min_count=1)
     assert measured.images == [image.name for image in images] * 2
     assert measured.faces == [image.faces for image in images] * 2
 
 
 def test_it_goes_on_until_time_and_count_suffice(images: list[TimedImage]) -> None:
     ticks = [1_000_000, 2_000_000, 3_000_000, 4_000_000]  # 10 ms a pass by this clock
-    measured = time_detector(Quick(), images, min_time=0.5, min_count=5, clock=FakeClock([ticks]))
+    measured = measure(Quick(), images, min_time=0.5, min_count=5, clock=FakeClock([ticks]))
     assert len(measured.images) == 50
-    measured = time_detector(Quick(), images, min_time=0.01, min_count=20, clock=FakeClock([ticks]))
+    measured = measure(Quick(), images, min_time=0.01, min_count=20, clock=FakeClock([ticks]))
     assert len(measured.images) == 20
     assert set(measured.stages["forward"]) == {3_000_000}
 
 
 def test_warm_up_lasts_until_it_is_stable(images: list[TimedImage]) -> None:
     cold = [[0, 0, value, 0] for value in (900, 500, 400, 300, 200, 100, 100, 100, 100, 100, 100, 100)]
-    measured = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock(cold))
+    measured = measure(Quick(), images, min_time=0, min_count=6, clock=FakeClock(cold))
     assert measured.warmup[:6] == [900, 500, 400, 300, 200, 100]
     assert len(measured.warmup) == 10  # the median of the last three is that of the three before
     assert set(measured.stages["forward"]) == {100}
@@ -133,7 +133,7 @@ def test_warm_up_lasts_until_it_is_stable(images: list[TimedImage]) -> None:
 def test_an_injected_slow_third_is_unstable_with_its_reason(images: list[TimedImage]) -> None:
     fast, slow = [0, 0, 100_000, 0], [0, 0, 110_000, 0]
     clock = FakeClock([fast] * 6 + [fast] * 20 + [slow] * 10 + [fast] * 100)
-    measured = time_detector(Quick(), images[:1], min_time=0, min_count=30, clock=clock)
+    measured = measure(Quick(), images[:1], min_time=0, min_count=30, clock=clock)
     timing = size_timing("original", measured, "paper", 1, None)
     assert not timing.stable
     assert any(reason.startswith("drift") for reason in timing.reasons)
@@ -141,9 +141,9 @@ def test_an_injected_slow_third_is_unstable_with_its_reason(images: list[TimedIm
 
 def test_nothing_leaks_from_one_detector_into_the_next(images: list[TimedImage]) -> None:
     """A published table was wrong because two models shared an accumulator: here there is none to share."""
-    first = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 5, 0]]))
+    first = measure(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 5, 0]]))
     kept = {name: list(values) for name, values in first.stages.items()}
-    second = time_detector(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 7, 0]]))
+    second = measure(Quick(), images, min_time=0, min_count=6, clock=FakeClock([[0, 0, 7, 0]]))
     assert first.stages == kept
     assert set(first.stages["forward"]) == {5}
     assert set(second.stages["forward"]) == {7}
@@ -151,7 +151,7 @@ def test_nothing_leaks_from_one_detector_into_the_next(images: list[TimedImage])
 
 
 def test_a_detector_that_raises_halfway_keeps_what_was_measured(images: list[TimedImage]) -> None:
-    measured = time_detector(Quick(fail_at=16), images, min_time=0, min_count=30, clock=FakeClock([[1, 1, 1, 1]]))
+    measured = measure(Quick(fail_at=16), images, min_time=0, min_count=30, clock=FakeClock([[1, 1, 1, 1]]))
     assert len(measured.images) == 16 - 1 - len(measured.warmup)
     assert measured.error == "RuntimeError: out of memory"
     timing = size_timing("original", measured, "paper", 1, None)
@@ -161,9 +161,9 @@ def test_a_detector_that_raises_halfway_keeps_what_was_measured(images: list[Tim
 
 def test_wrong_use(images: list[TimedImage]) -> None:
     with pytest.raises(UsageError, match="no image"):
-        time_detector(Quick(), [])
+        measure(Quick(), [])
     with pytest.raises(UsageError, match="image by image"):
-        time_detector(Quick(), images, batch=2)
+        measure(Quick(), images, batch=2)
     with pytest.raises(UsageError, match="at least 1"):
         images_from(None, 0)
     for change, says in (

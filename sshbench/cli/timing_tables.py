@@ -1,4 +1,4 @@
-"""The steps of `sshbench timing`, apart from its options."""
+"""Timings as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -12,78 +12,39 @@ from rich.table import Table
 
 from sshbench.errors import UsageError
 from sshbench.files import published_dir
-from sshbench.progress import progress_bar
-from sshbench.timing import job as jobs_of
 from sshbench.timing.compare import Ratio, compare, paired_ratios
-from sshbench.timing.job import Job
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 
 def percent(text: str) -> float:
-    """A percentage such as `5%` or `5`.
+    """Return the number of a percentage such as `5%` or `5`.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is something else.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip())
     if match is None:
-        raise UsageError(f"'{text}' is no percentage", remedy="Write for example 5%")
+        raise UsageError(f"'{text}' is not a percentage", remedy="Write for example 5%")
     return float(match[1])
 
 
-def measure(jobs: Sequence[Job], out: Path | None, *, show_progress: bool) -> list[TimingRecord]:
-    """Time one detector here (each size is kept as soon as it is done), several in turn in processes of their own."""
-    total = len(jobs[0].sizes)
-    done: dict[str, float] = {}
-    with progress_bar("timing", total, "sizes", enabled=show_progress) as bar:
-
-        def report(size: str, fraction: float) -> None:
-            before = done.get(size, 0.0)
-            done[size] = max(before, fraction)
-            bar.update(done[size] - before, size)
-
-        if len(jobs) == 1:
-            return [jobs_of.run(jobs[0], report, lambda record: _keep_so_far(record, out))]
-        from sshbench.timing.workers import run_interleaved
-
-        return run_interleaved(jobs, report)
-
-
-def _keep_so_far(record: TimingRecord, out: Path | None) -> None:
-    keep([record], out)
-
-
-def keep(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
-    """Write the records: one to a file, several into a folder."""
-    if out is None:
-        return []
-    if len(records) == 1:
-        target = out / f"timing-{records[0].detector}.json" if out.is_dir() else out
-        records[0].save(target)
-        return [target]
-    paths = [out / f"timing-{record.detector}.json" for record in records]
-    for record, path in zip(records, paths, strict=True):
-        record.save(path)
-    return paths
-
-
 def draw(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Draw latency against size and against faces."""
+    """Draw latency against size and against faces, and return the files."""
     from sshbench.timing.plots import plot_faces, plot_sizes
 
     return [*plot_sizes(records, out), *plot_faces(records, out)]
 
 
 def compare_with(records: Sequence[TimingRecord], old: Path | None, *, force: bool) -> list[Ratio]:
-    """Ratios to an older timing; none where there is none to compare with.
+    """Return the ratios to an older timing; none where there is no older one.
 
     Raises:
-        UsageError: They do not compare.
+        UsageError: The two cannot be compared.
     """
     if old is None:
         return []
     if len(records) > 1:
-        raise UsageError("--compare is for one detector")
+        raise UsageError("--compare takes one detector", remedy="Time one at a time")
     return compare(records[0], TimingRecord.load(old), force=force)
 
 
@@ -180,7 +141,7 @@ def _show_pairs(console: Console, records: Sequence[TimingRecord]) -> None:
 
 
 def _paper_row(record: TimingRecord) -> list[tuple[str, str, str]]:
-    """The paper's table for the sizes that were measured, where it is the paper's detector and scope."""
+    """Return the rows of the paper's table for the measured sizes, for the paper's detector and scope."""
     if record.detector != "ssh" or record.scope != "paper":
         return []
     with (published_dir() / "ssh_timing.csv").open(encoding="utf-8", newline="") as file:
