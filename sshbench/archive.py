@@ -5,7 +5,6 @@ Detections and curves stay in the runs; `detections_sha256` says which ones the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.evaluation.figures import labels_of
 from sshbench.files import write_atomic
 from sshbench.report.build import build_report
-from sshbench.report.measured import pixels_of_run
+from sshbench.report.measured import ArchivedIdentity, pixels_of_run
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run
 
 _LARGE = "curves.csv"
@@ -42,12 +41,15 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
                 raise CheckFailedError(f"the run in {run.folder} is unfinished", remedy="Go on with it first")
             if not (run.folder / METRICS).is_file():
                 raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval`")
-            # Where the data lay is nobody else's business.
-            identity = {**run.identity.model_dump(mode="json"), "data": None, "key": run.identity.key}
-            identity["detections_sha256"] = run.detections().digest
-            identity["pixels"] = pixels_of_run(run).model_dump()
+            # The place of the data is private.
+            identity = ArchivedIdentity(
+                **{**dict(run.identity), "data": None},
+                key=run.identity.key,
+                detections_sha256=run.detections().digest,
+                pixels=pixels_of_run(run),
+            )
             folder = out / label
-            written.append(write_atomic(folder / IDENTITY, json.dumps(identity, indent=2, ensure_ascii=False) + "\n"))
+            written.append(identity.write(folder / IDENTITY))
             written += [write_atomic(folder / n, (run.folder / n).read_bytes()) for n in (METRICS, PROTOCOL)]
     finally:
         for run in opened:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sshbench.errors import SshbenchError, UsageError
 from sshbench.provenance import cpu_flags, machine, versions
@@ -62,18 +62,6 @@ class Report:
     def evaluators_equal(self) -> bool:
         """Whether the evaluators equal the official tools on every golden set."""
         return all(check.ok for check in self.golden)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as JSON-ready values."""
-        return {
-            "facts": self.facts,
-            "checks": [asdict(check) for check in self.checks],
-            "auto": self.auto,
-            "reference": self.reference,
-            "golden": [{**asdict(check), "ok": check.ok} for check in self.golden],
-            "evaluators_equal": self.evaluators_equal,
-            "ok": self.ok,
-        }
 
 
 def examine() -> Report:

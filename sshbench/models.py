@@ -66,4 +66,4 @@ class FileModel(StrictModel):
 
     def write(self, path: Path) -> Path:
         """Write the file atomically, and return its path."""
-        return write_atomic(path, self.model_dump_json(indent=2) + "\n")
+        return write_atomic(path, self.model_dump_json(indent=2, by_alias=True) + "\n")

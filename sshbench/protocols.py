@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from typing import Protocol as Interface
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sshbench.errors import InputError, UsageError, did_you_mean
@@ -183,6 +183,10 @@ def load_plugins() -> tuple[object, ...]:
 _R = TypeVar("_R", bound=Rules)
 
 
+_RULES_SCHEMA = WithJsonSchema({"anyOf": [rules.model_json_schema() for rules in RULES.values()]})
+"""The shipped kinds, for the JSON schema of a protocol."""
+
+
 def _rules_of(value: object) -> object:
     """Turn the table `[evaluation]` into the model of its kind."""
     if not isinstance(value, Mapping):
@@ -243,7 +247,7 @@ class Protocol(StrictModel):
     layout: Layout = Layout()
     subsets: tuple[Subset, ...] = ()
     expected: Expected = Expected()
-    evaluation: Annotated[SerializeAsAny[Rules], BeforeValidator(_rules_of)]
+    evaluation: Annotated[SerializeAsAny[Rules], BeforeValidator(_rules_of), _RULES_SCHEMA]
     inference: Inference = Inference()
     sources: tuple[Source, ...] = ()
 

@@ -24,12 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
-from sshbench.files import write_atomic
-from sshbench.models import StrictModel
+from sshbench.models import FileModel
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
 from sshbench.run_database import (
@@ -47,10 +45,9 @@ IDENTITY = "identity.json"
 DATABASE = "detections.sqlite"
 METRICS = "metrics.json"
 PROTOCOL = "protocol.json"
-_FORMAT = 1
 
 
-class Identity(StrictModel):
+class Identity(FileModel):
     """What a run's detections depend on (its key), and what they were made with.
 
     Attributes:
@@ -71,7 +68,6 @@ class Identity(StrictModel):
         machine: Of the first session.
     """
 
-    format: int = _FORMAT
     detector: str
     weights_sha256: str | None = None
     settings: dict[str, Any]
@@ -223,10 +219,6 @@ class Run:
             found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))
         return found
 
-    def write_json(self, name: str, content: object) -> Path:
-        """Write a JSON file of the run, atomically."""
-        return write_atomic(self.folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
     def _read(self, query: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._db.execute(query, values)
@@ -297,7 +289,7 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
         if stored is not None:
             _check_same(stored, identity, folder)
         else:
-            write_atomic(folder / IDENTITY, identity.model_dump_json(indent=2) + "\n")
+            identity.write(folder / IDENTITY)
         with Run(folder, stored or identity, open_to_write(folder / DATABASE)) as run:
             yield run
     finally:
@@ -327,16 +319,7 @@ def image_size(image: Image) -> tuple[int, int]:
 
 
 def _read_identity(folder: Path) -> Identity:
-    path = folder / IDENTITY
-    try:
-        return Identity.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        text = f"invalid identity of a run ({where + ': ' if where else ''}{first['msg']})"
-        raise InputError(text, file=path, remedy=REMEDY) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the identity of the run cannot be read ({error})", file=path, remedy=REMEDY) from error
+    return Identity.read(folder / IDENTITY, remedy=REMEDY)
 
 
 def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +134,3 @@ def test_a_damaged_run_is_named(tmp_path: Path, name: str, content: bytes) -> No
     assert is_run(tmp_path / "run")
     with pytest.raises(InputError, match=name):
         open_run(tmp_path / "run")
-
-
-def test_json_files_are_whole(tmp_path: Path) -> None:
-    with create_or_resume(tmp_path / "run", identity()) as run:
-        run.write_json("metrics.json", {"AP": 0.1 + 0.2, "name": "é"})
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"AP": 0.1 + 0.2, "name": "é"}
-    assert not list((tmp_path / "run").glob("*.tmp"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,9 @@ def archive_command(
 
     files = archive_runs(runs, out, data=data)
     if as_json:
-        typer.echo(json.dumps({"files": [str(path) for path in files]}))
+        from sshbench.cli.outputs import FilesOutput, print_json
+
+        print_json(FilesOutput(files=tuple(map(str, files))))
         return
     for path in files:
         typer.echo(str(path))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sshbench.cli.outputs import CurveRow
+    from sshbench.published import ImportedCurve
+
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -32,26 +38,22 @@ def import_command(
 
       sshbench curves import eval_tools/plot/baselines
     """
+    from sshbench.evaluation.record import StoredFinding
     from sshbench.published import import_fddb, import_wider
 
     report = import_wider(folder) if benchmark is _Benchmark.wider else import_fddb(folder)
     if as_json:
-        content = {
-            "benchmark": report.benchmark,
-            "curves": [
-                {n: getattr(c, n) for n in ("method", "split", "subset", "figure", "file")} for c in report.curves
-            ],
-            "compared": report.compared,
-            "disagreements": [
-                {
-                    n: getattr(d, n)
-                    for n in ("method", "split", "subset", "printed", "by_curve", "kind", "source", "file")
-                }
-                for d in report.disagreements
-            ],
-            "findings": [{"code": f.code, "message": f.message, "files": list(f.files)} for f in report.findings],
-        }
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import CurvesImportOutput, DisagreementRow, print_json
+
+        print_json(
+            CurvesImportOutput(
+                benchmark=report.benchmark,
+                curves=tuple(_row(report.benchmark, curve) for curve in report.curves),
+                compared=report.compared,
+                disagreements=tuple(DisagreementRow(**asdict(one)) for one in report.disagreements),
+                findings=tuple(map(StoredFinding.of, report.findings)),
+            )
+        )
         return
     methods = {(curve.method, curve.split) for curve in report.curves}
     typer.echo(f"imported {len(report.curves)} curves of {len(methods)} methods")
@@ -76,11 +78,9 @@ def list_command(
 
     found = [("wider", curve) for curve in stored("wider")] + [("fddb", curve) for curve in stored("fddb")]
     if as_json:
-        rows = [
-            {"benchmark": b, **{n: getattr(c, n) for n in ("method", "split", "subset", "figure", "file")}}
-            for b, c in found
-        ]
-        typer.echo(json.dumps({"curves": rows}, ensure_ascii=False))
+        from sshbench.cli.outputs import CurvesListOutput, print_json
+
+        print_json(CurvesListOutput(curves=tuple(_row(benchmark, curve) for benchmark, curve in found)))
         return
     if not found:
         typer.echo("no curves imported; sshbench curves import FOLDER reads a copy of the published ones")
@@ -90,3 +90,16 @@ def list_command(
     for (name, split, method), figures in sorted(by_method.items()):
         shown = "  ".join(f"{subset} {figure:.4f}" for subset, figure in figures.items())
         typer.echo(f"{name} {split}  {method}: {shown}")
+
+
+def _row(benchmark: str, curve: ImportedCurve) -> CurveRow:
+    from sshbench.cli.outputs import CurveRow
+
+    return CurveRow(
+        benchmark=benchmark,
+        method=curve.method,
+        split=curve.split,
+        subset=curve.subset,
+        figure=curve.figure,
+        file=curve.file,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,9 @@ def check_command(
 
     report = check_dataset(load_protocol(dataset), data)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        from sshbench.cli.outputs import DataCheckOutput, print_json
+
+        print_json(DataCheckOutput(dataset=report.dataset, root=str(report.root), ok=report.ok, items=report.items))
     else:
         for item in report.items:
             mark = "ok     " if item.ok else "MISSING" if item.needed else "absent "
@@ -79,7 +80,11 @@ def fetch_command(
         dataset, data, parts=part, progress=bar, on_file=None if as_json else lambda file: typer.echo(str(file))
     )
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        from dataclasses import asdict
+
+        from sshbench.cli.outputs import DataFetchOutput, print_json
+
+        print_json(DataFetchOutput(**asdict(report)))
     else:
         typer.echo(f"Next: `sshbench data check {dataset} --data {data}` reports what is complete.")
 
@@ -118,8 +123,13 @@ def convert_command(
     )
     what = "detections" if detections else "faces"
     if as_json:
-        content = {"target": str(target), "images": done.images, what: done.rows, "losses": list(done.losses)}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import DataConvertOutput, print_json
+
+        print_json(
+            DataConvertOutput(
+                target=str(target), images=done.images, detections=detections, rows=done.rows, losses=done.losses
+            )
+        )
         return
     typer.echo(f"{target}: {done.images} images, {done.rows} {what}")
     for loss in done.losses:

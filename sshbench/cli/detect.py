@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -54,8 +53,9 @@ def detect_command(
             faces += result.faces
             bar.update(1)
     if as_json:
-        content = {"images": len(found) - len(skipped), "faces": faces, "skipped": skipped, "out": str(out)}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import DetectOutput, print_json
+
+        print_json(DetectOutput(images=len(found) - len(skipped), faces=faces, skipped=tuple(skipped), out=str(out)))
     else:
         typer.echo(f"{out}: {len(found) - len(skipped)} images, {faces} faces drawn")
         for error in skipped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +33,9 @@ def list_command(as_json: _AsJson = False) -> None:
         except UsageError as error:  # a broken plug-in must not hide the others
             rows.append({"name": name, "title": f"cannot be imported: {error.message}", "training_data": ""})
     if as_json:
-        typer.echo(json.dumps({"detectors": rows}, ensure_ascii=False))
+        from sshbench.cli.outputs import DetectorRow, DetectorsOutput, print_json
+
+        print_json(DetectorsOutput(detectors=tuple(DetectorRow(**row) for row in rows)))
         return
     for row in rows:
         typer.echo(f"{row['name']:20} {row['title']}")
@@ -74,7 +75,9 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "published": [asdict(figure) for figure in published_of_detector(info.name)],
     }
     if as_json:
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import DetectorOutput, print_json
+
+        print_json(DetectorOutput.model_validate(content))
         return
     figures, domains = content.pop("published"), content.pop("domains")
     for key in ("settings", "ranges", "fixed_size"):

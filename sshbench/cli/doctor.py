@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -25,7 +24,20 @@ def doctor_command(
 
     report = examine()
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        from sshbench.cli.outputs import DoctorOutput, GoldenOutput, print_json
+
+        sets = tuple(GoldenOutput(name=g.name, differences=g.differences, ok=g.ok) for g in report.golden)
+        print_json(
+            DoctorOutput(
+                facts=report.facts,
+                checks=report.checks,
+                auto=report.auto,
+                reference=report.reference,
+                golden=sets,
+                evaluators_equal=report.evaluators_equal,
+                ok=report.ok,
+            )
+        )
     else:
         for name, value in report.facts.items():
             typer.echo(f"{name:12} {value}")

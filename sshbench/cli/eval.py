@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -186,7 +185,9 @@ def export(evaluation: Evaluation, path: Path) -> None:
 def show(evaluation: Evaluation, *, as_json: bool) -> None:
     """Print the result: one JSON object for machines, or a table for people."""
     if as_json:
-        typer.echo(json.dumps(evaluation.record.model_dump(mode="json"), ensure_ascii=False))
+        from sshbench.cli.outputs import print_json
+
+        print_json(evaluation.record)
         return
     from sshbench.cli.tables import print_evaluation
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -49,24 +48,22 @@ def leaderboard_command(
     board = collect(runs, timings, scope=scope, metric=metric)
     files = write_leaderboard(board, out)
     if as_json:
-        rows = [
-            {
-                "detector": row.identity.detector,
-                "results": {
-                    board.boards[i].title: run.record.model_dump(mode="json") for i, run in row.results.items()
-                },
-                "latency_ms": {
-                    board.boards[i].title: latency.summary.model_dump(mode="json")
-                    for i, latency in row.latencies.items()
-                },
-            }
+        from sshbench.cli.outputs import LeaderboardFinding, LeaderboardOutput, LeaderboardRow, print_json
+
+        titles = [one.title for one in board.boards]
+        rows = tuple(
+            LeaderboardRow(
+                detector=row.identity.detector,
+                results={titles[i]: run.record for i, run in row.results.items()},
+                latency_ms={titles[i]: latency.summary for i, latency in row.latencies.items()},
+            )
             for row in board.rows
-        ]
-        findings = [
-            {**asdict(one), "code": one.code, "message": f"{one.reason}. {one.remedy}"} for one in board.left_out
-        ]
-        content = {"files": [str(path) for path in files], "rows": rows, "findings": findings}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        )
+        findings = tuple(
+            LeaderboardFinding(**asdict(one), code=one.code, message=f"{one.reason}. {one.remedy}")
+            for one in board.left_out
+        )
+        print_json(LeaderboardOutput(files=tuple(map(str, files)), rows=rows, findings=findings))
         return
     print_leaderboard(board)
     typer.echo(f"leaderboard: {files[0]}")

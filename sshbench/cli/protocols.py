@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +24,13 @@ def list_command(as_json: _AsJson = False) -> None:
 
     protocols = [load_protocol(name) for name in protocol_names()]
     if as_json:
-        rows = [
-            {"name": p.name, "title": p.title, "hash": p.hash, "dataset": p.dataset, "evaluation": p.evaluation.kind}
+        from sshbench.cli.outputs import ProtocolRow, ProtocolsOutput, print_json
+
+        rows = (
+            ProtocolRow(name=p.name, title=p.title, hash=p.hash, dataset=p.dataset, evaluation=p.evaluation.kind)
             for p in protocols
-        ]
-        typer.echo(json.dumps({"protocols": rows}, ensure_ascii=False))
+        )
+        print_json(ProtocolsOutput(protocols=tuple(rows)))
         return
     for p in protocols:
         typer.echo(f"{p.name:8} {p.hash}  {p.title}; evaluation {p.evaluation.kind}, dataset {p.dataset}")
@@ -50,7 +51,9 @@ def show_command(
 
     protocol = load_protocol(name)
     if as_json:
-        typer.echo(json.dumps({**protocol.model_dump(mode="json"), "hash": protocol.hash}, ensure_ascii=False))
+        from sshbench.cli.outputs import ProtocolOutput, print_json
+
+        print_json(ProtocolOutput(hash=protocol.hash, protocol=protocol))
         return
     typer.echo(protocol_path(name).read_text(encoding="utf-8"), nl=False)
 
@@ -84,8 +87,11 @@ def validate_command(
         for subset in protocol.subsets:
             problems += _differences(subset.counted, counted[subset.name], f"faces of subset '{subset.name}'")
     if as_json:
-        content = {"name": protocol.name, "hash": protocol.hash, "counted": counted, "problems": problems}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import ProtocolValidateOutput, print_json
+
+        print_json(
+            ProtocolValidateOutput(name=protocol.name, hash=protocol.hash, counted=counted, problems=tuple(problems))
+        )
     else:
         typer.echo(f"{protocol.name} {protocol.hash}: valid; evaluation {protocol.evaluation.kind}")
         for name, number in counted.items():

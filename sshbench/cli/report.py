@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +40,8 @@ def report_command(
             on_run=lambda _: bar.update(1),
         )
     if as_json:
-        typer.echo(json.dumps({"page": str(files.page), "files": [str(path) for path in files.files]}))
+        from sshbench.cli.outputs import ReportOutput, print_json
+
+        print_json(ReportOutput(page=str(files.page), files=tuple(map(str, files.files))))
     else:
         typer.echo(f"report: {files.page}")

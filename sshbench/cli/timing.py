@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -112,8 +111,9 @@ def timing_command(
         files += timing_tables.draw(records, plot)
     ratios = timing_tables.compare_with(records, compare, force=force)
     if as_json:
-        content = [record.model_dump(mode="json") for record in records]
-        typer.echo(json.dumps(content[0] if len(content) == 1 else {"records": content}))
+        from sshbench.cli.outputs import TimingsOutput, print_json
+
+        print_json(records[0] if len(records) == 1 else TimingsOutput(records=tuple(records)))
     else:
         timing_tables.show(records, ratios, files)
     if limit is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import ExitStack
@@ -50,8 +49,16 @@ def train_command(
         return
     files = [str(path) for path in result.files]
     if as_json:
-        report = {"iterations": result.iterations, "loss": result.loss, "validation": result.validation, "files": files}
-        typer.echo(json.dumps(report))
+        from sshbench.cli.outputs import TrainOutput, print_json
+
+        print_json(
+            TrainOutput(
+                iterations=result.iterations,
+                loss=result.loss,
+                validation=tuple(result.validation),
+                files=tuple(files),
+            )
+        )
         return
     loss = "" if result.loss is None else f", loss {result.loss:.4f}"
     typer.echo(f"{result.iterations} iterations{loss}")

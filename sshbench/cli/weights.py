@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,8 +28,10 @@ def list_command(as_json: _AsJson = False) -> None:
 
     rows = [(entry, locate_weights(entry.name)) for entry in weights_files()]
     if as_json:
-        content = [{**asdict(entry), "path": None if path is None else str(path)} for entry, path in rows]
-        typer.echo(json.dumps({"weights": content}, ensure_ascii=False))
+        from sshbench.cli.outputs import WeightsListOutput, WeightsRow, print_json
+
+        listed = (WeightsRow(**asdict(entry), path=None if path is None else str(path)) for entry, path in rows)
+        print_json(WeightsListOutput(weights=tuple(listed)))
         return
     for entry, path in rows:
         typer.echo(f"{entry.name}  {entry.bytes / 1e6:.1f} MB  {'here' if path else 'not here'}")
@@ -54,7 +55,9 @@ def fetch_command(
     wanted = names or [entry.name for entry in weights_files()]
     found = {name: str(find_weights(name)) for name in wanted}
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        from sshbench.cli.outputs import WeightsFetchOutput, print_json
+
+        print_json(WeightsFetchOutput(files=found))
         return
     for name, path in found.items():
         typer.echo(f"{name}: {path}")
@@ -81,7 +84,9 @@ def verify_command(as_json: _AsJson = False) -> None:
         else:
             verdicts[entry.name] = "ok" if sha256_of(path) == entry.sha256 else f"WRONG: {path} is another file"
     if as_json:
-        typer.echo(json.dumps(verdicts, ensure_ascii=False))
+        from sshbench.cli.outputs import WeightsVerifyOutput, print_json
+
+        print_json(WeightsVerifyOutput(verdicts=verdicts))
     else:
         for name, verdict in verdicts.items():
             typer.echo(f"{name}: {verdict}")
@@ -182,8 +187,16 @@ def export_command(
     found = {name: differences(weights, network) for name, network in readers.items()}
     worst = {name: max(values.values()) for name, values in found.items()}
     if as_json:
-        content = {"file": str(out), "reference": reference.NAME, "differences": found}
-        typer.echo(json.dumps({**content, "largest_relative_difference": max(worst.values())}))
+        from sshbench.cli.outputs import WeightsExportOutput, print_json
+
+        print_json(
+            WeightsExportOutput(
+                file=str(out),
+                reference=reference.NAME,
+                differences=found,
+                largest_relative_difference=max(worst.values()),
+            )
+        )
     else:
         for name, value in worst.items():
             typer.echo(f"{out}: {name} differs by {value:.2g} of the largest output from {reference.NAME}")
@@ -226,10 +239,11 @@ def _show(path: Path, as_json: bool) -> None:
         "architecture": weights.architecture.name,
         "parameters": sum(array.size for array in weights.parameters.values()),
         "part": "trunk" if weights.trunk_only else "whole",
-        **weights.metadata,
     }
     if as_json:
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        from sshbench.cli.outputs import WeightsFileOutput, print_json
+
+        print_json(WeightsFileOutput.model_validate({**content, "metadata": dict(weights.metadata)}))
         return
-    for name, value in content.items():
+    for name, value in {**content, **weights.metadata}.items():
         typer.echo(f"{name:13} {value}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset, attribute_counts
@@ -46,15 +46,6 @@ class DataReport:
     def ok(self) -> bool:
         """Whether everything that the protocol needs is there and right."""
         return all(item.ok for item in self.items if item.needed)
-
-    def as_json(self) -> dict[str, object]:
-        """Return one JSON-ready object."""
-        return {
-            "dataset": self.dataset,
-            "root": str(self.root),
-            "ok": self.ok,
-            "items": [asdict(item) for item in self.items],
-        }
 
 
 def check_contents(dataset: Dataset, protocol: Protocol, fetch: str) -> list[CheckItem]:

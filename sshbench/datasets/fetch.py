@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
 
 from sshbench.datasets.unpack import unpack
 from sshbench.download import Download, Progress, download
 from sshbench.errors import DownloadError, InputError, SshbenchError, UsageError, did_you_mean
-from sshbench.files import write_atomic
+from sshbench.models import FileModel, StrictModel
 
 Bars = Callable[[str, int | None], AbstractContextManager[Progress]]
 """Opens a progress bar, given what is done and its size in bytes (None if not known)."""
@@ -135,10 +136,6 @@ class FetchReport:
     terms: str
     files: tuple[FetchedFile, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return one object that can be written as JSON."""
-        return asdict(self)
-
 
 def dataset_source(name: str, table: Path | None = None) -> DatasetSource:
     """Return the sources of a dataset.
@@ -240,21 +237,59 @@ def _fetched(file: SourceFile, got: Download, url: str, unpacked: int) -> Fetche
     )
 
 
+class FetchedEntry(StrictModel):
+    """One archive in the record of a folder.
+
+    Attributes:
+        url: Its address; None where it is unknown.
+        bytes: Its size.
+        sha256: Hash of the file here.
+        checked_by: Kind of the published hash that it equals; None if none is published.
+        published_by: Who published that hash.
+    """
+
+    url: str | None
+    bytes: int
+    sha256: str
+    checked_by: Literal["sha256", "md5"] | None
+    published_by: str
+
+
+class FetchRecord(FileModel):
+    """The record of the archives that a folder was filled from, by file name. In format 1 the entries were the file."""
+
+    FORMAT: ClassVar[int] = 2
+
+    format: int = 2
+    files: dict[str, FetchedEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, content: object) -> object:
+        if isinstance(content, dict) and not {"format", "files"} & content.keys():
+            return {"files": content}
+        return content
+
+
 def _record(folder: Path, file: SourceFile, done: FetchedFile) -> None:
     path = folder / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = {}
-    entry = {"url": done.url, "bytes": done.bytes, "sha256": done.sha256, "checked_by": done.checked_by}
-    before = record.get(file.name, {})
-    if done.url is None and before.get("sha256") == done.sha256:
-        entry["url"] = before.get("url")
-    record[file.name] = {**entry, "published_by": file.source if done.checked_by else ""}
-    text = json.dumps(record, indent=2) + "\n"
+        record = FetchRecord.read(path, remedy="Delete the file")
+    except InputError:  # missing or damaged: it only says where archives came from
+        record = FetchRecord()
+    before = record.files.get(file.name)
+    known = before is not None and done.url is None and before.sha256 == done.sha256
+    entry = FetchedEntry(
+        url=before.url if known and before is not None else done.url,
+        bytes=done.bytes,
+        sha256=done.sha256,
+        checked_by=done.checked_by,
+        published_by=file.source if done.checked_by else "",
+    )
+    if entry == before:
+        return
     try:
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_atomic(path, text)
+        FetchRecord(files={**record.files, file.name: entry}).write(path)
     except OSError as error:
         raise SshbenchError(f"{path} cannot be written ({error})", remedy="Check the folder's permissions") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sshbench.detectors.contract import Detector, detect_timed
 from sshbench.errors import SshbenchError
 from sshbench.files import write_atomic
 from sshbench.images import FoundImage, read_image
+from sshbench.models import FileModel, StrictModel
 
 _COLOUR = (0, 200, 0)  # BGR
 
@@ -21,6 +21,37 @@ class Annotated:
 
     faces: int
     error: str = ""
+
+
+class FoundFace(StrictModel):
+    """One detection: x, y, w, h in pixels of the image, and the score."""
+
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+class ImageDetections(FileModel):
+    """The JSON file of an image, by `sshbench detect`.
+
+    Attributes:
+        image: Path of the image.
+        width: Pixels.
+        height: Pixels.
+        detector: Name.
+        settings: The settings in effect.
+        weights_sha256: Hash of the weights file, None where there is none.
+        seconds: By stage.
+        detections: By falling score.
+    """
+
+    image: str
+    width: int
+    height: int
+    detector: str
+    settings: dict[str, object]
+    weights_sha256: str | None
+    seconds: dict[str, float]
+    detections: tuple[FoundFace, ...]
 
 
 def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float | None) -> Annotated:
@@ -47,19 +78,18 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
         cv2.rectangle(pixels, first, last, _COLOUR, stroke)
         above = (first[0], max(first[1] - 3 * stroke, 10 * stroke))
         cv2.putText(pixels, f"{score:.2f}", above, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * stroke, _COLOUR, stroke, cv2.LINE_AA)
-    xywh = xywh_of(detections.boxes).tolist()
-    content = {
-        "image": str(image.path),
-        "width": width,
-        "height": height,
-        "detector": detector.info.name,
-        "settings": detector.settings.as_dict(),
-        "weights_sha256": detector.weights_sha256,
-        "seconds": stages,
-        "detections": [
-            {"bbox": box, "score": score} for box, score in zip(xywh, detections.scores.tolist(), strict=True)
-        ],
-    }
-    write_atomic(out / f"{image.name}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    ImageDetections(
+        image=str(image.path),
+        width=width,
+        height=height,
+        detector=detector.info.name,
+        settings=detector.settings.as_dict(),
+        weights_sha256=detector.weights_sha256,
+        seconds=dict(stages),
+        detections=tuple(
+            FoundFace(bbox=tuple(box), score=score)
+            for box, score in zip(xywh_of(detections.boxes).tolist(), detections.scores.tolist(), strict=True)
+        ),
+    ).write(out / f"{image.name}.json")
     write_atomic(out / f"{image.name}.jpg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
     return Annotated(drawn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sshbench.contamination import Domain
-from sshbench.models import StrictModel
+from sshbench.models import FileModel, StrictModel
 from sshbench.records import Finding
 
 _LISTED_FILES = 20
@@ -34,7 +34,7 @@ class StoredFinding(StrictModel):
         return f"{self.message} [{', '.join(self.files[:3])}{more}]"
 
 
-class EvaluationRecord(StrictModel):
+class EvaluationRecord(FileModel):
     """What `--json` prints and a run keeps as `metrics.json`.
 
     Attributes:

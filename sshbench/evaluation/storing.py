@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import ValidationError
+from pydantic import field_serializer, model_validator
 
 from sshbench.curves import curve_csv
 from sshbench.datasets.base import Dataset
-from sshbench.errors import CheckFailedError, InputError, MissingDataError
+from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.evaluation.benchmarks import benchmark_named
 from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluators.base import Progress
 from sshbench.files import write_atomic
+from sshbench.models import FileModel
 from sshbench.protocols import Protocol
 from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
@@ -81,9 +83,9 @@ def store_evaluation(run: Run, evaluation: Evaluation) -> Evaluation:
     for name, text in (evaluation.outcome.texts or {}).items():
         write_atomic(run.folder / name, text)
     save_png(run_figure(evaluation), run.folder / "pr.png")
-    run.write_json(PROTOCOL, evaluation.protocol.model_dump(mode="json", exclude_unset=True))
+    StoredProtocol(protocol=evaluation.protocol).write(run.folder / PROTOCOL)
     # Last, so that a run with metrics has everything that belongs to them.
-    run.write_json(METRICS, evaluation.record.model_dump(mode="json"))
+    evaluation.record.write(run.folder / METRICS)
     return evaluation.kept_in(run.folder)
 
 
@@ -165,7 +167,37 @@ def stored_protocol(run: Run) -> Protocol:
     path = run.folder / PROTOCOL
     if not path.is_file():
         raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval` on it")
-    try:
-        return Protocol.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise InputError(f"invalid protocol ({error})", file=path, remedy="Evaluate the run again") from error
+    return read_protocol(path)
+
+
+class StoredProtocol(FileModel):
+    """The file `protocol.json` of a run: the rules that it was evaluated by, overrides included.
+
+    In format 1 the fields of the protocol were those of the file.
+    """
+
+    FORMAT: ClassVar[int] = 2
+
+    format: int = 2
+    protocol: Protocol
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_1(cls, content: object) -> object:
+        if isinstance(content, dict) and "protocol" not in content:
+            return {"protocol": content}
+        return content
+
+    @field_serializer("protocol")
+    def _what_is_set(self, protocol: Protocol) -> dict[str, object]:
+        # The hash is taken over what is set: a default that is written would change it.
+        return protocol.model_dump(mode="json", exclude_unset=True)
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read the protocol of a run.
+
+    Raises:
+        InputError: The file is damaged, or of a newer format.
+    """
+    return StoredProtocol.read(path, remedy="Evaluate the run again").protocol

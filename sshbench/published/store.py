@@ -7,7 +7,6 @@ reader sees the old curves or the new ones, never a mixture, whenever an import 
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -19,9 +18,34 @@ from sshbench.curves import Curve, PRCurve, ROCCurve
 from sshbench.errors import InputError
 from sshbench.evaluation.benchmarks import own_benchmark
 from sshbench.files import cache_dir, npz_bytes, write_atomic
+from sshbench.models import FileModel, StrictModel
 from sshbench.published.records import Collection, ImportedCurve
 
-_FORMAT = 1
+_REMEDY = "Delete this file and import the curves again"
+
+
+class StoredCurve(StrictModel):
+    """One curve of the index; its points are an array of the npz. The other fields are those of `ImportedCurve`."""
+
+    array: str
+    method: str
+    split: str
+    subset: str
+    figure: float
+    file: str
+    slack: float = 0.0
+
+
+class CurveIndex(FileModel):
+    """The index of imported curves of one benchmark.
+
+    Attributes:
+        arrays: Name of the npz.
+        curves: In the order of import.
+    """
+
+    arrays: str
+    curves: tuple[StoredCurve, ...]
 
 
 def store(benchmark: Collection, curves: Iterable[ImportedCurve]) -> None:
@@ -33,13 +57,12 @@ def store(benchmark: Collection, curves: Iterable[ImportedCurve]) -> None:
         kept = {curve.key: curve for curve in stored(benchmark)} | {curve.key: curve for curve in curves}
         content = npz_bytes({f"c{i}": curve.columns for i, curve in enumerate(kept.values())}, compressed=True)
         name = f"{benchmark}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
-        rows = [
-            {"array": f"c{i}", **{n: getattr(c, n) for n in ("method", "split", "subset", "figure", "file", "slack")}}
+        rows = tuple(
+            StoredCurve(array=f"c{i}", **{n: getattr(c, n) for n in StoredCurve.model_fields if n != "array"})
             for i, c in enumerate(kept.values())
-        ]
+        )
         write_atomic(folder / name, content)
-        index = {"format": _FORMAT, "arrays": name, "curves": rows}
-        write_atomic(_index(benchmark), json.dumps(index, indent=1, ensure_ascii=False) + "\n")
+        CurveIndex(arrays=name, curves=rows).write(_index(benchmark))
         for old in folder.glob(f"{benchmark}-*.npz"):
             if old.name != name:
                 # A reader on Windows may still hold it open; the next import clears it away.
@@ -124,20 +147,16 @@ def _index(benchmark: Collection) -> Path:
 
 
 def _read(path: Path) -> list[ImportedCurve]:
-    index = json.loads(path.read_text(encoding="utf-8"))
-    if index["format"] != _FORMAT:
-        raise ValueError("another version of sshbench wrote the index")
+    index = CurveIndex.read(path, remedy=_REMEDY)
     curves = []
-    with np.load(path.parent / Path(index["arrays"]).name, allow_pickle=False) as arrays:
-        for row in index["curves"]:
-            columns = np.asarray(arrays[row.pop("array")], dtype=np.float64)
+    with np.load(path.parent / Path(index.arrays).name, allow_pickle=False) as arrays:
+        for row in index.curves:
+            columns = np.asarray(arrays[row.array], dtype=np.float64)
             if columns.ndim != 2 or columns.shape[1] != 2:
                 raise ValueError("a curve has not two columns")
-            curves.append(ImportedCurve(columns=columns, **row))
+            curves.append(ImportedCurve(columns=columns, **row.model_dump(exclude={"array"})))
     return curves
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(
-        "the cache of imported curves cannot be read", file=path, remedy="Delete this file and import the curves again"
-    )
+    return InputError("the cache of imported curves cannot be read", file=path, remedy=_REMEDY)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ConfigDict, Field
 
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import MissingDataError
 from sshbench.evaluation.record import EvaluationRecord
+from sshbench.evaluation.storing import read_protocol
 from sshbench.protocols import Protocol
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, is_run, open_run
-
-_Model = TypeVar("_Model", bound=BaseModel)
-_ADDED = ("key", "detections_sha256", "pixels")  # to an identity, by the archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +37,15 @@ def read_measured(folder: Path) -> Measured:
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
     if not (folder / METRICS).is_file():
         raise MissingDataError(f"the run in {folder} was never evaluated", remedy="Run `sshbench eval` on it")
-    identity = _read(folder / IDENTITY, Identity)
-    record, protocol = _read(folder / METRICS, EvaluationRecord), _read(folder / PROTOCOL, Protocol)
+    kept = ArchivedIdentity.read(folder / IDENTITY, remedy="Archive the run again")
+    identity = kept.run_identity()
+    record = EvaluationRecord.read(folder / METRICS, remedy="Evaluate the run again")
+    protocol = read_protocol(folder / PROTOCOL)
     if is_run(folder):
         with open_run(folder) as run:
             return Measured(identity, record, protocol, pixels_of_run(run))
-    return Measured(identity, record, protocol, _archived_pixels(folder / IDENTITY, identity))
+    # Archives of older versions kept no pixels; a fixed input size gives them.
+    return Measured(identity, record, protocol, kept.pixels or _pixels(identity, None))
 
 
 def pixels_of_run(run: Run) -> Pixels:
@@ -60,20 +59,21 @@ def _pixels(identity: Identity, sizes: list[tuple[int, int]] | None) -> Pixels:
     return mean_pixels(identity.detector, Settings(**identity.settings), sizes)
 
 
-def _archived_pixels(path: Path, identity: Identity) -> Pixels:
-    """Return the pixels that the archive kept. Archives of older versions kept none; a fixed input size gives them."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8")).get("pixels")
-        return _pixels(identity, None) if kept is None else Pixels.model_validate(kept)
-    except ValidationError as error:
-        raise InputError(f"'pixels' cannot be read ({error})", file=path, remedy="Archive the run again") from error
+class ArchivedIdentity(Identity):
+    """The file `identity.json` of an archived run: the identity, and what the archive adds to it.
 
+    Attributes:
+        run_key: The run's key; `key` in the file.
+        detections_sha256: Hash of the detections that the figures are of.
+        pixels: Mean pixels of images and network input; None in archives of older versions.
+    """
 
-def _read(path: Path, model: type[_Model]) -> _Model:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if model is Identity and isinstance(content, dict):
-            content = {name: value for name, value in content.items() if name not in _ADDED}
-        return model.model_validate(content)
-    except (OSError, ValueError, ValidationError) as error:
-        raise InputError(f"cannot be read ({error})", file=path, remedy="Evaluate the run again") from error
+    model_config = ConfigDict(populate_by_name=True)
+
+    run_key: str | None = Field(default=None, alias="key")
+    detections_sha256: str | None = None
+    pixels: Pixels | None = None
+
+    def run_identity(self) -> Identity:
+        """Return the identity without what the archive added."""
+        return Identity(**{name: getattr(self, name) for name in Identity.model_fields})

@@ -53,7 +53,7 @@ def test_import_and_list_as_json(tree: Path) -> None:
 
 def test_list_of_nothing_says_how_to_begin() -> None:
     assert "sshbench curves import FOLDER" in call("list")
-    assert json.loads(call("list", "--json")) == {"curves": []}
+    assert json.loads(call("list", "--json")) == {"format": 1, "curves": []}
 
 
 def test_fddb_import_and_list(tmp_path: Path) -> None:

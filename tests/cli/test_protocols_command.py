@@ -25,7 +25,7 @@ def test_show_is_a_file_to_start_from(sshbench: Any, tmp_path: Path) -> None:
         (tmp_path / "own.toml").write_text(text)
         assert load_protocol(tmp_path / "own.toml").hash == load_protocol(name).hash
         shown = json.loads(sshbench("protocols", "show", name, "--json")[1])
-        assert shown["evaluation"]["kind"] == tomllib.loads(text)["evaluation"]["kind"]
+        assert shown["protocol"]["evaluation"]["kind"] == tomllib.loads(text)["evaluation"]["kind"]
 
 
 def test_validate(sshbench: Any, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_fetch(toy: Site, tmp_path: Path) -> None:
         ("tools.zip", None, len(TOOLS)),
         ("unpacking tools.zip", None, 2),
     ]
-    record = json.loads((data / RECORD).read_text())
+    record = json.loads((data / RECORD).read_text())["files"]
     assert record["split.zip"]["published_by"] == "its authors"
     assert record["tools.zip"] == {
         "url": f"{toy.url}/tools.zip",

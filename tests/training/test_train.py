@@ -72,7 +72,7 @@ def test_command(sshbench: Any, faces: Path, write_recipe: Callable[..., Path], 
     code, text, err = sshbench(*options, "--stop-after", 1, "--json")
     assert (code, err) == (0, "")
     files = [str(tmp_path / "out" / "weights.safetensors")]
-    assert json.loads(text) == {"iterations": 1, "loss": None, "validation": [], "files": files}
+    assert json.loads(text) == {"format": 1, "iterations": 1, "loss": None, "validation": [], "files": files}
     code, text, err = sshbench(*options, "--half")
     assert code == 0, err
     assert re.fullmatch(r"3/3 iterations  .* iterations/s  0:00:00 left  loss \d\.\d+  AP/all \d+\.\d\d\n", err), err

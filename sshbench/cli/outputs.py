@@ -1,0 +1,308 @@
+"""What each command prints with `--json`: one model per command; their schemas are in docs/schemas/."""
+
+from __future__ import annotations
+
+import typer
+from pydantic import BaseModel
+
+from sshbench.contamination import Domain
+from sshbench.datasets.check import CheckItem
+from sshbench.datasets.fetch import FetchedFile
+from sshbench.doctor import Check
+from sshbench.evaluation.record import EvaluationRecord, StoredFinding
+from sshbench.models import StrictModel
+from sshbench.protocols import Protocol
+from sshbench.published.tables import PublishedFigure
+from sshbench.timing.record import SeriesSummary, TimingRecord
+
+
+class Output(StrictModel):
+    """One JSON object on standard output.
+
+    Attributes:
+        format: Format of the object; raised when the meaning of a field changes.
+    """
+
+    format: int = 1
+
+
+class ReportOutput(Output):
+    """`sshbench report --json`."""
+
+    page: str
+    files: tuple[str, ...]
+
+
+class FilesOutput(Output):
+    """`sshbench archive --json`."""
+
+    files: tuple[str, ...]
+
+
+class LeaderboardRow(StrictModel):
+    """One detector: records and latencies by the title of the board."""
+
+    detector: str
+    results: dict[str, EvaluationRecord]
+    latency_ms: dict[str, SeriesSummary]
+
+
+class LeaderboardFinding(StrictModel):
+    """A latency that is not shown, and why."""
+
+    code: str
+    message: str
+    detector: str
+    dataset: str
+    title: str
+    size: str
+    images: int
+    run_pixels: float | None
+    timing_pixels: float | None
+    timed_on: str
+    scope: str
+    unknown: str
+
+
+class LeaderboardOutput(Output):
+    """`sshbench leaderboard --json`."""
+
+    files: tuple[str, ...]
+    rows: tuple[LeaderboardRow, ...]
+    findings: tuple[LeaderboardFinding, ...]
+
+
+class DetectOutput(Output):
+    """`sshbench detect --json`."""
+
+    images: int
+    faces: int
+    skipped: tuple[str, ...]
+    out: str
+
+
+class DataCheckOutput(Output):
+    """`sshbench data check --json`."""
+
+    dataset: str
+    root: str
+    ok: bool
+    items: tuple[CheckItem, ...]
+
+
+class DataFetchOutput(Output):
+    """`sshbench data fetch --json`."""
+
+    dataset: str
+    folder: str
+    page: str
+    terms: str
+    files: tuple[FetchedFile, ...]
+
+
+class DataConvertOutput(Output):
+    """`sshbench data convert --json`; `rows` are faces or detections."""
+
+    target: str
+    images: int
+    detections: bool
+    rows: int
+    losses: tuple[str, ...]
+
+
+class GoldenOutput(StrictModel):
+    """One golden set: how the evaluator differs from the official tool."""
+
+    name: str
+    differences: tuple[str, ...]
+    ok: bool
+
+
+class DoctorOutput(Output):
+    """`sshbench doctor --json`."""
+
+    facts: dict[str, str]
+    checks: tuple[Check, ...]
+    auto: str
+    reference: str
+    golden: tuple[GoldenOutput, ...]
+    evaluators_equal: bool
+    ok: bool
+
+
+class DetectorRow(StrictModel):
+    """One detector of the list."""
+
+    name: str
+    title: str
+    training_data: str
+
+
+class DetectorsOutput(Output):
+    """`sshbench detectors list --json`."""
+
+    detectors: tuple[DetectorRow, ...]
+
+
+class DetectorOutput(Output):
+    """`sshbench detectors info --json`."""
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    weights: str | None
+    training_data: str
+    settings: dict[str, object]
+    settings_source: str
+    ranges: dict[str, tuple[float, float]]
+    fixed_size: tuple[int, int] | None
+    trained_on: tuple[str, ...] | None
+    domains: dict[str, Domain]
+    published: tuple[PublishedFigure, ...]
+
+
+class WeightsRow(StrictModel):
+    """One weights file of the registry, and where it is on this machine."""
+
+    name: str
+    sha256: str
+    bytes: int
+    licence: str
+    repository: str
+    url: str
+    package: str
+    member: str
+    literal: str
+    training_data: str
+    path: str | None
+
+
+class WeightsListOutput(Output):
+    """`sshbench weights list --json`."""
+
+    weights: tuple[WeightsRow, ...]
+
+
+class WeightsFetchOutput(Output):
+    """`sshbench weights fetch --json`: paths by file name."""
+
+    files: dict[str, str]
+
+
+class WeightsVerifyOutput(Output):
+    """`sshbench weights verify --json`: by file name `ok`, `not here`, or what is wrong."""
+
+    verdicts: dict[str, str]
+
+
+class WeightsExportOutput(Output):
+    """`sshbench weights export --json`: largest relative differences by library and output."""
+
+    file: str
+    reference: str
+    differences: dict[str, dict[str, float]]
+    largest_relative_difference: float
+
+
+class WeightsFileOutput(Output):
+    """`sshbench weights info|import|random --json`."""
+
+    file: str
+    sha256: str
+    architecture: str
+    parameters: int
+    part: str
+    metadata: dict[str, str]
+
+
+class ProtocolRow(StrictModel):
+    """One protocol of the list."""
+
+    name: str
+    title: str
+    hash: str
+    dataset: str
+    evaluation: str
+
+
+class ProtocolsOutput(Output):
+    """`sshbench protocols list --json`."""
+
+    protocols: tuple[ProtocolRow, ...]
+
+
+class ProtocolOutput(Output):
+    """`sshbench protocols show --json`."""
+
+    hash: str
+    protocol: Protocol
+
+
+class ProtocolValidateOutput(Output):
+    """`sshbench protocols validate --json`."""
+
+    name: str
+    hash: str
+    counted: dict[str, int]
+    problems: tuple[str, ...]
+
+
+class CurveRow(StrictModel):
+    """One imported curve."""
+
+    benchmark: str
+    method: str
+    split: str
+    subset: str
+    figure: float
+    file: str
+
+
+class DisagreementRow(StrictModel):
+    """A published figure that its curve does not confirm."""
+
+    method: str
+    split: str
+    subset: str
+    printed: str
+    by_curve: float
+    kind: str
+    source: str
+    file: str
+
+
+class CurvesImportOutput(Output):
+    """`sshbench curves import --json`."""
+
+    benchmark: str
+    curves: tuple[CurveRow, ...]
+    compared: int
+    disagreements: tuple[DisagreementRow, ...]
+    findings: tuple[StoredFinding, ...]
+
+
+class CurvesListOutput(Output):
+    """`sshbench curves list --json`."""
+
+    curves: tuple[CurveRow, ...]
+
+
+class TimingsOutput(Output):
+    """`sshbench timing --json` of several detectors; of one it prints its record."""
+
+    records: tuple[TimingRecord, ...]
+
+
+class TrainOutput(Output):
+    """`sshbench train --json`; `validation` holds iteration, metric and value."""
+
+    iterations: int
+    loss: float | None
+    validation: tuple[tuple[int, str, float], ...]
+    files: tuple[str, ...]
+
+
+def print_json(content: BaseModel) -> None:
+    """Print one JSON object on one line."""
+    typer.echo(content.model_dump_json())

@@ -1,0 +1,90 @@
+"""JSON schemas of all files and of what commands print with `--json`; docs/schemas/ holds them.
+
+`python scripts/write_schemas.py` writes them again.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from sshbench.cli import outputs
+from sshbench.datasets.fetch import RECORD, FetchRecord
+from sshbench.detectors.annotate import ImageDetections
+from sshbench.evaluation.record import EvaluationRecord
+from sshbench.evaluation.storing import StoredProtocol
+from sshbench.published.store import CurveIndex
+from sshbench.report.measured import ArchivedIdentity
+from sshbench.timing.record import TimingRecord
+
+FILES: dict[str, tuple[str, type[BaseModel]]] = {
+    "metrics": ("`metrics.json` of a run", EvaluationRecord),
+    "identity": ("`identity.json` of a run or an archive", ArchivedIdentity),
+    "protocol": ("`protocol.json` of a run", StoredProtocol),
+    "timing": ("a file of `sshbench timing --out`", TimingRecord),
+    "image-detections": ("the JSON of an image by `sshbench detect`", ImageDetections),
+    "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
+    "curves": ("the index of imported curves in the cache", CurveIndex),
+}
+"""By name of the schema, the file in words and its model."""
+
+COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
+    "eval": ("metrics", EvaluationRecord),
+    "report": ("report-output", outputs.ReportOutput),
+    "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
+    "detect": ("detect-output", outputs.DetectOutput),
+    "train": ("train-output", outputs.TrainOutput),
+    "archive": ("archive-output", outputs.FilesOutput),
+    "doctor": ("doctor-output", outputs.DoctorOutput),
+    "data check": ("data-check-output", outputs.DataCheckOutput),
+    "data fetch": ("data-fetch-output", outputs.DataFetchOutput),
+    "data convert": ("data-convert-output", outputs.DataConvertOutput),
+    "timing": ("timing", TimingRecord),
+    "timing (several detectors)": ("timings-output", outputs.TimingsOutput),
+    "detectors list": ("detectors-list-output", outputs.DetectorsOutput),
+    "detectors info": ("detectors-info-output", outputs.DetectorOutput),
+    "weights list": ("weights-list-output", outputs.WeightsListOutput),
+    "weights fetch": ("weights-fetch-output", outputs.WeightsFetchOutput),
+    "weights verify": ("weights-verify-output", outputs.WeightsVerifyOutput),
+    "weights import": ("weights-file-output", outputs.WeightsFileOutput),
+    "weights info": ("weights-file-output", outputs.WeightsFileOutput),
+    "weights random": ("weights-file-output", outputs.WeightsFileOutput),
+    "weights export": ("weights-export-output", outputs.WeightsExportOutput),
+    "protocols list": ("protocols-list-output", outputs.ProtocolsOutput),
+    "protocols show": ("protocols-show-output", outputs.ProtocolOutput),
+    "protocols validate": ("protocols-validate-output", outputs.ProtocolValidateOutput),
+    "curves import": ("curves-import-output", outputs.CurvesImportOutput),
+    "curves list": ("curves-list-output", outputs.CurvesListOutput),
+}
+"""By command, the name of the schema and its model."""
+
+
+def schemas() -> dict[str, dict[str, object]]:
+    """Return all schemas by name."""
+    models = {name: model for name, (_, model) in FILES.items()} | dict(COMMANDS.values())
+    return {name: model.model_json_schema() for name, model in sorted(models.items())}
+
+
+def index() -> str:
+    """Return the page that lists the schemas, in Markdown."""
+    files = [f"| {what} | [{name}.json]({name}.json) |" for name, (what, _) in FILES.items()]
+    commands = [
+        f"| `sshbench {command} --json` | [{name}.json]({name}.json) |" for command, (name, _) in COMMANDS.items()
+    ]
+    return "\n".join(
+        [
+            "# JSON schemas",
+            "",
+            "Every file and every `--json` output has a format number and a schema. A file without the number is",
+            "of format 1. Later versions read older formats; a file of a newer format is refused.",
+            "`python scripts/write_schemas.py` writes this folder, and a test keeps it equal to the code.",
+            "",
+            "| file | schema |",
+            "|---|---|",
+            *files,
+            "",
+            "| command | schema |",
+            "|---|---|",
+            *commands,
+            "",
+        ]
+    )
