@@ -20,7 +20,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 THOROUGH = os.environ.get("SSHBENCH_REQUIRE_SHARED") == "1"
 """Our own CI: more examples of every property, more kills, and no test without its data."""
 
-settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("thorough" if THOROUGH else "quick")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def command(out: Path) -> list[str]:
-    options = ["--dataset", "sample", "--detector", "haar", "--resize", "192x256", "--json", "-o", str(out)]
+    options = ["--dataset", "sample", "--detector", "haar", "--resize", "144x192", "--json", "-o", str(out)]
     return [sys.executable, "-m", "sshbench", "eval", *options]
 
 
@@ -57,7 +57,7 @@ def test_kills_lose_nothing(tmp_path: Path, thorough: bool) -> None:
     chance = random.Random(20170331)
     disturbed, quiet = tmp_path / "disturbed", tmp_path / "quiet"
     progress = [0]
-    for _ in range(20 if thorough else 8):
+    for _ in range(20 if thorough else 6):
         kill_soon(disturbed, chance)
         progress.append(stored(disturbed))
     assert progress == sorted(progress), "a kill lost an image that was stored"

@@ -107,7 +107,7 @@ def test_unfinished_run_is_refused_unless_asked_for_and_then_marked(sshbench: An
     import sqlite3
 
     out = tmp_path / "run"
-    sshbench("eval", "--dataset", "sample", "--detector", "haar", "--limit", "8", "-o", out, "--json")
+    sshbench("eval", "--dataset", "sample", "--detector", "haar", "--limit", "6", "-o", out, "--json")
     with sqlite3.connect(out / "detections.sqlite") as connection:
         connection.execute("DELETE FROM images WHERE key IN (SELECT key FROM images LIMIT 5)")
     connection.close()
@@ -128,7 +128,7 @@ def test_an_unreadable_image_is_reported_and_the_run_goes_on(sshbench: Any, tmp_
     broken = sorted((copy / "WIDER_val" / "images").rglob("*.jpg"))[3]
     broken.write_bytes(b"not an image")
     code, out, _ = sshbench(
-        *("eval", "--dataset", "sample", "--data", copy, "--detector", "haar", "--limit", "6"),
+        *("eval", "--dataset", "sample", "--data", copy, "--detector", "haar", "--limit", "4"),
         *("-o", tmp_path / "run", "--json"),
     )
     record = json.loads(out)

