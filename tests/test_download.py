@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -259,8 +260,9 @@ def test_killed_before_the_rename(server: Server, path: Path, size: int | None, 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
 def test_wrong_hash_keeps_nothing(server: Server, path: Path, kind: str) -> None:
     found = hashlib.new(kind, CONTENT).hexdigest()
+    wrong = "0" * len(found)
     with pytest.raises(DownloadError, match=f"{re.escape(server.url)} .*{found}, expected 0000.*put the file at"):
-        download(server.url, path, **{kind: "0" * len(found)})
+        download(server.url, path, sha256=wrong if kind == "sha256" else None, md5=wrong if kind == "md5" else None)
     assert names(path) == []
 
 
@@ -330,7 +332,7 @@ def test_unwritable_place(server: Server, tmp_path: Path) -> None:
 
 
 def test_no_room(server: Server, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(DownloadError, match="1024000 bytes are to come but 10 are free"):
         download_file(server.url, path)
 

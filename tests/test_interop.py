@@ -7,12 +7,14 @@ import sys
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import sshbench
 from sshbench.errors import InputError, UsageError
 from sshbench.interop import to_numpy
-from sshbench.records import FloatArray
+
+Numbers = npt.NDArray[np.generic]
 
 BOXES = np.array([[10.1, 20.2, 50.3, 70.4], [0, 0, 5, 5]], dtype=np.float32)
 SCORES = np.array([0.9, 0.1], dtype=np.float32)
@@ -21,7 +23,7 @@ SCORES = np.array([0.9, 0.1], dtype=np.float32)
 class Tensor:
     """Numbers on a device, with a gradient: numpy cannot take them before `detach` and `cpu`."""
 
-    def __init__(self, values: FloatArray, ready: int = 0) -> None:
+    def __init__(self, values: Numbers, ready: int = 0) -> None:
         self.values, self.ready = values, ready
 
     def detach(self) -> Tensor:
@@ -30,7 +32,7 @@ class Tensor:
     def cpu(self) -> Tensor:
         return Tensor(self.values, self.ready + 1)
 
-    def __array__(self, dtype: object = None, copy: bool | None = None) -> FloatArray:
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> Numbers:
         if self.ready < 2:
             raise TypeError("can't convert device type tensor to numpy")
         return np.asarray(self.values, dtype=np.float64)
@@ -51,9 +53,9 @@ class Result:
 
 @dataclass
 class Supervision:
-    xyxy: FloatArray
-    confidence: FloatArray | None
-    class_id: FloatArray | None
+    xyxy: Numbers
+    confidence: Numbers | None
+    class_id: Numbers | None
 
 
 def test_ultralytics() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sshbench.records import FloatArray
+from sshbench.records import FloatArray, IntArray
 
 P90_COUNT, P99_COUNT = 64, 662  # fewer values do not hold a percentile (MLPerf's rule at 90 % confidence)
 _RESAMPLES = 2000
@@ -41,7 +41,7 @@ class Summary:
     interval: tuple[float, float] | None
 
 
-def summarise(nanoseconds: Sequence[int] | FloatArray) -> Summary:
+def summarise(nanoseconds: Sequence[int] | FloatArray | IntArray) -> Summary:
     """Sum a series up.
 
     >>> summarise([1_000_000, 3_000_000, 2_000_000]).median

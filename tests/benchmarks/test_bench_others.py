@@ -15,8 +15,9 @@ import pytest
 
 from sshbench.datasets import Dataset
 from sshbench.evaluation.loading import load_dataset
-from sshbench.evaluators.fddb import evaluate_fddb, face_regions
+from sshbench.evaluators.fddb import evaluate_fddb
 from sshbench.evaluators.pascal import evaluate_pascal
+from sshbench.evaluators.regions import face_regions
 from sshbench.formats.fddb import read_fddb
 from sshbench.formats.pascal import read_pascal
 from sshbench.protocols import PascalEvaluation, load_protocol

@@ -21,7 +21,7 @@ from sshbench.ssh.weights import Weights, random_weights
 
 SIZE = (800, 1200)
 EAGER = backends.Plan("torch", "fp32", "cpu", channels_last=False)
-PLANS = {
+PLANS: dict[str, backends.Plan | tuple[str, str]] = {
     "torch fp32 eager NCHW": EAGER,
     "torch fp32": backends.Plan("torch", "fp32"),
     "torch auto": ("torch", "auto"),
@@ -74,7 +74,7 @@ def test_network(benchmark: Any, weights: Weights, name: str) -> None:
 def test_around_the_network(benchmark: Any, shared: Path, stage: str) -> None:
     """A photograph, and outputs with as many boxes over the threshold as a crowd has, or as there can be."""
     image = read_image(sorted((shared / "data" / "wider" / "WIDER_val").rglob("*.jpg"))[0])
-    scale = pair_scale(*image.shape[:2], SIZE)
+    scale = pair_scale(image.shape[0], image.shape[1], SIZE)
     if stage == "preprocess":
         benchmark(network_input, image, scale)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def cells(*values: object) -> np.ndarray:
     return made
 
 
-def toolbox(path: Path, images: dict[str, object]) -> Path:
+def toolbox(path: Path, images: Mapping[str, object]) -> Path:
     """Write `Annotations` as the toolbox has them."""
     table = np.empty((len(images), 1), dtype=[("imgname", object), ("imgsize", object), ("objects", object)])
     for row, (name, objects) in zip(table.ravel(), images.items(), strict=True):

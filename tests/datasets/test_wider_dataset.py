@@ -17,7 +17,7 @@ from sshbench.files import cache_dir, sample_dir
 from sshbench.formats.wider_truth import read_text
 from sshbench.protocols import load_protocol
 
-SUBSETS = {s.name: s.ground_truth for s in load_protocol("wider").subsets}
+SUBSETS = {s.name: s.ground_truth for s in load_protocol("wider").subsets if s.ground_truth is not None}
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def pixels_of_input(data: Any) -> int:
 
 @pytest.mark.parametrize("detector", ADAPTERS)
 def test_input_pixels_are_what_preprocessing_makes(detector: str) -> None:
-    made = detector_class(detector)
+    made: Any = detector_class(detector)
     fixed = made.info.fixed_size is not None or detector == "ssh-pyramid"
     settings = made.info.defaults if fixed else Settings(resize="480x640", extra=made.info.defaults.extra)
     image = np.zeros((960, 1280, 3), dtype=np.uint8)  # resized to 480 x 640, whole cells of YuNet
@@ -57,6 +57,6 @@ def test_a_timing_keeps_the_pixels_of_its_images(tmp_path: Path, image_size: str
     for name, shape in (("a", (120, 160)), ("b", (360, 480))):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((*shape, 3), dtype=np.uint8))
     asked = {"min_time": 0.0, "min_count": 4, "images": str(tmp_path), "image_size": image_size}
-    record = run(Job(detector="haar", sizes=("120x160",), **asked))
+    record = run(Job.model_validate({"detector": "haar", "sizes": ("120x160",), **asked}))
     assert record.format == 2
     assert record.sizes[0].pixels == Pixels(image=image, input=network)

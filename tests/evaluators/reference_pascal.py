@@ -20,12 +20,12 @@ def evaluate(detections: DetectionSet, faces: FaceSet, rules: PascalEvaluation) 
     found.sort(key=lambda entry: -entry[0])
     truth = {}
     for i, key in enumerate(faces.keys):
-        image = faces[i]
+        annotated = faces[i]
         truth[key] = [
             (box, bool(flag) or box[2] - box[0] < rules.least_face or box[3] - box[1] < rules.least_face)
-            for box, flag in zip(image.boxes.tolist(), image.ignore["all"].tolist(), strict=True)
+            for box, flag in zip(annotated.boxes.tolist(), annotated.ignore["all"].tolist(), strict=True)
         ]
-    total = sum(not flag for image in truth.values() for _, flag in image)
+    total = sum(not flag for rows in truth.values() for _, flag in rows)
     boxes = [box for _, _, box in found]
     aps = []
     for _ in range(rules.iterations):

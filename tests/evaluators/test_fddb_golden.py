@@ -8,7 +8,8 @@ import pytest
 
 from sshbench.datasets import Dataset
 from sshbench.evaluation.loading import load_dataset
-from sshbench.evaluators.fddb import FddbResult, Matching, evaluate_fddb, roc_text
+from sshbench.evaluators.fddb import FddbResult, evaluate_fddb, roc_text
+from sshbench.evaluators.fddb_matching import Matching
 from sshbench.formats.fddb import read_fddb
 from sshbench.selftest import fddb_differences
 

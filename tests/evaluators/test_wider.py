@@ -45,7 +45,7 @@ SCORE = st.one_of(
 @st.composite
 def one_image(draw: st.DrawFn) -> tuple[list[list[float]], list[bool], list[list[float]], list[float]]:
     faces = [
-        [x, y, x + w, y + h]
+        [float(x), float(y), float(x + w), float(y + h)]
         for x, y, w, h in draw(
             st.lists(
                 st.tuples(st.integers(0, 24), st.integers(0, 24), st.integers(0, 12), st.integers(0, 12)), max_size=5

@@ -20,6 +20,7 @@ from sshbench.evaluation.benchmarks import evaluator_of
 from sshbench.evaluation.figures import curve_figure
 from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.base import Outcome
+from sshbench.evaluators.wider import WiderResult
 from sshbench.files import sample_dir
 from sshbench.formats.wider import write_wider
 from sshbench.plotting import to_svg
@@ -179,6 +180,7 @@ def test_outcomes_agree_with_the_evaluator() -> None:
         score = outcome.best_f1_score(subset)
         # The protocol's last of 1 000 thresholds keeps every detection: its counts are the evaluator's own.
         everything = outcome.fates(subset)
+        assert isinstance(outcome.result, WiderResult)
         kept, recalled = outcome.result.counts[subset][-1].tolist()
         assert int(everything.right.sum()) == recalled == int(everything.found.sum())
         assert int(everything.right.sum() + everything.false.sum()) == kept

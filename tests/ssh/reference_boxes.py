@@ -52,8 +52,9 @@ def detections(levels: list[Any], threshold: float, nms_iou: float) -> list[tupl
     for modules, size, scale in levels:
         for module, outputs in enumerate(modules):
             if outputs is not None:
-                for box, score in module_rows(module, *outputs, size):
-                    pooled.append(([float(v / f32(scale)) for v in box], float(score)))
+                classes, deltas = outputs
+                for row, found in module_rows(module, classes, deltas, size):
+                    pooled.append(([float(v / f32(scale)) for v in row], float(found)))
     kept: list[tuple[list[float], float]] = []
     for box, score in sorted((row for row in pooled if row[1] > threshold), key=lambda row: -row[1]):
         if all(iou(better, box) <= nms_iou for better, _ in kept):

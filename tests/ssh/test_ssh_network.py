@@ -78,7 +78,7 @@ def test_parameters_and_multiplications() -> None:
 def side(layer: str) -> int:
     """Of a layer's square output for an input of 640 pixels."""
     if layer.startswith("conv"):
-        return 640 // 2 ** (int(layer[4]) - 1)
+        return 640 >> (int(layer[4]) - 1)
     return 640 // {"m1": 8, "m2": 16, "m3": 32}[layer[:2]]
 
 

@@ -33,7 +33,7 @@ class Sleeper:
     def __init__(self, fail_at: int = -1) -> None:
         self.slept: dict[str, list[float]] = {stage: [] for stage in SLEEPS}
         self.settings = Settings()
-        self.weights_sha256 = None
+        self.weights_sha256: str | None = None
         self.passes, self.fail_at = 0, fail_at
 
     def sleep(self, stage: str) -> None:
@@ -175,7 +175,7 @@ def test_wrong_use(images: list[TimedImage]) -> None:
         ({"min_time": -1.0}, "--min-time"),
     ):
         with pytest.raises(UsageError, match=says):
-            check(Job(**{"detector": "haar", "sizes": ("original",), **change}))
+            check(Job.model_validate({"detector": "haar", "sizes": ("original",), **change}))
 
 
 def record(times: Sequence[int], **changes: Any) -> TimingRecord:
