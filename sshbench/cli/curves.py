@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,14 +42,14 @@ def import_command(
 
     report = import_wider(folder) if benchmark is _Benchmark.wider else import_fddb(folder)
     if as_json:
-        from sshbench.cli.outputs import CurvesImportOutput, DisagreementRow, print_json
+        from sshbench.cli.outputs import CurvesImportOutput, print_json
 
         print_json(
             CurvesImportOutput(
                 benchmark=report.benchmark,
                 curves=tuple(_row(report.benchmark, curve) for curve in report.curves),
                 compared=report.compared,
-                disagreements=tuple(DisagreementRow(**asdict(one)) for one in report.disagreements),
+                disagreements=report.disagreements,
                 findings=tuple(map(StoredFinding.of, report.findings)),
             )
         )

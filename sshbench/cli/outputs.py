@@ -12,6 +12,7 @@ from sshbench.doctor import Check
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
 from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
+from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
 from sshbench.timing.record import SeriesSummary, TimingRecord
 
@@ -259,26 +260,13 @@ class CurveRow(StrictModel):
     file: str
 
 
-class DisagreementRow(StrictModel):
-    """A published figure that its curve does not confirm."""
-
-    method: str
-    split: str
-    subset: str
-    printed: str
-    by_curve: float
-    kind: str
-    source: str
-    file: str
-
-
 class CurvesImportOutput(Output):
     """`sshbench curves import --json`."""
 
     benchmark: str
     curves: tuple[CurveRow, ...]
     compared: int
-    disagreements: tuple[DisagreementRow, ...]
+    disagreements: tuple[Disagreement, ...]
     findings: tuple[StoredFinding, ...]
 
 
