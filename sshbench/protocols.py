@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -106,7 +106,7 @@ class Inference(StrictModel):
     score_threshold: float | Literal["detector"] = "detector"
     nms_iou: float | Literal["detector"] = "detector"
 
-    def overrides(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, str | float]:
         """Return the settings that this policy fixes for every detector, by name."""
         return {name: value for name, value in self.model_dump().items() if value != "detector"}
 
@@ -191,7 +191,7 @@ class Protocol(StrictModel):
                 raise _prefixed(error, "evaluation") from error
         return cls.model_validate(content)
 
-    def with_evaluation(self, **changes: Any) -> Protocol:
+    def with_evaluation(self, **changes: object) -> Protocol:
         """Return the protocol with other numbers in `[evaluation]`; its hash changes with them.
 
         Raises:
@@ -288,7 +288,7 @@ def protocol_names() -> list[str]:
     return sorted({*(path.stem for path in protocols_dir().glob("*.toml")), *PROTOCOL_FILES})
 
 
-def content_hash(content: Any) -> str:
+def content_hash(content: object) -> str:
     """Return the first 16 hex digits of the sha256 of JSON-ready content in a canonical form.
 
     >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})

@@ -84,7 +84,7 @@ class Identity(FileModel):
     versions: dict[str, str]
     machine: dict[str, str | int]
 
-    def key_fields(self) -> dict[str, Any]:
+    def key_fields(self) -> dict[str, object]:
         """Return the fields that two runs must share to be the same run."""
         return self.model_dump(mode="json", exclude={"trained_on", "data", "created", "versions", "machine"})
 

@@ -185,7 +185,7 @@ def read_mat_file(path: Path, remedy: str) -> dict[str, Any]:
         raise InputError(f"not a readable .mat file ({error})", file=path, remedy=remedy) from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """Parse a json file (plain or .gz).
 
     Raises:

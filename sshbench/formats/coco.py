@@ -101,7 +101,7 @@ def _key_of(entry: Mapping[str, object], index: Mapping[str, int], image_ids: Im
     raise InputError("expected the id of an image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)
 
 
-def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
+def box_of(value: object, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
     """Return a `bbox` as four finite numbers, with sides of 0 or more unless `inside_out`.
 
     Raises:
@@ -115,7 +115,7 @@ def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> l
     return box
 
 
-def number_of(value: Any, path: Path, field: str) -> float:
+def number_of(value: object, path: Path, field: str) -> float:
     """Return a finite number.
 
     Raises:

@@ -13,7 +13,7 @@ from sshbench.provenance import cpu_flags, machine, usable_cores
 _EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 
-def hardware(device: str = "cpu") -> dict[str, Any]:
+def hardware(device: str = "cpu") -> dict[str, object]:
     """What a timing depends on and a reader must know; the same on every run of a machine."""
     found: dict[str, Any] = dict(machine())
     found["cores_physical"] = psutil.cpu_count(logical=False)
@@ -24,7 +24,7 @@ def hardware(device: str = "cpu") -> dict[str, Any]:
     return found
 
 
-def state() -> dict[str, Any]:
+def state() -> dict[str, object]:
     """What may change while it runs: clocks, load, governor, temperature where they can be read."""
     frequency = psutil.cpu_freq()
     governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
