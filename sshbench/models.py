@@ -20,6 +20,9 @@ class StrictModel(BaseModel):
 
     __repr__ = short_repr
 
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class FileModel(StrictModel):
     """The content of a JSON file, with a format number.
