@@ -11,9 +11,10 @@ from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluators.pascal import PascalResult
 from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
-from sshbench.records import Detections, DetectionSet
+from sshbench.records import Detections, DetectionSet, FaceSet, Finding, offsets_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -67,3 +68,36 @@ def test_detections_of_images_passed_over_are_not_counted() -> None:
     empty = [i for i, faces in enumerate(dataset.faces) if not len(faces)]
     assert len(empty) == 15
     assert record.detections == detections.total - sum(len(detections[i]) for i in empty)
+
+
+def test_what_a_reader_reported_is_not_reported_twice(sample: Dataset) -> None:
+    """A reader's own finding on unknown or missing images stands for the evaluation's."""
+    known = [Finding("unknown-image", "by the reader"), Finding("missing-file", "by the reader")]
+    found = perfect(sample, keys={sample.keys[0]: "elsewhere/odd"})
+    warnings = evaluate_set(found, sample, load_protocol("sample"), findings=known).record.warnings
+    assert [(one.code, one.message) for one in warnings] == [(one.code, one.message) for one in known]
+
+
+def test_pascal_counts_detections_of_unknown_images_without_a_finding_of_its_own() -> None:
+    """By its protocol they are false positives; its reader reports them, so the evaluation does not."""
+    protocol = load_protocol("pascal")
+    faces = FaceSet(("a",), offsets_of([1]), np.array([[0.0, 0, 40, 40]]), {"all": np.zeros(1, dtype=np.bool_)})
+    dataset = Dataset(
+        name="pascal",
+        split="test",
+        root=Path(),
+        faces=faces,
+        source_hash="",
+        image_root=None,
+        suffix=".jpg",
+        total_images=1,
+        all_keys=("a",),
+    )
+    found = DetectionSet.from_images(
+        (key, Detections(faces.boxes, np.array([score]))) for key, score in (("a", 0.9), ("b", 0.8))
+    )
+    evaluation = evaluate_set(found, dataset, protocol)
+    assert (evaluation.record.detections, evaluation.record.warnings) == (2, ())
+    result = evaluation.outcome.result
+    assert isinstance(result, PascalResult)
+    assert (result.true_positives, result.false_positives) == (1, 1)
