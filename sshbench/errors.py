@@ -23,6 +23,9 @@ class SshbenchError(Exception):
     Args:
         message: What is wrong, in one sentence.
         remedy: What the user can do about it, in one sentence; may be empty.
+
+    >>> print(SshbenchError("the folder is empty", remedy="Pass another one"))
+    the folder is empty. Pass another one
     """
 
     exit_code = 1

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.records import Image
+
+Image = npt.NDArray[np.uint8]
+"""An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """File name suffixes of images, in lower case."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sshbench.errors import MissingDataError
+from sshbench.images import Image, read_image
+
 Mask = npt.NDArray[np.uint8]
 
 
@@ -43,6 +46,9 @@ class Finding:
         code: Stable short name, for example `missing-file`; machines look at this.
         message: One sentence for people, with the remedy where there is one.
         files: The files it was seen in; all of them, however many.
+
+    >>> print(Finding("missing-file", "3 images have no file", ("a.txt", "b.txt", "c.txt")))
+    3 images have no file [a.txt, b.txt, c.txt]
     """
 
     code: str
@@ -70,9 +76,25 @@ class ImageRecord:
         path: The image file, or None where only the annotations are at hand.
         width: Pixels, or None where not known without opening the file.
         height: Pixels, or None where not known without opening the file.
+
+    >>> import sshbench
+    >>> image = sshbench.load_dataset("sample")["0--Portrait/0_Portrait_sample_0_1"]
+    >>> image.path.name, image.read().dtype
+    ('0_Portrait_sample_0_1.jpg', dtype('uint8'))
     """
 
     key: str
     path: Path | None = None
     width: int | None = None
     height: int | None = None
+
+    def read(self) -> Image:
+        """Read the pixels: uint8 (height, width, 3), channels in B, G, R order, as they are stored in the file.
+
+        Raises:
+            MissingDataError: There is no image file, only the annotation.
+            InputError: The file cannot be read, or OpenCV cannot decode it.
+        """
+        if self.path is None:
+            raise MissingDataError(f"image '{self.key}' has no file", remedy="Load the dataset with its images")
+        return read_image(self.path)

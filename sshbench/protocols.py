@@ -128,7 +128,22 @@ class Source(StrictModel):
 
 
 class Protocol(StrictModel):
-    """A benchmark's rules: dataset, subsets, evaluation, inference policy and sources."""
+    """A benchmark's rules: dataset, subsets, evaluation, inference policy and sources.
+
+    Attributes:
+        name: Name on the command line.
+        title: Name for readers.
+        version: Rises with every change of the rules.
+        dataset: Name of the dataset that it is for.
+        split: `train`, `val` or `test`.
+        smoke_test: Whether its figures only show that everything runs.
+        layout: Where the files of the dataset lie.
+        subsets: The subsets of faces that are evaluated, such as `easy`.
+        expected: Numbers of images and faces of the complete dataset.
+        evaluation: The numbers of the evaluation.
+        inference: How the benchmark's authors let a detector run.
+        sources: Where the rules come from.
+    """
 
     name: str
     title: str
@@ -196,6 +211,9 @@ class Protocol(StrictModel):
 
         Raises:
             UsageError: The evaluation has no such number, or the value is not one of its own.
+
+        >>> load_protocol("wider").with_evaluation(iou_threshold=0.7).evaluation.iou_threshold
+        0.7
         """
         data = self.model_dump(exclude_unset=True)
         data["evaluation"].update(changes)
@@ -237,6 +255,10 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     Raises:
         UsageError: No shipped protocol has this name.
         InputError: The file is not TOML, or a field is missing, unknown or out of range.
+
+    >>> wider = load_protocol("wider")
+    >>> wider.dataset, wider.split, wider.evaluation.kind, [subset.name for subset in wider.subsets]
+    ('wider', 'val', 'wider', ['easy', 'medium', 'hard'])
     """
     path = protocol_path(name_or_path)
     try:

@@ -38,14 +38,13 @@ from sshbench.flat import (
 from sshbench.flat import IntArray as IntArray
 from sshbench.flat import offsets_of as offsets_of
 from sshbench.flat import ranges as ranges
+from sshbench.images import Image as Image
 from sshbench.items import Finding as Finding
 from sshbench.items import ImageRecord as ImageRecord
 from sshbench.items import Mask as Mask
 from sshbench.items import Region as Region
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-Image = npt.NDArray[np.uint8]
-"""An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -100,6 +99,13 @@ class Faces:
         boxes: float64 (m, 4), corners as in `Detections`.
         ignore: By subset name, bool (m,): True where the face does not count in that subset.
         attributes: By attribute name (blur, pose, ...), int8 (m,), the dataset's own codes.
+
+    Raises:
+        SshbenchError: An array has another shape.
+
+    >>> faces = Faces([[10, 20, 40, 60], [0, 0, 5, 5]], ignore={"easy": [False, True]})
+    >>> faces, faces.boxes[~faces.ignore["easy"]].tolist()
+    (Faces(2 faces), [[10.0, 20.0, 40.0, 60.0]])
     """
 
     boxes: FloatArray
@@ -241,6 +247,10 @@ class FaceSet(ImageSet[Faces]):
 
     Raises:
         SshbenchError: A key comes twice, the offsets do not rise from 0 to m, or an array has another shape.
+
+    >>> truth = FaceSet(("a", "b"), [0, 1, 1], [[10, 20, 40, 60]], {"all": [False]})
+    >>> truth, truth["a"].boxes.tolist(), len(truth["b"]), truth.counted("all")
+    (FaceSet(2 images, 1 face), [[10.0, 20.0, 40.0, 60.0]], 0, 1)
     """
 
     keys: tuple[str, ...]

@@ -10,7 +10,9 @@ import pytest
 import sshbench
 from sshbench.curves import PRCurve, ROCCurve
 from sshbench.detectors.contract import DetectorInfo, Settings
+from sshbench.evaluation.benchmarks import benchmark_named
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
+from sshbench.formats.convert import Conversion
 from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord, Region, offsets_of
 from sshbench.report.measured import read_measured
 from sshbench.timing.record import TimingRecord
@@ -62,6 +64,9 @@ def objects() -> dict[str, object]:
         "DetectorInfo": DetectorInfo(name="x", title="title " * 1000),
         "Dataset": sample,
         "Protocol": sshbench.load_protocol("wider"),
+        "Benchmark": benchmark_named("wider"),
+        "FunctionDetector": sshbench.FunctionDetector(lambda image: (image[:0, :4, 0], image[:0, 0, 0])),
+        "Conversion": Conversion(MANY, MANY, ("a loss of the target format " * 5,) * 100),
         "Evaluation": result,
         "EvaluationRecord": record(),
         "Outcome": result.outcome,

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import SupportsIndex, overload
 
-from sshbench.errors import MissingDataError, UsageError
+from sshbench.errors import MissingDataError, UsageError, shorten
 from sshbench.records import FaceSet, Finding, ImageRecord
 
 
@@ -29,6 +29,12 @@ class Dataset:
         all_keys: Keys of the whole dataset.
         findings: What loading found.
         image_ids: Keys by the ids of a COCO json, for reading results.
+
+    >>> import sshbench
+    >>> sample = sshbench.load_dataset("sample")
+    >>> image = sample[0]
+    >>> image.key, image.read().shape, len(sample.faces[image.key])
+    ('0--Portrait/0_Portrait_sample_0_1', (500, 500, 3), 1)
     """
 
     name: str
@@ -81,7 +87,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         part = f" of {self.total_images}" if self.is_part else ""
-        return f"Dataset({self.name} {self.split}: {len(self)}{part} images, {self.faces.total} faces, in {self.root})"
+        name, where = shorten(f"{self.name} {self.split}"), shorten(str(self.root), 150)
+        return f"Dataset({name}: {len(self)}{part} images, {self.faces.total} faces, in {where})"
 
     def _repr_html_(self) -> str:
         return f"<code>{escape(repr(self))}</code>"

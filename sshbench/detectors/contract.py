@@ -101,6 +101,10 @@ class DetectorInfo:
             them are `in domain`; empty: none of them; None: the training data are not published.
         ranges: Smallest and largest value of numbers in `defaults.extra`, by name.
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
+
+    >>> info = DetectorInfo(name="mine", trained_on=("wider",), defaults=Settings(resize="fit=640x480"))
+    >>> info.name, info.defaults.resize, info.fixed_size
+    ('mine', 'fit=640x480', None)
     """
 
     __repr__ = short_repr
@@ -144,6 +148,25 @@ class Detector(Protocol[Data, Outputs]):
         info: What a user should know of it.
         settings: The settings in effect.
         weights_sha256: Hash of its weights file, part of the identity of a run; None if it has no such file.
+
+    >>> class WholeImage:
+    ...     info = DetectorInfo(name="whole-image")
+    ...     weights_sha256 = None
+    ...     def __init__(self, *, settings=None, weights=None):
+    ...         self.settings = settings or self.info.defaults
+    ...     def load(self):
+    ...         pass
+    ...     def preprocess(self, image):
+    ...         return Prepared(image, scale=1.0)
+    ...     def forward(self, prepared):
+    ...         height, width = prepared.data.shape[:2]
+    ...         return [[0, 0, width, height]], [1.0]
+    ...     def postprocess(self, outputs, prepared):
+    ...         return Detections(*outputs)
+    >>> isinstance(WholeImage(), Detector)
+    True
+    >>> detect(WholeImage(), np.zeros((48, 64, 3), dtype=np.uint8)).boxes.tolist()
+    [[0.0, 0.0, 64.0, 48.0]]
     """
 
     info: DetectorInfo
@@ -201,6 +224,11 @@ def detect(detector: Detector, image: npt.NDArray[np.generic]) -> Detections:
 
     Raises:
         UsageError: The array is not an image.
+
+    >>> import sshbench
+    >>> detector = sshbench.FunctionDetector(lambda image: ([[1, 2, 30, 40]], [0.5]))
+    >>> sshbench.detect(detector, np.zeros((48, 64, 3), dtype=np.uint8)).boxes.tolist()
+    [[1.0, 2.0, 30.0, 40.0]]
     """
     return detect_timed(detector, image)[0]
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sshbench.errors import InputError
 from sshbench.formats.base import ImageIds, key_of, read_json
-from sshbench.records import DetectionSet, Finding, offsets_of
+from sshbench.records import BoolArray, DetectionSet, Finding, offsets_of
 
 _REMEDY = 'A result is {"image_id": ..., "category_id": ..., "bbox": [x, y, w, h], "score": ...}'
 
 
 def read_coco_results(
-    path: Path, keys: Sequence[str], image_ids: ImageIds | None
+    path: str | Path, keys: Sequence[str], image_ids: ImageIds | None = None
 ) -> tuple[DetectionSet, list[Finding]]:
-    """Read a results file (plain or .gz): a list of detections, or an object that holds one under `annotations`.
+    r"""Read a results file (plain or .gz): a list of detections, or an object that holds one under `annotations`.
 
     Args:
         path: The file.
@@ -32,16 +31,43 @@ def read_coco_results(
     Raises:
         MissingDataError: There is no such file.
         InputError: The file is not valid json, or an entry lacks a field or holds an invalid value; the text names it.
+
+    Source: cocodataset.org, format of results: `bbox` is x, y, w, h; x2 = x + w, y2 = y + h.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     text = '[{"image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40], "score": 0.9}]'
+    ...     _ = Path(folder, "d.json").write_text(text)
+    ...     found, findings = read_coco_results(Path(folder, "d.json"), ["a", "b"], {7: "a"})
+    >>> found["a"].boxes.tolist(), len(found["b"]), findings
+    ([[10.0, 20.0, 40.0, 60.0]], 0, [])
+    """
+    file = Path(path).expanduser()
+    return results_to_detections(results_in(file), file, keys, image_ids)
+
+
+def results_in(path: Path) -> list[object]:
+    """Return the list of results that a file holds, their fields unchecked.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: The file is not valid json, or holds no list of results.
     """
     content = read_json(path)
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise InputError("expected a list of results", file=path, remedy=_REMEDY)
-    return results_to_detections(entries, path, keys, image_ids)
+    return entries
 
 
 def results_to_detections(
-    entries: Sequence[object], path: Path, keys: Sequence[str], image_ids: ImageIds | None
+    entries: Sequence[object],
+    path: Path,
+    keys: Sequence[str],
+    image_ids: ImageIds | None,
+    *,
+    category: int | None = None,
+    several: str = "Write those of the face category only",
 ) -> tuple[DetectionSet, list[Finding]]:
     """Return parsed results as detections; see `read_coco_results`.
 
@@ -50,37 +76,49 @@ def results_to_detections(
         path: The file that errors name.
         keys: The dataset's image keys, in order.
         image_ids: Keys by `image_id`.
+        category: The `category_id` of faces; the others are left out.
+        several: What to do about several categories where none is chosen, for the error.
     """
     index = {key: i for i, key in enumerate(keys)}
     images = np.empty(len(entries), dtype=np.int64)
     table = np.empty((len(entries), 5))
     unknown: dict[str, None] = {}
-    categories: set[Any] = set()
+    categories: list[object] = []
     for n, entry in enumerate(entries):
         if not isinstance(entry, Mapping):
             raise InputError("invalid result", file=path, field=f"[{n}]", value=entry, remedy=_REMEDY)
-        key = _key_of(entry, index, image_ids or {}, path, n)
+        key = image_key_of(entry, index, image_ids or {}, path, n)
         images[n] = index.get(key, -1)
         if images[n] < 0:
             unknown[key] = None
-        categories.add(entry.get("category_id"))
+        categories.append(entry.get("category_id"))
         table[n, :4] = box_of(entry.get("bbox"), path, f"[{n}].bbox")
         table[n, 4] = number_of(entry.get("score"), path, f"[{n}].score")
-    if len(categories) > 1:
-        raise InputError(
-            "results of several categories",
-            file=path,
-            field="category_id",
-            value=sorted(map(str, categories)),
-            remedy="Write those of the face category only",
-        )
     findings = _unknown_images(path, unknown, len(entries) > 0 and bool((images < 0).all()))
-    known = np.flatnonzero(images >= 0)
+    known = np.flatnonzero((images >= 0) & _of_category(categories, category, path, several))
     order = known[np.argsort(images[known], kind="stable")]
     boxes = table[order, :4]
     boxes[:, 2:] += boxes[:, :2]
     counts = np.bincount(images[known], minlength=len(keys))
     return DetectionSet(tuple(keys), offsets_of(counts), boxes, table[order, 4]), findings
+
+
+def _of_category(categories: Sequence[object], wanted: int | None, path: Path, several: str) -> BoolArray:
+    """Return which results are of the category of faces: bool (n,)."""
+    try:
+        present = sorted(map(str, set(categories)))
+    except TypeError as error:  # a list or an object cannot be in a set
+        raise InputError("invalid category", file=path, field="category_id", remedy=_REMEDY) from error
+    if wanted is None:
+        if len(present) > 1:
+            text = "results of several categories"
+            raise InputError(text, file=path, field="category_id", value=present, remedy=several)
+        return np.ones(len(categories), dtype=np.bool_)
+    chosen = np.array([category == wanted for category in categories], dtype=np.bool_)
+    if len(chosen) and not chosen.any():
+        remedy = f"Choose one of: {', '.join(present)}"
+        raise InputError("no result of this category", file=path, field="category_id", value=wanted, remedy=remedy)
+    return chosen
 
 
 def _unknown_images(path: Path, unknown: Mapping[str, None], every: bool) -> list[Finding]:
@@ -92,10 +130,22 @@ def _unknown_images(path: Path, unknown: Mapping[str, None], every: bool) -> lis
     return [Finding("unknown-image", text, tuple(unknown))]
 
 
-def _key_of(entry: Mapping[str, object], index: Mapping[str, int], image_ids: ImageIds, path: Path, n: int) -> str:
+def image_key_of(entry: Mapping[str, object], known: Container[str], image_ids: ImageIds, path: Path, n: int) -> str:
+    """Return the key of the image that a result belongs to, by its `file_name`, else by its `image_id`.
+
+    Args:
+        entry: The result.
+        known: Image keys; see `key_of`.
+        image_ids: Keys by `image_id`; an id that it lacks is itself the key.
+        path: The file that errors name.
+        n: Position of the result in the file.
+
+    Raises:
+        InputError: The result has neither.
+    """
     name, number = entry.get("file_name"), entry.get("image_id")
     if isinstance(name, str):
-        return key_of(name, index)
+        return key_of(name, known)
     if isinstance(number, int | str):
         return image_ids.get(number, str(number))
     raise InputError("expected the id of an image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sshbench.display import short_repr
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.formats import coco_truth as coco_json
 from sshbench.formats import fddb as fddb_text
@@ -37,14 +38,16 @@ class Conversion:
         losses: What the target could not hold, one sentence each; empty where nothing was lost.
     """
 
+    __repr__ = short_repr
+
     images: int
     rows: int
     losses: tuple[str, ...]
 
 
 def convert(
-    source: Path,
-    target: Path,
+    source: str | Path,
+    target: str | Path,
     *,
     source_format: str,
     target_format: str,
@@ -57,8 +60,8 @@ def convert(
     Args:
         source: What to read.
         target: What to write.
-        source_format: One of `FORMATS`.
-        target_format: One of `FORMATS`.
+        source_format: `wider`, `fddb`, `pascal`, `afw`, `coco` or `yolo`.
+        target_format: One of the same.
         detections: Whether the source holds detections, not ground truth.
         known: What is known of the images beside the source.
         overwrite: Replace a target that exists.
@@ -75,6 +78,7 @@ def convert(
     ...     convert(source, target, source_format="pascal", target_format="coco")
     Conversion(images=1, rows=1, losses=())
     """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
     reader, writer = _format(source_format), _format(target_format)
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists already", remedy="Use --overwrite, or give another target")

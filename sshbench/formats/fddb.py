@@ -31,7 +31,7 @@ _RECTANGLE, _ELLIPSE = 5, 6
 _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major minor angle x y score'"
 
 
-def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+def read_fddb(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
     r"""Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
 
     Args:
@@ -52,6 +52,7 @@ def read_fddb(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Findi
     >>> found["2002/a"].boxes.tolist(), findings[0].code, findings[0].files
     ([[10.0, 20.0, 40.0, 60.0]], 'missing-image', ('2002/b',))
     """
+    path = Path(path).expanduser()
     read = read_fddb_file(path)
     names = read.keys
     known, there = set(keys), set(names)

@@ -36,8 +36,8 @@ _TRUTH_REMEDY = "Get the file again from the evaluation toolbox"
 _REMEDY = "A line is 'image score x1 y1 x2 y2'"
 
 
-def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
-    r"""Read a file of detections.
+def read_pascal(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+    r"""Read a file of detections of PASCAL Faces or AFW, one line `image score x1 y1 x2 y2` per detection.
 
     Args:
         path: The file, plain or .gz; corners are in pixels.
@@ -58,6 +58,7 @@ def read_pascal(path: Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Fin
     >>> found["a"].boxes.tolist(), found["a"].scores.tolist(), findings
     ([[10.0, 20.0, 40.0, 60.0]], [0.9], [])
     """
+    path = Path(path).expanduser()
     names, table = _read_rows(path)
     index = {key: i for i, key in enumerate(keys)}
     unknown = tuple(dict.fromkeys(name for name in names if name not in index))

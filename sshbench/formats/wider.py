@@ -43,7 +43,7 @@ def read_wider(
     repair: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
-    """Read a folder or zip of WIDER FACE prediction files.
+    r"""Read a folder or zip of WIDER FACE prediction files.
 
     Args:
         path: Folder or zip that holds `<event>/<image>.txt`, at any depth.
@@ -63,9 +63,20 @@ def read_wider(
         MissingDataError: No file there belongs to the dataset.
         InputError: The zip or a file in it cannot be read.
         CheckFailedError: `strict`, and there was something to report.
+
+    Source: read_pred.m of the WIDER FACE evaluation tool.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Path(folder, "0--Parade").mkdir()
+    ...     _ = Path(folder, "0--Parade", "a.txt").write_text("a\n1\n10 20 30 40 0.9\n")
+    ...     found, findings = read_wider(folder, ["0--Parade/a"])
+    >>> found["0--Parade/a"].boxes.tolist(), findings
+    ([[10.0, 20.0, 40.0, 60.0]], [])
     """
+    path = Path(path).expanduser()
     repairs = Repairs()
-    tree = FileTree(Path(path))
+    tree = FileTree(path)
     names, images = _match_names(tree, keys, known_keys, repairs)
     if not names:
         raise MissingDataError(
