@@ -150,6 +150,11 @@ class TimingRecord(FileModel):
             raise MissingDataError(f"there is no timing in {path}", remedy="Measure one with `sshbench timing --out`")
         return cls.read(path, remedy="Measure the timing again")
 
+    @classmethod
+    def of(cls, record: TimingRecord | str | Path) -> TimingRecord:
+        """Return a record, read from its file where a path is given; errors as for `load`."""
+        return record if isinstance(record, TimingRecord) else cls.load(Path(record).expanduser())
+
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per size and stage, and the total of the scope: milliseconds, interval, passes, verdict."""
         import pandas as pd

@@ -17,7 +17,7 @@ from sshbench.detectors.registry import detector_info
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
 from sshbench.timing import Measurement, measure
-from sshbench.timing.compare import check_not_slower, compare, differences, paired_ratios
+from sshbench.timing.compare import check_not_slower, compare_timings, differences, paired_ratios
 from sshbench.timing.images import TimedImage, images_from
 from sshbench.timing.job import Job, check
 from sshbench.timing.record import SizeTiming, TimingRecord, size_timing
@@ -221,11 +221,11 @@ def test_unlike_timings_are_refused_with_the_fields_that_differ() -> None:
     new = record(noisy(1e6, 1), threads=1, machine={"processor": "Q", "cores": 2}, settings={"nms_iou": 0.5})
     assert [text.partition(":")[0] for text in differences(new, old)] == ["threads", "settings", "machine.processor"]
     with pytest.raises(UsageError, match=r"threads: 2 and 1.*machine\.processor: 'P' and 'Q'"):
-        compare(new, old)
-    (ratio,) = compare(new, old, force=True)
+        compare_timings(new, old)
+    (ratio,) = compare_timings(new, old, force=True)
     assert ratio.ratio == pytest.approx(1, abs=0.02)
     with pytest.raises(UsageError, match="no size in common"):
-        compare(record(noisy(1e6, 1), sizes=(_renamed(old.sizes[0]),)), old)
+        compare_timings(record(noisy(1e6, 1), sizes=(_renamed(old.sizes[0]),)), old)
 
 
 def _renamed(timing: SizeTiming) -> SizeTiming:
@@ -234,12 +234,12 @@ def _renamed(timing: SizeTiming) -> SizeTiming:
 
 def test_slower_means_certainly_slower() -> None:
     old = record(noisy(1e6, 0))
-    check_not_slower(compare(record(noisy(1.02e6, 1)), old), 5)
+    check_not_slower(compare_timings(record(noisy(1.02e6, 1)), old), 5)
     with pytest.raises(Exception, match=r"slower by more than 5 %.*400x800"):
-        check_not_slower(compare(record(noisy(1.2e6, 2)), old), 5)
+        check_not_slower(compare_timings(record(noisy(1.2e6, 2)), old), 5)
     unlucky = noisy(1e6, 3)
     unlucky[0] *= 10
-    check_not_slower(compare(record(unlucky), old), 5)
+    check_not_slower(compare_timings(record(unlucky), old), 5)
 
 
 def test_pairs_cancel_what_disturbs_both() -> None:
