@@ -6,7 +6,7 @@ import inspect
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import cv2
 import pytest
@@ -17,7 +17,14 @@ from sshbench.records import Image
 from sshbench.timing.job import Job
 from sshbench.timing.public import SIZES, TimingOptions
 
-QUICK: TimingOptions = {"min_time": 0, "min_count": 2, "count": 1}
+
+class Quick(TypedDict):
+    min_time: float
+    min_count: int
+    count: int
+
+
+QUICK: Quick = {"min_time": 0, "min_count": 2, "count": 1}
 
 
 def whole_image(image: Image) -> tuple[list[list[int]], list[float]]:
