@@ -98,10 +98,11 @@ def _show_record(console: Console, record: TimingRecord) -> None:
 def _show_floor(console: Console, timing: SizeTiming) -> None:
     floor = timing.floor
     assert floor is not None
+    tf32 = "" if floor.tf32 is None else f" (TF32 {'on' if floor.tf32 else 'off'})"
     console.print(
         f"{timing.size}: {floor.gflop:.1f} GFLOP, {floor.gigabytes:.2f} GB at least; this machine multiplies "
-        f"{floor.matmul_gflops:.0f} GFLOP/s and copies {floor.copy_gigabytes:.1f} GB/s: {floor.limit_ms:.0f} ms at "
-        f"best, the network took {floor.over:.2f} times that",
+        f"{floor.matmul_gflops:.0f} GFLOP/s{tf32} and copies {floor.copy_gigabytes:.1f} GB/s: {floor.limit_ms:.0f} ms "
+        f"at best, the network took {floor.over:.2f} times that",
         highlight=False,
         markup=False,
     )

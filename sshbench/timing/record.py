@@ -45,6 +45,8 @@ class Floor(StrictModel):
         copy_gigabytes: Measured rate of copying, bytes read and written, a second.
         limit_ms: The larger of the two times.
         over: Measured median of the forward stage over `limit_ms`.
+        tf32: Whether CUDA computed the matrix product in TF32, read back from torch; None on other devices and in files
+            before format 3.
     """
 
     gflop: float
@@ -53,6 +55,7 @@ class Floor(StrictModel):
     copy_gigabytes: float
     limit_ms: float
     over: float
+    tf32: bool | None = None
 
 
 class SizeTiming(StrictModel):
@@ -99,7 +102,7 @@ class TimingRecord(FileModel):
     """What `sshbench timing --json` prints and `--out` keeps.
 
     Attributes:
-        format: Of this file; 2 says how many pixels the network got at each size.
+        format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`.
         detector: Name.
         settings: Effective, without the size.
         weights_sha256: None where a library carries them.
@@ -116,9 +119,9 @@ class TimingRecord(FileModel):
         clock: What measured, and for CUDA how far its events were from the host's clock.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
-    format: int = 2
+    format: int = 3
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
