@@ -216,6 +216,19 @@ def test_records_round_trip_and_say_what_is_wrong(tmp_path: Path) -> None:
         TimingRecord.load(tmp_path / "nothing.json")
 
 
+def test_any_record_shows_itself_in_few_words() -> None:
+    one = record(noisy(1e6, 0)).sizes[0]
+    sizes = tuple(one.model_copy(update={"size": f"<b>{'long ' * 50}{i}"}) for i in range(200))
+    long = record(noisy(1e6, 0), sizes=sizes, detector="<b>" * 1000, scope="s" * 5000)
+    for text in (repr(long), long._repr_html_()):
+        assert len(text) < 2500
+        assert "190 more sizes" in text
+    assert len(repr(long)) < 1500
+    assert repr(long).count("\n") == 0
+    assert "<b>" not in long._repr_html_()
+    assert "more sizes" not in repr(record(noisy(1e6, 0)))
+
+
 def test_unlike_timings_are_refused_with_the_fields_that_differ() -> None:
     old = record(noisy(1e6, 0))
     new = record(noisy(1e6, 1), threads=1, machine={"processor": "Q", "cores": 2}, settings={"nms_iou": 0.5})
