@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
-    from sshbench.timing import time_detector
+    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors
 
 __version__ = "0.1.0"
 
@@ -55,6 +55,8 @@ _WHERE = {
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
+    "TimingRecord": "sshbench.timing",
+    "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
     "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation.api",
@@ -65,6 +67,7 @@ _WHERE = {
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
+    "plot_timings": "sshbench.timing",
     "read_coco_results": "sshbench.formats.coco",
     "read_fddb": "sshbench.formats.fddb",
     "read_pascal": "sshbench.formats.pascal",
@@ -73,6 +76,7 @@ _WHERE = {
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
     "time_detector": "sshbench.timing",
+    "time_detectors": "sshbench.timing",
 }
 
 __all__ = [
@@ -92,6 +96,8 @@ __all__ = [
     "Protocol",
     "Settings",
     "SshbenchError",
+    "TimingRecord",
+    "compare_timings",
     "convert",
     "detect",
     "evaluate",
@@ -102,6 +108,7 @@ __all__ = [
     "load_dataset",
     "load_detector",
     "load_protocol",
+    "plot_timings",
     "read_coco_results",
     "read_fddb",
     "read_pascal",
@@ -110,6 +117,7 @@ __all__ = [
     "register_benchmark",
     "run",
     "time_detector",
+    "time_detectors",
 ]
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from sshbench.cli.detector_options import SetOption, given_settings
 from sshbench.errors import UsageError
-
-if TYPE_CHECKING:
-    from sshbench.timing.record import TimingRecord
 
 timing_app = typer.Typer(
     help="Benchmark detector latency, with confidence intervals and a stability check.", invoke_without_command=True
@@ -73,43 +70,37 @@ def timing_command(
     if context.invoked_subcommand is not None:
         return
     from sshbench.cli import timing_tables
-    from sshbench.detectors.sizes import parse_resize_list
-    from sshbench.timing.job import Job
-    from sshbench.timing.public import paths_of, time_jobs
+    from sshbench.timing import TimingRecord, check_not_slower, compare_timings, plot_timings, time_detectors
+    from sshbench.timing.public import paths_of
 
-    if not detector:
-        raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
+    names = detector or []
     limit = None if fail_if_slower is None else timing_tables.percent(fail_if_slower)
-    if limit is not None and compare is None:
+    if compare is None and limit is not None:
         raise UsageError("--fail-if-slower needs --compare OLD.json")
-    given: dict[str, Any] = {"device": device, "precision": precision, "backend": backend}
-    options = given_settings(assignments, given)
-    if "resize" in options:
-        raise UsageError(f"--set resize={options['resize']}: timing takes input sizes from --sizes")
-    if weights is not None:
-        options["weights"] = str(weights)
-    jobs = [
-        Job(
-            detector=name,
-            options=options,
-            sizes=parse_resize_list(sizes),
-            scope=scope,
-            batch=batch,
-            threads=threads,
-            images=None if images is None else str(images),
-            count=count,
-            image_size=image_size,
-            min_time=min_time,
-            min_count=min_count,
-            floor=floor,
-        )
-        for name in detector
-    ]
-    records = time_jobs(jobs, out, progress=not as_json)
+    if compare is not None and len(names) > 1:
+        raise UsageError("--compare takes one detector", remedy="Time one at a time")
+    old = None if compare is None else TimingRecord.load(compare)
+    records = time_detectors(
+        names,
+        sizes=sizes,
+        scope=scope,
+        settings=given_settings(assignments, {"device": device, "precision": precision, "backend": backend}),
+        weights=weights,
+        images=images,
+        count=count,
+        image_size=image_size,
+        batch=batch,
+        threads=threads,
+        min_time=min_time,
+        min_count=min_count,
+        floor=floor,
+        out=out,
+        progress=not as_json,
+    )
     files = paths_of(records, out)
     if plot is not None:
-        files += timing_tables.draw(records, plot)
-    ratios = timing_tables.compare_with(records, compare, force=force)
+        files += plot_timings(records, plot)
+    ratios = [] if old is None else compare_timings(records[0], old, force=force)
     if as_json:
         from sshbench.cli.outputs import TimingsOutput, print_json
 
@@ -117,8 +108,6 @@ def timing_command(
     else:
         timing_tables.show(records, ratios, files)
     if limit is not None:
-        from sshbench.timing.compare import check_not_slower
-
         check_not_slower(ratios, limit)
 
 
@@ -133,10 +122,7 @@ def plot_command(
 
       sshbench timing plot yunet.json haar.json -o figures
     """
-    from sshbench.cli import timing_tables
-    from sshbench.timing.record import TimingRecord
+    from sshbench.timing import plot_timings
 
-    loaded: list[TimingRecord] = [TimingRecord.load(path) for path in records]
-    files = timing_tables.draw(loaded, out)
-    for file in files:
+    for file in plot_timings(records, out):
         typer.echo(str(file))

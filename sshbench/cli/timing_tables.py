@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sshbench.errors import UsageError
 from sshbench.files import published_dir
-from sshbench.timing.compare import Ratio, compare, paired_ratios
+from sshbench.timing.compare import Ratio, paired_ratios
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 
@@ -26,26 +26,6 @@ def percent(text: str) -> float:
     if match is None:
         raise UsageError(f"'{text}' is not a percentage", remedy="Write for example 5%")
     return float(match[1])
-
-
-def draw(records: Sequence[TimingRecord], out: Path) -> list[Path]:
-    """Draw latency against size and against faces, and return the files."""
-    from sshbench.timing.plots import plot_faces, plot_sizes
-
-    return [*plot_sizes(records, out), *plot_faces(records, out)]
-
-
-def compare_with(records: Sequence[TimingRecord], old: Path | None, *, force: bool) -> list[Ratio]:
-    """Return the ratios to an older timing; none where there is no older one.
-
-    Raises:
-        UsageError: The two cannot be compared.
-    """
-    if old is None:
-        return []
-    if len(records) > 1:
-        raise UsageError("--compare takes one detector", remedy="Time one at a time")
-    return compare(records[0], TimingRecord.load(old), force=force)
 
 
 def show(records: Sequence[TimingRecord], ratios: Sequence[Ratio], files: Sequence[Path]) -> None:
@@ -118,10 +98,11 @@ def _show_record(console: Console, record: TimingRecord) -> None:
 def _show_floor(console: Console, timing: SizeTiming) -> None:
     floor = timing.floor
     assert floor is not None
+    tf32 = "" if floor.tf32 is None else f" (TF32 {'on' if floor.tf32 else 'off'})"
     console.print(
         f"{timing.size}: {floor.gflop:.1f} GFLOP, {floor.gigabytes:.2f} GB at least; this machine multiplies "
-        f"{floor.matmul_gflops:.0f} GFLOP/s and copies {floor.copy_gigabytes:.1f} GB/s: {floor.limit_ms:.0f} ms at "
-        f"best, the network took {floor.over:.2f} times that",
+        f"{floor.matmul_gflops:.0f} GFLOP/s{tf32} and copies {floor.copy_gigabytes:.1f} GB/s: {floor.limit_ms:.0f} ms "
+        f"at best, the network took {floor.over:.2f} times that",
         highlight=False,
         markup=False,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from sshbench.detectors.contract import Settings
+from sshbench.detectors.contract import Detector, DetectorClass, Settings
 from sshbench.detectors.registry import detector_class
 from sshbench.errors import UsageError
 from sshbench.models import StrictModel
@@ -26,12 +26,12 @@ class Pixels(StrictModel):
     input: float | None = None
 
 
-def mean_pixels(detector: str, settings: Settings, sizes: Sequence[tuple[int, int]] | None) -> Pixels:
+def mean_pixels(detector: str | Detector, settings: Settings, sizes: Sequence[tuple[int, int]] | None) -> Pixels:
     """Return the mean pixels of images, and of what a detector's network gets for them.
 
     Args:
-        detector: Name of a detector. One that is not installed, or whose class has no `input_pixels`, makes the
-            network's pixels unknown.
+        detector: Name of a detector, or a detector. One that is not installed, or whose class has no `input_pixels`,
+            makes the network's pixels unknown.
         settings: Its settings: `resize` decides.
         sizes: Width and height of each image; None where they are not known. A network with a fixed input gets the
             same pixels all the same.
@@ -43,7 +43,7 @@ def mean_pixels(detector: str, settings: Settings, sizes: Sequence[tuple[int, in
     """
     image = fmean(width * height for width, height in sizes) if sizes else None
     try:
-        made = detector_class(detector)
+        made: Detector | DetectorClass = detector_class(detector) if isinstance(detector, str) else detector
     except UsageError:  # a prediction set, or a plug-in that is not installed here
         return Pixels(image=image)
     if not hasattr(made, "input_pixels"):

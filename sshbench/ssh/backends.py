@@ -7,8 +7,7 @@ A backend takes a batch, float32 (n, 3, height, width), and gives for each modul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -198,6 +197,7 @@ def _running_threads() -> int | None:
 def _torch(weights: Weights, chosen: Plan) -> Network:
     import torch
 
+    from sshbench.ssh.precision import exact_precision
     from sshbench.ssh.torch_weights import model_of
 
     dtypes: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -215,7 +215,7 @@ def _torch(weights: Weights, chosen: Plan) -> Network:
         tensor = torch.from_numpy(batch)
         if pinned:
             tensor = tensor.pin_memory()
-        with torch.inference_mode(), _no_other_precision(parameter.device.type):
+        with torch.inference_mode(), exact_precision(parameter.device.type):
             tensor = tensor.to(device=chosen.device, non_blocking=True).to(dtype=dtype, memory_format=layout)
             outputs = model(tensor)
         if not on_cpu:
@@ -225,25 +225,6 @@ def _torch(weights: Weights, chosen: Plan) -> Network:
     precision = next(name for name, kind in dtypes.items() if kind == parameter.dtype)
     ran = replace(chosen, precision=precision, device=str(parameter.device), exact=True)
     return Network(run, ran, torch.get_num_threads() if on_cpu else None)
-
-
-@contextmanager
-def _no_other_precision(kind: str) -> Iterator[None]:
-    """Keep torch from computing in another precision than that of the parameters.
-
-    A caller's autocast would run convolutions in bf16 or fp16, and CUDA runs fp32 ones in TF32 by default.
-    """
-    import torch
-
-    tf32 = torch.backends.cudnn.allow_tf32
-    try:
-        if kind == "cuda":
-            torch.backends.cudnn.allow_tf32 = False
-        with torch.autocast(kind, enabled=False):
-            yield
-    finally:
-        if kind == "cuda":
-            torch.backends.cudnn.allow_tf32 = tf32
 
 
 def _openvino(weights: Weights, chosen: Plan) -> Network:

@@ -1,15 +1,30 @@
-"""Detector latency with confidence intervals and a stability check: `time_detector` and what is made of its raw values.
+"""Detector latency with confidence intervals and a stability check.
 
-`clock` and `harness` measure, `statistics` sums up and judges, `record` is what is stored, `compare` sets records side
-by side, `workers` times several detectors in processes of their own, `floor` says how far from the machine's limit a
-network runs, `plots` draws.
+`time_detector` and `time_detectors` measure, `compare_timings` and `paired_ratios` compare, `plot_timings` draws.
+
+`clock` and `harness` measure one series, `statistics` sums it up and judges it, `record` is what is stored, `workers`
+times several detectors in processes of their own, `floor` measures how close to the machine's limit a network runs.
 """
 
 from __future__ import annotations
 
+from sshbench.timing.compare import Ratio, check_not_slower, compare_timings, paired_ratios
 from sshbench.timing.harness import Measurement, measure
-from sshbench.timing.public import time_detector
+from sshbench.timing.public import plot_timings, time_detector, time_detectors
 from sshbench.timing.record import TimingRecord
 from sshbench.timing.statistics import Summary, summarise
 
-__all__ = ["Measurement", "Summary", "TimingRecord", "measure", "summarise", "time_detector"]
+__all__ = [
+    "Measurement",
+    "Ratio",
+    "Summary",
+    "TimingRecord",
+    "check_not_slower",
+    "compare_timings",
+    "measure",
+    "paired_ratios",
+    "plot_timings",
+    "summarise",
+    "time_detector",
+    "time_detectors",
+]

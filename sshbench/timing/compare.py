@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,12 +51,22 @@ def differences(new: TimingRecord, old: TimingRecord) -> list[str]:
     return found
 
 
-def compare(new: TimingRecord, old: TimingRecord, *, force: bool = False) -> list[Ratio]:
-    """Ratios of the sizes that both have.
+def compare_timings(
+    new: TimingRecord | str | Path, old: TimingRecord | str | Path, *, force: bool = False
+) -> list[Ratio]:
+    """Return the ratio of two timings for each input size that both have.
+
+    Args:
+        new: A timing, or the file that keeps it.
+        old: The timing to compare with, or its file.
+        force: Compare although machine or settings differ.
 
     Raises:
-        UsageError: Machine or settings differ (the fields are named) and it was not forced, or no size is in both.
+        UsageError: Machine or settings differ (the text names the fields), or no size is in both.
+        MissingDataError: There is no such file.
+        InputError: A file is not a timing.
     """
+    new, old = TimingRecord.of(new), TimingRecord.of(old)
     unlike = differences(new, old)
     if unlike and not force:
         raise UsageError("these timings do not compare: " + "; ".join(unlike), remedy="--force compares all the same")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
@@ -50,24 +51,44 @@ def floor_of(
 ) -> Floor:
     """Compare a measured forward time with the roofline."""
     operations, transferred = work_of(architecture, height, width, precision)
-    flops, bandwidth = matmul_rate(precision, device), copy_rate(device)
-    limit = 1000 * max(operations / flops, transferred / bandwidth)
+    rate, bandwidth = matmul_rate(precision, device), copy_rate(device)
+    limit = 1000 * max(operations / rate.flops, transferred / bandwidth)
     return Floor(
         gflop=operations / 1e9,
         gigabytes=transferred / 1e9,
-        matmul_gflops=flops / 1e9,
+        matmul_gflops=rate.flops / 1e9,
         copy_gigabytes=bandwidth / 1e9,
         limit_ms=limit,
         over=forward_ms / limit,
+        tf32=rate.tf32,
     )
 
 
-@lru_cache(maxsize=8)
-def matmul_rate(precision: str, device: str) -> float:
-    """Operations a second of a 2 048 x 2 048 matrix product, median of seven, by the fastest library at hand.
+@dataclass(frozen=True, slots=True)
+class MatmulRate:
+    """The measured rate of a matrix product.
 
-    Libraries differ by factors (MKL on another maker's processor): on a CPU numpy's, torch's, and torch's convolution
-    with a kernel of one pixel, which is the same product, are tried, and the limit is set by the best.
+    Attributes:
+        flops: Operations per second, two for a multiplication and its addition.
+        tf32: Whether CUDA computed in TF32, read back from torch during the measurement; None on other devices.
+    """
+
+    flops: float
+    tf32: bool | None = None
+
+
+@lru_cache(maxsize=8)
+def matmul_rate(precision: str, device: str) -> MatmulRate:
+    """Measure a 2 048 x 2 048 matrix product with the fastest installed library; median of seven.
+
+    Libraries differ by factors (MKL on another maker's processor). On a CPU numpy's product, torch's product, and
+    torch's convolution with a kernel of one pixel, which is the same product, are tried, and the fastest counts. On
+    CUDA, TF32 is off, as it is while the network runs: otherwise the limit of a network in fp32 would be that of
+    another precision.
+
+    Args:
+        precision: `fp32`, `bf16` or `fp16`.
+        device: `cpu`, `cuda`, `cuda:1` or `mps`.
 
     Raises:
         UsageError: The precision needs torch.
@@ -81,16 +102,20 @@ def matmul_rate(precision: str, device: str) -> float:
     except ImportError as error:
         if not rates:
             raise UsageError(f"--floor in {precision} needs torch", remedy="pip install 'sshbench[ssh]'") from error
-        return max(rates)
+        return MatmulRate(max(rates))
+    from sshbench.ssh.precision import exact_precision, uses_tf32
+
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    with torch.inference_mode():
+    kind = torch.device(device).type
+    with torch.inference_mode(), exact_precision(kind):
+        tf32 = uses_tf32() if kind == "cuda" else None
         matrix = torch.randn(_MATRIX, _MATRIX, dtype=torch.float32).to(device=device, dtype=dtype)
         rates.append(_rate(lambda: _synchronised(device, lambda: matrix @ matrix)))
         pixels = matrix.reshape(1, _MATRIX, _MATRIX // 32, 32).contiguous(memory_format=torch.channels_last)
         kernel = matrix.reshape(_MATRIX, _MATRIX, 1, 1)
         convolve = torch.nn.functional.conv2d
         rates.append(_rate(lambda: _synchronised(device, lambda: convolve(pixels, kernel))))
-    return max(rates)
+    return MatmulRate(max(rates), tf32)
 
 
 def _rate(work: Callable[[], object]) -> float:

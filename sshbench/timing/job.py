@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, median
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
+from types import TracebackType
 from typing import Any
 
 from pydantic import Field
@@ -87,29 +87,43 @@ def check(job: Job) -> None:
 class Bench:
     """A loaded detector with its images, ready to be timed, size by size or pass by pass.
 
+    A context manager: leaving it removes the resized images and restores the number of threads and the settings of a
+    detector that was passed in.
+
     Args:
-        job: What is asked for.
+        job: What to time.
+        detector: A loaded detector to time instead of loading `job.detector` by name.
 
     Raises:
-        SshbenchError: The detector or the images are not to be had.
+        SshbenchError: The detector cannot be loaded, or there are no images.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, detector: Detector | None = None) -> None:
         check(job)
         self.job = job
-        self.threads = _set_threads(job.threads)
-        self.before = machine.state()
-        self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
-        if job.image_size:
-            # Kept as long as the bench: the images are read in every pass.
-            folder = mkdtemp(prefix="sshbench-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            size = parse_image_size(job.image_size)
-            self.images = at_size(self.images, size, Path(folder))
-            self.image_source += f" at {size[0]}x{size[1]}"
-        self.detector: Detector = load_detector(job.detector, **job.options)
-        self.device = str(self.detector.settings.extra.get("device", "cpu"))
-        self.clock: Clock = clock_for(self.device)
+        with ExitStack() as undo:
+            self.threads = undo.enter_context(_limited_threads(job.threads))
+            self.before = machine.state()
+            self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
+            if job.image_size:
+                # Kept until the end: the images are read in every pass.
+                folder = undo.enter_context(TemporaryDirectory(prefix="sshbench-", ignore_cleanup_errors=True))
+                size = parse_image_size(job.image_size)
+                self.images = at_size(self.images, size, Path(folder))
+                self.image_source += f" at {size[0]}x{size[1]}"
+            self.detector = load_detector(job.detector, **job.options) if detector is None else detector
+            undo.callback(setattr, self.detector, "settings", self.detector.settings)
+            self.device = str(self.detector.settings.extra.get("device", "cpu"))
+            self.clock: Clock = clock_for(self.device)
+            self._undo = undo.pop_all()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
 
     def series(self, size: str) -> Series:
         """A series at one size, to be stepped through; one at a time, for the detector has one size at a time."""
@@ -141,9 +155,7 @@ class Bench:
             )
         memory = machine.peak_memory_mib(self.device)
         floor = self._floor(size, measured) if self.job.floor else None
-        pixels = mean_pixels(
-            self.job.detector, self.detector.settings, [self._size_of[name] for name in measured.images]
-        )
+        pixels = mean_pixels(self.detector, self.detector.settings, [self._size_of[name] for name in measured.images])
         return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor, pixels)
 
     @cached_property
@@ -201,32 +213,43 @@ def run(
     job: Job,
     on_progress: Callable[[str, float], None] | None = None,
     on_record: Callable[[TimingRecord], None] | None = None,
+    detector: Detector | None = None,
 ) -> TimingRecord:
-    """Time one detector here, size by size.
+    """Time one detector in this process, size by size.
 
     Args:
-        job: What is asked for.
+        job: What to time.
         on_progress: Called with the size and the fraction done.
-        on_record: Called after each size with the record so far, so that nothing is lost where a later size fails.
+        on_record: Called after each size with the record so far, so that nothing is lost if a later size fails.
+        detector: A loaded detector to time instead of loading `job.detector` by name.
     """
-    bench = Bench(job)
-    sizes = []
-    for size in job.sizes:
-        report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
-        sizes.append(bench.timing(size, bench.measure(size, report)))
-        if on_record is not None:
-            on_record(bench.record(sizes))
-    return bench.record(sizes)
+    with Bench(job, detector) as bench:
+        sizes = []
+        for size in job.sizes:
+            report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
+            sizes.append(bench.timing(size, bench.measure(size, report)))
+            if on_record is not None:
+                on_record(bench.record(sizes))
+        return bench.record(sizes)
 
 
-def _set_threads(threads: int | None) -> int:
-    """Limit the threads of everything that counts them; return how many there are."""
+@contextmanager
+def _limited_threads(threads: int | None) -> Iterator[int]:
+    """Limit the CPU threads of all libraries; yield how many there are, and lift the limit at the end."""
     import cv2
 
     available = usable_cores()
     count = min(threads or available, available)
-    cv2.setNumThreads(count)
-    if threads is not None and hasattr(os, "sched_setaffinity"):
-        # Every library reads this, whatever its own option is called.
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    return count
+    before = cv2.getNumThreads()
+    pinned = threads is not None and hasattr(os, "sched_setaffinity")
+    cores = os.sched_getaffinity(0) if pinned else set()
+    try:
+        cv2.setNumThreads(count)
+        if pinned:
+            # Every library reads this, whatever its own option is called.
+            os.sched_setaffinity(0, sorted(cores)[:count])
+        yield count
+    finally:
+        cv2.setNumThreads(before)
+        if pinned:
+            os.sched_setaffinity(0, cores)

@@ -1,12 +1,13 @@
-"""Time detectors in one call."""
+"""Time detectors, compare timings and draw them, each in one call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
-from sshbench.detectors.contract import SettingValue
+from sshbench.detectors.contract import Detector, SettingValue
+from sshbench.detectors.function import BoxFunction, FunctionDetector
 from sshbench.detectors.sizes import parse_resize_list
 from sshbench.errors import UsageError
 from sshbench.progress import progress_bar
@@ -16,12 +17,31 @@ from sshbench.timing.record import TimingRecord
 from sshbench.timing.workers import run_interleaved
 
 Scope = Literal["paper", "detect", "end-to-end", "forward"]
+SIZES = ("400x800", "600x1000", "800x1200", "1200x1600")
+"""Default input sizes: those of the paper's timings (Najibi et al., SSH, ICCV 2017, table 2)."""
+
+
+class TimingOptions(TypedDict, total=False):
+    """The options of `time_detector`, which explains them and states their defaults."""
+
+    sizes: str | Sequence[str]
+    scope: Scope
+    settings: Mapping[str, SettingValue] | None
+    weights: str | Path | None
+    images: str | Path | None
+    count: int
+    image_size: str
+    batch: int
+    threads: int | None
+    min_time: float
+    min_count: int
+    floor: bool
 
 
 def time_detector(
-    detector: str,
+    detector: str | Detector | BoxFunction,
     *,
-    sizes: str | Sequence[str] = ("400x800", "600x1000", "800x1200", "1200x1600"),
+    sizes: str | Sequence[str] = SIZES,
     scope: Scope = "paper",
     settings: Mapping[str, SettingValue] | None = None,
     weights: str | Path | None = None,
@@ -39,26 +59,29 @@ def time_detector(
     """Measure the latency of a detector at several input sizes, stage by stage; see docs/timing.md for the method.
 
     Args:
-        detector: Name of the detector.
-        sizes: Input sizes, as for `Settings.resize`: shorter x longer side, `fit=WxH` or `original`.
-        scope: What `total` covers: the paper's stages (without reading and NMS), all but reading, everything, or the
-            network.
-        settings: Settings of the detector other than its size, instead of its published ones.
-        weights: Its weights file.
+        detector: Name of a detector, a loaded detector, or a function from an image to boxes and scores, as for
+            `sshbench.run`. A loaded detector has its own settings again afterwards.
+        sizes: Input sizes, as for `Settings.resize`: shorter x longer side in pixels, `fit=WxH` or `original`; a
+            list, or a text with commas.
+        scope: Which stages `total` covers: `paper` (all but reading and NMS), `detect` (all but reading),
+            `end-to-end` (all) or `forward` (the network).
+        settings: Settings of a detector given by name that differ from its published ones; not its size.
+        weights: Weights file of a detector given by name.
         images: Folder of images, or one image; default: the bundled sample.
-        count: Number of images, which are taken in turn.
-        image_size: Cut and resize the images to this size before, `WxH` in pixels, so that every detector gets the
+        count: Number of images, used in turn.
+        image_size: Crop and resize the images to this size first, `WxH` in pixels, so that every detector gets the
             same pixels.
         batch: Images per pass.
         threads: CPU threads; default: all.
-        min_time: Seconds to measure at each size.
-        min_count: Passes to measure at each size.
+        min_time: Minimum time to measure at each size, seconds.
+        min_count: Minimum number of passes at each size.
         floor: Compare SSH's network with the measured limit of this machine.
-        out: File that keeps the record; it is written after every size.
+        out: JSON file that keeps the record; it is written after each size.
         progress: Draw a progress bar where standard error is a terminal.
 
     Returns:
-        Every measured value, medians with 95 % intervals, the verdict on stability, versions and machine.
+        Every measured value in nanoseconds, medians in milliseconds with 95 % intervals, the verdict on stability,
+        versions and machine.
 
     Raises:
         UsageError: Detector, size or setting are unknown or invalid.
@@ -68,39 +91,120 @@ def time_detector(
     >>> record.sizes[0].size, record.to_pandas()["stage"].tolist()
     ('90x120', ['read', 'preprocess', 'forward', 'postprocess', 'total'])
     """
-    options = dict(settings or {})
-    if "resize" in options:
-        raise UsageError(f"resize={options['resize']} is no setting of a timing", remedy="Use sizes")
-    if weights is not None:
-        options["weights"] = str(Path(weights).expanduser())
-    job = Job(
-        detector=detector,
-        options=options,
-        sizes=parse_resize_list(sizes if isinstance(sizes, str) else ",".join(sizes)),
-        scope=scope,
-        batch=batch,
-        threads=threads,
-        images=None if images is None else str(Path(images).expanduser()),
-        count=count,
-        image_size=image_size,
-        min_time=min_time,
-        min_count=min_count,
-        floor=floor,
-    )
-    return time_jobs([job], None if out is None else Path(out).expanduser(), progress=progress)[0]
+    options: TimingOptions = {
+        "sizes": sizes,
+        "scope": scope,
+        "settings": settings,
+        "weights": weights,
+        "images": images,
+        "count": count,
+        "image_size": image_size,
+        "batch": batch,
+        "threads": threads,
+        "min_time": min_time,
+        "min_count": min_count,
+        "floor": floor,
+    }
+    path = None if out is None else Path(out).expanduser()
+    if isinstance(detector, str):
+        return _time([_job(detector, options)], path, progress=progress)[0]
+    if settings or weights is not None:
+        raise UsageError(
+            "settings and weights belong to a detector given by name", remedy="Set them where the detector is made"
+        )
+    if not isinstance(detector, Detector):
+        if not callable(detector):
+            raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
+        detector = FunctionDetector(detector)
+    return _time([_job(detector.info.name, options)], path, progress=progress, detector=detector)[0]
 
 
-def time_jobs(jobs: Sequence[Job], out: Path | None = None, *, progress: bool = False) -> list[TimingRecord]:
-    """Time one detector in this process, or several in turn in processes of their own.
+def time_detectors(
+    detectors: Sequence[str],
+    *,
+    out: str | Path | None = None,
+    progress: bool = False,
+    **options: Unpack[TimingOptions],
+) -> list[TimingRecord]:
+    """Measure the latency of several detectors, alternating pass by pass, each in its own process.
+
+    Whatever disturbs the machine then disturbs all of them alike: `sshbench.timing.paired_ratios` compares them pass by
+    pass. A single detector is timed in this process.
 
     Args:
-        jobs: What to time, all with the same sizes.
-        out: Where the record of one detector is kept after every size; a folder for several.
+        detectors: Names of detectors.
+        out: JSON file that keeps the record of one detector, written after each size; a folder for several.
         progress: Draw a progress bar where standard error is a terminal.
+        **options: As for `time_detector`, the same for all detectors.
+
+    Returns:
+        One record per detector, in the order given.
 
     Raises:
-        UsageError: A job is invalid.
+        UsageError: A detector, size or setting is unknown or invalid, or there is no detector.
+        MissingDataError: Weights or images are missing.
+        TypeError: There is no such option.
     """
+    if not detectors:
+        raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
+    if unknown := sorted(options.keys() - TimingOptions.__annotations__):
+        raise TypeError(f"time_detectors() got an unexpected keyword argument '{unknown[0]}'")
+    path = None if out is None else Path(out).expanduser()
+    return _time([_job(name, options) for name in detectors], path, progress=progress)
+
+
+def plot_timings(records: Sequence[TimingRecord | str | Path], out: str | Path) -> list[Path]:
+    """Draw latency against input size and against the number of faces, and return the files written.
+
+    Args:
+        records: Timings, or the files that keep them.
+        out: Folder for PNG, SVG and CSV files.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: A file is not a timing.
+    """
+    from sshbench.timing.plots import plot_faces, plot_sizes
+
+    loaded = [TimingRecord.of(record) for record in records]
+    folder = Path(out).expanduser()
+    return [*plot_sizes(loaded, folder), *plot_faces(loaded, folder)]
+
+
+def paths_of(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
+    """Return where records are kept: one in the file `out`, several (or one in a folder that exists) below it."""
+    if out is None:
+        return []
+    if len(records) == 1 and not out.is_dir():
+        return [out]
+    return [out / f"timing-{record.detector}.json" for record in records]
+
+
+def _job(detector: str, options: TimingOptions) -> Job:
+    """Return what to time; options left out have the defaults of `Job`, which are those of `time_detector`."""
+    given = dict(options.get("settings") or {})
+    if "resize" in given:
+        raise UsageError(f"resize={given['resize']} is not a setting of a timing", remedy="Use sizes (--sizes)")
+    weights, images = options.get("weights"), options.get("images")
+    if weights is not None:
+        given["weights"] = str(Path(weights).expanduser())
+    sizes = options.get("sizes", SIZES)
+    others = {name: value for name, value in options.items() if name not in ("settings", "weights", "images", "sizes")}
+    return Job.model_validate(
+        {
+            **others,
+            "detector": detector,
+            "options": given,
+            "images": None if images is None else str(Path(images).expanduser()),
+            "sizes": parse_resize_list(sizes if isinstance(sizes, str) else ",".join(sizes)),
+        }
+    )
+
+
+def _time(
+    jobs: Sequence[Job], out: Path | None, *, progress: bool, detector: Detector | None = None
+) -> list[TimingRecord]:
+    """Time one detector in this process, or several alternately in processes of their own; all have the same sizes."""
     jobs_of.check(jobs[0])
     done: dict[str, float] = {}
     with progress_bar("timing", len(jobs[0].sizes), "sizes", enabled=progress) as bar:
@@ -111,19 +215,10 @@ def time_jobs(jobs: Sequence[Job], out: Path | None = None, *, progress: bool = 
             bar.update(done[size] - before, size)
 
         if len(jobs) == 1:
-            return [jobs_of.run(jobs[0], report, lambda record: _keep([record], out))]
+            return [jobs_of.run(jobs[0], report, lambda record: _keep([record], out), detector)]
         records = run_interleaved(jobs, report)
     _keep(records, out)
     return records
-
-
-def paths_of(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
-    """Return where records are kept: one in the file `out`, several (or one in a folder that exists) below it."""
-    if out is None:
-        return []
-    if len(records) == 1 and not out.is_dir():
-        return [out]
-    return [out / f"timing-{record.detector}.json" for record in records]
 
 
 def _keep(records: Sequence[TimingRecord], out: Path | None) -> None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from html import escape
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sshbench.detectors.contract import Settings
+from sshbench.detectors.pixels import Pixels, mean_pixels
+from sshbench.errors import MissingDataError, shorten
+from sshbench.models import FileModel, StrictModel
+from sshbench.timing.harness import Measurement
+from sshbench.timing.statistics import summarise, unstable_because
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-import re
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
-
-from sshbench.detectors.contract import Settings
-from sshbench.detectors.pixels import Pixels, mean_pixels
-from sshbench.errors import MissingDataError
-from sshbench.models import FileModel, StrictModel
-from sshbench.timing.harness import Measurement
-from sshbench.timing.statistics import summarise, unstable_because
+_SHOWN = 10  # sizes in the short texts of a record
 
 
 class SeriesSummary(StrictModel):
@@ -45,6 +45,8 @@ class Floor(StrictModel):
         copy_gigabytes: Measured rate of copying, bytes read and written, a second.
         limit_ms: The larger of the two times.
         over: Measured median of the forward stage over `limit_ms`.
+        tf32: Whether CUDA computed the matrix product in TF32, read back from torch; None on other devices and in files
+            before format 3.
     """
 
     gflop: float
@@ -53,6 +55,7 @@ class Floor(StrictModel):
     copy_gigabytes: float
     limit_ms: float
     over: float
+    tf32: bool | None = None
 
 
 class SizeTiming(StrictModel):
@@ -99,7 +102,7 @@ class TimingRecord(FileModel):
     """What `sshbench timing --json` prints and `--out` keeps.
 
     Attributes:
-        format: Of this file; 2 says how many pixels the network got at each size.
+        format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`.
         detector: Name.
         settings: Effective, without the size.
         weights_sha256: None where a library carries them.
@@ -116,9 +119,9 @@ class TimingRecord(FileModel):
         clock: What measured, and for CUDA how far its events were from the host's clock.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
-    format: int = 2
+    format: int = 3
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
@@ -149,6 +152,11 @@ class TimingRecord(FileModel):
         if not path.is_file():
             raise MissingDataError(f"there is no timing in {path}", remedy="Measure one with `sshbench timing --out`")
         return cls.read(path, remedy="Measure the timing again")
+
+    @classmethod
+    def of(cls, record: TimingRecord | str | Path) -> TimingRecord:
+        """Return a record, read from its file where a path is given; errors as for `load`."""
+        return record if isinstance(record, TimingRecord) else cls.load(Path(record).expanduser())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per size and stage, and the total of the scope: milliseconds, interval, passes, verdict."""
@@ -183,19 +191,29 @@ class TimingRecord(FileModel):
 
     def __repr__(self) -> str:
         figures = [
-            f"{timing.size} {timing.summary['total'].median:.3g} ms{'' if timing.stable else ' (unstable)'}"
-            for timing in self.sizes[:10]
+            f"{size} {median:.3g} ms{'' if stable else ' (unstable)'}" for size, median, stable in self._shown_sizes()
         ]
-        more = f", {len(self.sizes) - 10} more sizes" if len(self.sizes) > 10 else ""
-        return f"<TimingRecord of {self.detector[:60]}, scope {self.scope}: {', '.join(figures)}{more}>"
+        more = f", {self._more_sizes} more sizes" if self._more_sizes else ""
+        return f"<TimingRecord of {shorten(self.detector)}, scope {shorten(self.scope)}: {', '.join(figures)}{more}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(timing.size)}</td><td>{timing.summary['total'].median:.3g}</td>"
-            f"<td>{'stable' if timing.stable else 'unstable'}</td></tr>"
-            for timing in self.sizes[:10]
+            f"<tr><td>{escape(size)}</td><td>{median:.3g}</td><td>{'stable' if stable else 'unstable'}</td></tr>"
+            for size, median, stable in self._shown_sizes()
         )
-        return f"<table><tr><th>{escape(self.detector[:60])}</th><th>ms</th><th></th></tr>{rows}</table>"
+        more = f"<tr><td colspan='3'>{self._more_sizes} more sizes</td></tr>" if self._more_sizes else ""
+        head = f"<tr><th>{escape(shorten(self.detector))}</th><th>ms</th><th></th></tr>"
+        return f"<table>{head}{rows}{more}</table>"
+
+    def _shown_sizes(self) -> list[tuple[str, float, bool]]:
+        """Return size, median in milliseconds and verdict of the first sizes, for a short text."""
+        return [
+            (shorten(timing.size, 40), timing.summary["total"].median, timing.stable) for timing in self.sizes[:_SHOWN]
+        ]
+
+    @property
+    def _more_sizes(self) -> int:
+        return max(0, len(self.sizes) - _SHOWN)
 
 
 def summary_of(timing: SizeTiming, scope: str) -> SeriesSummary:

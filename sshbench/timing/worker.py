@@ -28,9 +28,9 @@ def main() -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     try:
-        bench = Bench(Job.model_validate_json(sys.stdin.readline()))
-        answer({"ready": True})
-        _serve(bench, answer)
+        with Bench(Job.model_validate_json(sys.stdin.readline())) as bench:
+            answer({"ready": True})
+            _serve(bench, answer)
     except SshbenchError as error:
         answer({"error": str(error), "exit_code": error.exit_code})
     except Exception as error:  # noqa: BLE001  # the parent shall hear of it, whatever it is

@@ -17,7 +17,7 @@ from sshbench.detectors.registry import detector_info
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Detections, Image
 from sshbench.timing import Measurement, measure
-from sshbench.timing.compare import check_not_slower, compare, differences, paired_ratios
+from sshbench.timing.compare import check_not_slower, compare_timings, differences, paired_ratios
 from sshbench.timing.images import TimedImage, images_from
 from sshbench.timing.job import Job, check
 from sshbench.timing.record import SizeTiming, TimingRecord, size_timing
@@ -216,16 +216,29 @@ def test_records_round_trip_and_say_what_is_wrong(tmp_path: Path) -> None:
         TimingRecord.load(tmp_path / "nothing.json")
 
 
+def test_any_record_shows_itself_in_few_words() -> None:
+    one = record(noisy(1e6, 0)).sizes[0]
+    sizes = tuple(one.model_copy(update={"size": f"<b>{'long ' * 50}{i}"}) for i in range(200))
+    long = record(noisy(1e6, 0), sizes=sizes, detector="<b>" * 1000, scope="s" * 5000)
+    for text in (repr(long), long._repr_html_()):
+        assert len(text) < 2500
+        assert "190 more sizes" in text
+    assert len(repr(long)) < 1500
+    assert repr(long).count("\n") == 0
+    assert "<b>" not in long._repr_html_()
+    assert "more sizes" not in repr(record(noisy(1e6, 0)))
+
+
 def test_unlike_timings_are_refused_with_the_fields_that_differ() -> None:
     old = record(noisy(1e6, 0))
     new = record(noisy(1e6, 1), threads=1, machine={"processor": "Q", "cores": 2}, settings={"nms_iou": 0.5})
     assert [text.partition(":")[0] for text in differences(new, old)] == ["threads", "settings", "machine.processor"]
     with pytest.raises(UsageError, match=r"threads: 2 and 1.*machine\.processor: 'P' and 'Q'"):
-        compare(new, old)
-    (ratio,) = compare(new, old, force=True)
+        compare_timings(new, old)
+    (ratio,) = compare_timings(new, old, force=True)
     assert ratio.ratio == pytest.approx(1, abs=0.02)
     with pytest.raises(UsageError, match="no size in common"):
-        compare(record(noisy(1e6, 1), sizes=(_renamed(old.sizes[0]),)), old)
+        compare_timings(record(noisy(1e6, 1), sizes=(_renamed(old.sizes[0]),)), old)
 
 
 def _renamed(timing: SizeTiming) -> SizeTiming:
@@ -234,12 +247,12 @@ def _renamed(timing: SizeTiming) -> SizeTiming:
 
 def test_slower_means_certainly_slower() -> None:
     old = record(noisy(1e6, 0))
-    check_not_slower(compare(record(noisy(1.02e6, 1)), old), 5)
+    check_not_slower(compare_timings(record(noisy(1.02e6, 1)), old), 5)
     with pytest.raises(Exception, match=r"slower by more than 5 %.*400x800"):
-        check_not_slower(compare(record(noisy(1.2e6, 2)), old), 5)
+        check_not_slower(compare_timings(record(noisy(1.2e6, 2)), old), 5)
     unlucky = noisy(1e6, 3)
     unlucky[0] *= 10
-    check_not_slower(compare(record(unlucky), old), 5)
+    check_not_slower(compare_timings(record(unlucky), old), 5)
 
 
 def test_pairs_cancel_what_disturbs_both() -> None:
