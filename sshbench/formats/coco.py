@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -152,7 +151,7 @@ def image_key_of(entry: Mapping[str, object], known: Container[str], image_ids: 
     raise InputError("expected the id of an image", file=path, field=f"[{n}].image_id", value=number, remedy=_REMEDY)
 
 
-def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
+def box_of(value: object, path: Path, field: str, *, inside_out: bool = False) -> list[float]:
     """Return a `bbox` as four finite numbers, with sides of 0 or more unless `inside_out`.
 
     Raises:
@@ -166,7 +165,7 @@ def box_of(value: Any, path: Path, field: str, *, inside_out: bool = False) -> l
     return box
 
 
-def number_of(value: Any, path: Path, field: str) -> float:
+def number_of(value: object, path: Path, field: str) -> float:
     """Return a finite number.
 
     Raises:
