@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sshbench import benchmark
 from sshbench.curves import PRCurve
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.evaluation.api import evaluate
@@ -240,8 +242,10 @@ def test_report_command(sshbench: Any, runs: list[Path], tmp_path: Path) -> None
     assert sshbench("report", tmp_path, "-o", tmp_path / "r")[0] == 2
 
 
-def test_demo_command(sshbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_command(sshbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thorough: bool) -> None:
     monkeypatch.setenv("SSHBENCH_WEIGHTS", "")
+    if not thorough:
+        monkeypatch.setattr("sshbench.benchmark.run", partial(benchmark.run, limit=4))
     code, out, _ = sshbench("demo", "-o", tmp_path)
     assert code == 0
     assert "yunet was left out" in out
