@@ -132,7 +132,7 @@ def test_set_reaches_timing(sshbench: Any) -> None:
             "given twice",
         ),
         (["eval", "--dataset", "sample", "--detector", "haar", "--set", "min_nieghbors=4"], "mean 'min_neighbors'"),
-        (["timing", "--detector", "haar", "--set", "resize=1x2"], "timing takes input sizes from --sizes"),
+        (["timing", "--detector", "haar", "--set", "resize=1x2"], "is not a setting of a timing"),
         (["timing", "--detector", "haar", "--image-size", "short=1,long=2"], "invalid image size 'short=1,long=2'"),
     ],
 )
