@@ -65,6 +65,12 @@ def compare_timings(
         UsageError: Machine or settings differ (the text names the fields), or no size is in both.
         MissingDataError: There is no such file.
         InputError: A file is not a timing.
+
+    >>> from sshbench.timing import time_detector
+    >>> record = time_detector("haar", sizes="90x120", count=1, min_time=0, min_count=5)
+    >>> (ratio,) = compare_timings(record, record)
+    >>> ratio.size, ratio.ratio
+    ('90x120', 1.0)
     """
     new, old = TimingRecord.of(new), TimingRecord.of(old)
     unlike = differences(new, old)

@@ -144,6 +144,10 @@ def time_detectors(
         UsageError: A detector, size or setting is unknown or invalid, or there is no detector.
         MissingDataError: Weights or images are missing.
         TypeError: There is no such option.
+
+    >>> (record,) = time_detectors(["haar"], sizes="90x120", count=1, min_time=0, min_count=2)
+    >>> record.detector
+    'haar'
     """
     if not detectors:
         raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
@@ -163,6 +167,12 @@ def plot_timings(records: Sequence[TimingRecord | str | Path], out: str | Path) 
     Raises:
         MissingDataError: There is no such file.
         InputError: A file is not a timing.
+
+    >>> import tempfile
+    >>> record = time_detector("haar", sizes="90x120", count=1, min_time=0, min_count=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(path.name for path in plot_timings([record], folder))[:2]
+    ['latency-faces.csv', 'latency-faces.png']
     """
     from sshbench.timing.plots import plot_faces, plot_sizes
 
