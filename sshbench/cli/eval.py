@@ -114,9 +114,10 @@ def eval_command(
     seen = benchmarks_of(trained_on)
     if predictions is not None:
         evaluation = evaluate(
-            rules,
+            dataset or rules,
             predictions,
             data=data,
+            protocol=rules,
             trained_on=seen,
             limit=limit,
             out=out,
@@ -129,8 +130,9 @@ def eval_command(
     else:
         evaluation = run(
             str(detector),
-            rules,
+            dataset or rules,
             data=data,
+            protocol=rules,
             out=out,
             settings=given_settings(assignments, options),
             limit=limit,
@@ -150,8 +152,6 @@ def _protocol(dataset: str | None, protocol: str | None, **numbers: object) -> P
     if dataset is None and protocol is None:
         raise UsageError("name a dataset", remedy="--dataset wider, or --dataset sample for the bundled smoke test")
     chosen = load_protocol(protocol or str(dataset))
-    if dataset is not None and chosen.dataset != dataset:
-        raise UsageError(f"protocol '{chosen.name}' is for dataset '{chosen.dataset}', not '{dataset}'")
     changes = {name: value for name, value in numbers.items() if value is not None}
     return chosen.with_evaluation(**changes) if changes else chosen
 

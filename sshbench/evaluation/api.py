@@ -79,57 +79,53 @@ def evaluate(
     started = time.perf_counter()
     whole, rules = load_benchmark(dataset, data, protocol)
     images = whole if limit is None else whole.limited(limit)
-    seen = None if trained_on is None else tuple(trained_on)
+    source = detector or "detections"
     if isinstance(predictions, str | Path):
         path = Path(predictions).expanduser()
+        source = path.name
         if is_run(path):
-            evaluation, seen = _of_run(path, whole, images, rules, allow_unfinished, seen, started, progress)
-            return evaluation if out is None else _kept(evaluation, out, path.name, box_format, seen, overwrite)
-        with progress_bar(path.name, len(images.keys), "files", enabled=progress) as bar:
+            evaluation = _of_run(path, images, rules, allow_unfinished, trained_on, started, progress)
+            return evaluation if out is None else _kept(evaluation, out, source, box_format, overwrite)
+        with progress_bar(source, len(images), "files", enabled=progress) as bar:
             detections, findings = load_predictions(
                 path, images, benchmark_of(rules), strict=strict, box_format=box_format, progress=bar.update
             )
-        name, source = set_name(path), path.name
     else:
         detections, findings = as_detection_set(predictions), []
-        name = source = detector or "detections"
-    with progress_bar("evaluation", len(images.keys), "images", enabled=progress) as bar:
+    with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
         evaluation = evaluate_set(
             detections,
             images,
             rules,
-            detector=detector or name,
+            detector=detector or set_name(Path(source)),
             findings=findings,
-            trained_on=seen,
+            trained_on=trained_on,
             started=started,
             progress=bar.update,
         )
-    return evaluation if out is None else _kept(evaluation, out, source, box_format, seen, overwrite)
+    return evaluation if out is None else _kept(evaluation, out, source, box_format, overwrite)
 
 
 def _of_run(
     folder: Path,
-    whole: Dataset,
     images: Dataset,
     rules: Protocol,
     allow_unfinished: bool,
-    trained_on: tuple[str, ...] | None,
+    trained_on: Sequence[str] | None,
     started: float,
     progress: bool,
-) -> tuple[Evaluation, tuple[str, ...] | None]:
-    """Evaluate the detections of a run, and return what its model was trained on too."""
+) -> Evaluation:
     with open_run(folder) as run:
-        if run.identity.dataset != whole.name:
-            raise UsageError(f"the run in {folder} is of dataset '{run.identity.dataset}', not '{whole.name}'")
+        if run.identity.dataset != images.name:
+            raise UsageError(f"the run in {folder} is of dataset '{run.identity.dataset}', not '{images.name}'")
         findings: list[Finding] = []
-        if run.identity.images < whole.total_images:
-            text = f"the run covers {run.identity.images} of {whole.total_images} images"
+        if run.identity.images < images.total_images:
+            text = f"the run covers {run.identity.images} of {images.total_images} images"
             findings.append(Finding("part-of-dataset", text))
-        part = images.restricted(run.stored_keys())
-        with progress_bar("evaluation", len(part.keys), "images", enabled=progress) as bar:
+        with progress_bar("evaluation", min(run.stored(), len(images)), "images", enabled=progress) as bar:
             evaluation = evaluate_run(
                 run,
-                part,
+                images,
                 rules,
                 allow_unfinished=allow_unfinished,
                 findings=findings,
@@ -137,20 +133,12 @@ def _of_run(
                 started=started,
                 progress=bar.update,
             )
-        seen = run.identity.trained_on if trained_on is None else trained_on
-        return evaluation.kept_in(folder), seen
+        return evaluation.kept_in(folder)
 
 
-def _kept(
-    evaluation: Evaluation,
-    out: str | Path,
-    source: str,
-    box_format: BoxFormat,
-    trained_on: tuple[str, ...] | None,
-    overwrite: bool,
-) -> Evaluation:
+def _kept(evaluation: Evaluation, out: str | Path, source: str, box_format: BoxFormat, overwrite: bool) -> Evaluation:
     settings = {"predictions": source, "box_format": box_format}
-    return keep(evaluation, Path(out).expanduser(), settings=settings, trained_on=trained_on, overwrite=overwrite)
+    return keep(evaluation, Path(out).expanduser(), settings=settings, overwrite=overwrite)
 
 
 def as_detection_set(predictions: Mapping[str, Prediction] | DetectionSet) -> DetectionSet:

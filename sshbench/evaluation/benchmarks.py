@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
-from sshbench.errors import UsageError
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.evaluators.base import EvaluatorFunction
 from sshbench.protocols import PROTOCOL_FILES, RULES, Protocol, Rules, load_plugins
 from sshbench.records import DetectionSet, Finding
@@ -131,11 +131,7 @@ def benchmark_named(name: str) -> Benchmark:
     """
     known = {one.name: one for one in benchmarks()}
     if name not in known:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"there is no dataset named '{name}'", remedy=f"{hint}Known: {', '.join(known)}")
+        raise UsageError(f"there is no dataset named '{name}'", remedy=did_you_mean(name, known))
     return known[name]
 
 

@@ -68,7 +68,7 @@ def evaluate_set(
         domain=domain_of(trained_on, dataset.name),
         warnings=tuple(StoredFinding.of(finding) for finding in (*dataset.findings, *findings, *outcome.findings)),
     )
-    return Evaluation(record, protocol, outcome, detections, dataset)
+    return Evaluation(record, protocol, outcome, detections, dataset, None if trained_on is None else tuple(trained_on))
 
 
 def _image_findings(

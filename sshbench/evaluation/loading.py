@@ -54,15 +54,19 @@ def load_benchmark(
     """
     named = protocol if protocol is not None else dataset.name if isinstance(dataset, Dataset) else dataset
     rules = named if isinstance(named, Protocol) else load_protocol(named)
-    if isinstance(dataset, str) and protocol is not None and rules.dataset != dataset:
+    if isinstance(dataset, Dataset):
+        if data is not None:
+            raise UsageError("the dataset is already loaded", remedy="Leave out data, or name the dataset")
+        _check_fits(rules, dataset.name)
+        return dataset, rules
+    if isinstance(dataset, str) and protocol is not None:
+        _check_fits(rules, dataset)
+    return load_dataset(rules, data), rules
+
+
+def _check_fits(rules: Protocol, dataset: str) -> None:
+    if rules.dataset != dataset:
         raise UsageError(f"protocol '{rules.name}' is for dataset '{rules.dataset}', not '{dataset}'")
-    if not isinstance(dataset, Dataset):
-        return load_dataset(rules, data), rules
-    if data is not None:
-        raise UsageError("the dataset is already loaded", remedy="Leave out data, or name the dataset")
-    if rules.dataset != dataset.name:
-        raise UsageError(f"protocol '{rules.name}' is for dataset '{rules.dataset}', not '{dataset.name}'")
-    return dataset, rules
 
 
 def dataset_root(protocol: Protocol, root: str | Path | None) -> Path:

@@ -40,6 +40,7 @@ class Evaluation:
         outcome: The evaluator's outcome: curves, what became of each detection and face, its own result.
         detections: What was evaluated.
         dataset: Images and ground truth that took part.
+        trained_on: Benchmarks whose training images the model saw; None where that is not known.
         folder: The run's folder where the result is kept, or None.
 
     >>> import sshbench
@@ -55,6 +56,7 @@ class Evaluation:
     outcome: Outcome
     detections: DetectionSet
     dataset: Dataset
+    trained_on: tuple[str, ...] | None = None
     folder: Path | None = None
 
     @property

@@ -94,7 +94,6 @@ def keep(
     folder: Path,
     *,
     settings: Mapping[str, object],
-    trained_on: tuple[str, ...] | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
     """Make a run of imported detections, so that reports can take it like any other.
@@ -103,7 +102,6 @@ def keep(
         evaluation: The result with its detections.
         folder: The run's folder.
         settings: What tells this run from others of the same detections, for example the name of the file.
-        trained_on: Benchmarks whose training images the model saw; None where that is not known.
         overwrite: Replace another run in the folder.
 
     Raises:
@@ -117,7 +115,7 @@ def keep(
         detector=evaluation.record.detector,
         settings=settings,
         predictions_sha256=detections.digest,
-        trained_on=trained_on,
+        trained_on=evaluation.trained_on,
     )
     with create_or_resume(folder, identity, overwrite=overwrite) as run:
         if not run.finished:
