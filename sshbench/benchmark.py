@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
-from sshbench.detectors.function import BoxFunction, FunctionDetector
+from sshbench.detectors.function import BoxFunction, as_detector
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.weights import weights_files
 from sshbench.errors import UsageError
@@ -121,11 +121,7 @@ def _loaded(
         return load_detector(detector, weights=None if weights is None else str(weights), **others)
     if own:
         raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
-    if isinstance(detector, Detector):
-        return detector
-    if callable(detector):
-        return FunctionDetector(detector)
-    raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
+    return as_detector(detector)
 
 
 def _trained_on(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from sshbench.errors import shorten
+
 _MAX_VALUE, _MAX_ALL, _MAX_KEYS = 80, 1000, 6
 
 
@@ -26,7 +28,7 @@ def short_repr(self: object) -> str:
     """
     shown = [f"{name}={short_value(getattr(self, name))}" for name in _names(self)]
     text = f"{type(self).__name__}({', '.join(shown)})"
-    return text if len(text) <= _MAX_ALL else f"{text[:_MAX_ALL]}...)"
+    return shorten(text, _MAX_ALL)
 
 
 def short_value(value: object) -> str:
@@ -37,8 +39,8 @@ def short_value(value: object) -> str:
         return f"{{{_listed(map(str, value), len(value))}}}"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         short = len(value) <= _MAX_KEYS and all(isinstance(one, str | int | float | None) for one in value)
-        return _cut(repr(value)) if short else f"<{len(value)} items>"
-    return _cut(repr(value))
+        return shorten(repr(value), _MAX_VALUE) if short else f"<{len(value)} items>"
+    return shorten(repr(value), _MAX_VALUE)
 
 
 def _names(self: object) -> Iterable[str]:
@@ -50,8 +52,4 @@ def _names(self: object) -> Iterable[str]:
 
 def _listed(names: Iterable[str], count: int) -> str:
     first = [name for name, _ in zip(names, range(_MAX_KEYS), strict=False)]
-    return _cut(", ".join(first)) + (f", ... {count} in all" if count > len(first) else "")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 3]}..."
+    return shorten(", ".join(first), _MAX_VALUE) + (f", ... {count} in all" if count > len(first) else "")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sshbench.errors import InputError, UsageError, did_you_mean
@@ -75,8 +75,12 @@ class Layout(StrictModel):
 _R = TypeVar("_R", bound=Rules)
 
 
-_RULES_SCHEMA = WithJsonSchema({"anyOf": [rules.model_json_schema() for rules in RULES.values()]})
-"""The shipped kinds, for the JSON schema of a protocol."""
+class _AnyRules:
+    """The JSON schema of rules: those of one of the known kinds; made only when a schema is asked for."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, object]:
+        return {"anyOf": [rules.model_json_schema() for rules in RULES.values()]}
 
 
 def _rules_of(value: object) -> object:
@@ -154,7 +158,7 @@ class Protocol(StrictModel):
     layout: Layout = Layout()
     subsets: tuple[Subset, ...] = ()
     expected: Expected = Expected()
-    evaluation: Annotated[SerializeAsAny[Rules], BeforeValidator(_rules_of), _RULES_SCHEMA]
+    evaluation: Annotated[SerializeAsAny[Rules], BeforeValidator(_rules_of), _AnyRules]
     inference: Inference = Inference()
     sources: tuple[Source, ...] = ()
 

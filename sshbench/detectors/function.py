@@ -10,12 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.detectors.adapter import resize_image, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings, SettingValue
+from sshbench.detectors.contract import Detector, DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.errors import UsageError
 from sshbench.records import Detections, FloatArray, Image
 
 BoxFunction = Callable[[Image], tuple[npt.ArrayLike, npt.ArrayLike]]
 """From an image, uint8 (height, width, 3), to boxes (n, 4) and scores (n,)."""
+
+
+def as_detector(detector: Detector | BoxFunction) -> Detector:
+    """Return a loaded detector as it is, and a function as a detector.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(detector, Detector):
+        return detector
+    if callable(detector):
+        return FunctionDetector(detector)
+    raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
 
 
 class FunctionDetector:

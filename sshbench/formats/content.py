@@ -68,6 +68,17 @@ class Known:
         """Keys of the images, where ground truth names them."""
         return None if self.truth is None else self.truth.keys
 
+    def found(self, detections: DetectionSet) -> Found:
+        """Return detections as content, of all images of the ground truth where there is some.
+
+        Raises:
+            UsageError: An image is not in the ground truth.
+            MissingDataError: An image is not in the folder of images.
+            InputError: An image cannot be read.
+        """
+        aligned = detections if self.keys is None else detections.aligned(self.keys)
+        return self.complete(Content(aligned.keys, aligned))
+
     def complete(self, content: Content[_Rows]) -> Content[_Rows]:
         """Return the content with the names, sizes and ids that it does not have itself.
 

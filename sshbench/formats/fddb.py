@@ -239,10 +239,7 @@ def _read_truth(path: Path, known: Known) -> Truth:
 
 def _read_detections(path: Path, known: Known) -> Found:
     """Read rectangles, or ellipses with their bounding boxes."""
-    detections = read_fddb_file(path)
-    if known.keys is not None:
-        detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections))
+    return known.found(read_fddb_file(path))
 
 
 def _write_truth(content: Truth, path: Path) -> Losses:

@@ -257,10 +257,7 @@ def _read_truth(path: Path, known: Known) -> Truth:
 
 def _read_detections(path: Path, known: Known) -> Found:
     """Read detections; images without any are not in the file, and only ground truth names them."""
-    detections = read_pascal_file(path)
-    if known.keys is not None:
-        detections = detections.aligned(known.keys)
-    return known.complete(Content(detections.keys, detections))
+    return known.found(read_pascal_file(path))
 
 
 def _write_truth(content: Truth, path: Path) -> Losses:

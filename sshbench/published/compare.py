@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sshbench.errors import InputError
 from sshbench.files import published_dir
 from sshbench.published.records import Collection, Disagreement, ImportedCurve
+from sshbench.published.tables import read_rows
 
 FDDB_METRIC = "TPR@1000"
 """The figure FDDB's table holds for each curve: the true positive rate at 1000 false positives."""
@@ -41,25 +40,13 @@ def published_figures(benchmark: Collection, split: str, folder: Path | None = N
         InputError: A row is incomplete or its figure is not a number; the text names the line.
     """
     path = (folder or published_dir()) / _TABLES[benchmark, split]
-    figures = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            try:
-                subset, printed = (row["subset"], row["ap"]) if benchmark == "wider" else (row["metric"], row["value"])
-                Decimal(printed)
-                figures.append(
-                    Figure(row["method"], subset.removeprefix(f"{FDDB_METRIC}/"), printed, row["kind"], row["source"])
-                )
-            except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
-                raise InputError(
-                    "invalid row of a published table",
-                    file=path,
-                    line=reader.line_num,
-                    value=dict(row),
-                    remedy="Fix the row",
-                ) from error
-    return figures
+
+    def figure(row: Mapping[str, str]) -> Figure:
+        subset, printed = (row["subset"], row["ap"]) if benchmark == "wider" else (row["metric"], row["value"])
+        Decimal(printed)
+        return Figure(row["method"], subset.removeprefix(f"{FDDB_METRIC}/"), printed, row["kind"], row["source"])
+
+    return read_rows(path, figure, "invalid row of a published table")
 
 
 def candidates(benchmark: Collection, name: str) -> tuple[str, ...]:

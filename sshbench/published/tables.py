@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sshbench.errors import InputError
 from sshbench.evaluation.benchmarks import own_benchmark
 from sshbench.files import published_dir
 
+_Row = TypeVar("_Row")
 _SHOWN = 8
 
 
@@ -54,23 +57,36 @@ def published_rows(protocol: str, folder: Path | None = None) -> list[PublishedR
     if benchmark is None or not benchmark.published:
         return []
     path = (folder or published_dir()) / benchmark.published
-    rows: list[PublishedRow] = []
+    return read_rows(path, _published_row, "invalid row, expected 'method,metric,value,kind,source,note'")
+
+
+def _published_row(row: Mapping[str, str]) -> PublishedRow:
+    text = {name: str(row[name]) for name in ("method", "kind", "source", "note")}
+    # WIDER's tables have a column for the subset and one for its AP.
+    metric = f"AP/{row['subset']}" if "subset" in row else row["metric"]
+    return PublishedRow(metric=metric, value=float(row["ap"] if "subset" in row else row["value"]), **text)
+
+
+def read_rows(path: Path, parse: Callable[[Mapping[str, str]], _Row], invalid: str) -> list[_Row]:
+    """Read a published table (CSV with a header), row by row.
+
+    Args:
+        path: The table.
+        parse: Makes something of a row, by column; it may raise what a missing column or a wrong number raises.
+        invalid: What the error says of a row that cannot be parsed.
+
+    Raises:
+        InputError: A row cannot be parsed; the text names the line.
+    """
+    rows: list[_Row] = []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
             try:
-                text = {name: str(row[name]) for name in ("method", "kind", "source", "note")}
-                # WIDER's tables have a column for the subset and one for its AP.
-                metric = f"AP/{row['subset']}" if "subset" in row else row["metric"]
-                value = float(row["ap"] if "subset" in row else row["value"])
-                rows.append(PublishedRow(metric=metric, value=value, **text))
-            except (KeyError, TypeError, ValueError) as error:
+                rows.append(parse(row))
+            except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
                 raise InputError(
-                    "invalid row, expected 'method,metric,value,kind,source,note'",
-                    file=path,
-                    line=reader.line_num,
-                    value=dict(row),
-                    remedy="Fix the row",
+                    invalid, file=path, line=reader.line_num, value=dict(row), remedy="Fix the row"
                 ) from error
     return rows
 

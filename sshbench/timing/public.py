@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from sshbench.detectors.contract import Detector, SettingValue
-from sshbench.detectors.function import BoxFunction, FunctionDetector
+from sshbench.detectors.function import BoxFunction, as_detector
 from sshbench.detectors.sizes import parse_resize_list
 from sshbench.errors import UsageError
 from sshbench.progress import progress_bar
@@ -112,11 +112,8 @@ def time_detector(
         raise UsageError(
             "settings and weights belong to a detector given by name", remedy="Set them where the detector is made"
         )
-    if not isinstance(detector, Detector):
-        if not callable(detector):
-            raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
-        detector = FunctionDetector(detector)
-    return _time([_job(detector.info.name, options)], path, progress=progress, detector=detector)[0]
+    loaded = as_detector(detector)
+    return _time([_job(loaded.info.name, options)], path, progress=progress, detector=loaded)[0]
 
 
 def time_detectors(
