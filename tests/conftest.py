@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -50,23 +50,36 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests on the shared data where these are not at hand; the summary says how many they are."""
-    if THOROUGH or shared_folder() is not None:
+    """Leave out what needs the shared data where these are not at hand, and what only our own CI runs.
+
+    A test that is named on the command line (`file.py::test`) runs anyway. The summary says how many are left out.
+    """
+    if THOROUGH:
         return
-    left_out = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
-    items[:] = [item for item in items if item not in set(left_out)]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[LEFT_OUT] = len(left_out)
+    named = any("::" in argument for argument in config.args)
+    long = [] if named else [item for item in items if item.get_closest_marker("thorough")]
+    unfed = [] if shared_folder() else [item for item in items if _needs_shared(item)]
+    left_out = {*long, *unfed}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+    config.stash[LEFT_OUT] = (len(unfed), len(left_out) - len(unfed))
 
 
-LEFT_OUT = pytest.StashKey[int]()
+def _needs_shared(item: pytest.Item) -> bool:
+    return "shared" in getattr(item, "fixturenames", ()) or item.get_closest_marker("shared") is not None
+
+
+LEFT_OUT = pytest.StashKey[tuple[int, int]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out, and how to run it."""
-    if count := config.stash.get(LEFT_OUT, 0):
-        text = f"{count} tests on whole benchmarks were left out: set SSHBENCH_SHARED to the folder of the shared data"
+    unfed, long = config.stash.get(LEFT_OUT, (0, 0))
+    if unfed:
+        text = f"{unfed} tests on whole benchmarks were left out: set SSHBENCH_SHARED to the folder of the shared data"
         terminalreporter.write_line(text)
+    if long:
+        terminalreporter.write_line(f"{long} long tests were left out: name a test to run it (file.py::test)")
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +114,15 @@ def module_at() -> Callable[[Path], ModuleType]:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests neither read nor fill the user's caches."""
     os.environ["SSHBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_figures() -> Iterator[None]:
+    """Draw the figures of a quick run once: fitting their layout draws them twice more."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not THOROUGH:
+            patch.setattr("matplotlib.figure.Figure.set_layout_engine", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture

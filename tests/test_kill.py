@@ -13,6 +13,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 
 def command(out: Path) -> list[str]:
     options = ["--dataset", "sample", "--detector", "haar", "--resize", "144x192", "--json", "-o", str(out)]
@@ -53,11 +55,12 @@ def result(out: Path) -> dict[str, object]:
     return record
 
 
-def test_kills_lose_nothing(tmp_path: Path, thorough: bool) -> None:
+@pytest.mark.thorough
+def test_kills_lose_nothing(tmp_path: Path) -> None:
     chance = random.Random(20170331)
     disturbed, quiet = tmp_path / "disturbed", tmp_path / "quiet"
     progress = [0]
-    for _ in range(20 if thorough else 6):
+    for _ in range(20):
         kill_soon(disturbed, chance)
         progress.append(stored(disturbed))
     assert progress == sorted(progress), "a kill lost an image that was stored"

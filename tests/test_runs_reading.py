@@ -138,7 +138,7 @@ def test_the_commands_that_read_runs_change_no_file(
     sshbench: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     run, sample = tmp_path / "run", ["--dataset", "sample", "--json"]
-    code, _, err = sshbench("eval", *sample, "--detector", "haar", "--limit", 2, "-o", run)
+    code, _, err = sshbench("eval", *sample, "--detector", "haar", "--resize", "144x192", "--limit", 2, "-o", run)
     assert code == 0, err
     before = tree(run)
     assert sshbench("eval", *sample, "--predictions", run)[0] == 0

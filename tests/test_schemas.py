@@ -15,6 +15,7 @@ import typer.main
 from sshbench.schemas import COMMANDS, FILES, schemas
 
 ROOT = Path(__file__).parents[1]
+KNOWN = schemas()
 Call = Callable[..., tuple[int, str, str]]
 
 
@@ -41,7 +42,7 @@ def test_every_json_output_has_a_schema() -> None:
 
 def valid(text: str, name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(text)
-    jsonschema.validate(content, schemas()[name])
+    jsonschema.validate(content, KNOWN[name])
     return content
 
 
@@ -119,9 +120,8 @@ def test_files_and_outputs_of_other_commands(sshbench: Call, tmp_path: Path) -> 
 
 
 def test_measured_results_keep_to_the_schemas() -> None:
-    known = schemas()
     for path in (ROOT / "results" / "measured").rglob("*.json"):
         name = "timing" if path.name.startswith("timing-") else path.stem
         if name in ("metrics", "identity", "timing"):
-            jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), known[name])
-    assert set(FILES) <= set(known)
+            jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), KNOWN[name])
+    assert set(FILES) <= set(KNOWN)

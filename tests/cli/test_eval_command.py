@@ -52,7 +52,7 @@ def test_iou_changes_result_and_hash(sshbench: Any, shared: Path) -> None:
 
 def test_sample_run_resumes_and_keeps_everything(sshbench: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    base = ["eval", "--dataset", "sample", "--detector", "haar", "--resize", "192x256", "-o", out, "--json"]
+    base = ["eval", "--dataset", "sample", "--detector", "haar", "--resize", "144x192", "-o", out, "--json"]
     code, first, _ = sshbench(*base)
     assert code == 0
     for name in ("identity.json", "detections.sqlite", "metrics.json", "protocol.json", "curves/hard.csv", "pr.png"):
@@ -68,7 +68,7 @@ def test_sample_run_resumes_and_keeps_everything(sshbench: Any, tmp_path: Path) 
 
 def test_other_settings_in_the_same_folder_are_refused(sshbench: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    base = ["eval", "--dataset", "sample", "--detector", "haar", "--resize", "192x256", "-o", out, "--json"]
+    base = ["eval", "--dataset", "sample", "--detector", "haar", "--resize", "144x192", "-o", out, "--json"]
     assert sshbench(*base, "--limit", 2)[0] == 0
     code, _, err = sshbench(*base, "--limit", 3)
     assert code == 1
@@ -82,7 +82,7 @@ def test_exported_predictions_give_the_same_figures(sshbench: Any, tmp_path: Pat
     base = ["eval", "--dataset", "sample", "--json"]
     run = json.loads(
         sshbench(
-            *base, "--detector", "haar", "--resize", "192x256", "-o", tmp_path / "run", "--export-predictions", exported
+            *base, "--detector", "haar", "--resize", "144x192", "-o", tmp_path / "run", "--export-predictions", exported
         )[1]
     )
     with zipfile.ZipFile(exported) as archive:
@@ -107,7 +107,9 @@ def test_unfinished_run_is_refused_unless_asked_for_and_then_marked(sshbench: An
     import sqlite3
 
     out = tmp_path / "run"
-    sshbench("eval", "--dataset", "sample", "--detector", "haar", "--limit", "6", "-o", out, "--json")
+    sshbench(
+        "eval", "--dataset", "sample", "--detector", "haar", "--resize", "144x192", "--limit", "6", "-o", out, "--json"
+    )
     with sqlite3.connect(out / "detections.sqlite") as connection:
         connection.execute("DELETE FROM images WHERE key IN (SELECT key FROM images LIMIT 5)")
     connection.close()
@@ -129,7 +131,7 @@ def test_an_unreadable_image_is_reported_and_the_run_goes_on(sshbench: Any, tmp_
     broken.write_bytes(b"not an image")
     code, out, _ = sshbench(
         *("eval", "--dataset", "sample", "--data", copy, "--detector", "haar", "--limit", "4"),
-        *("-o", tmp_path / "run", "--json"),
+        *("--resize", "144x192", "-o", tmp_path / "run", "--json"),
     )
     record = json.loads(out)
     assert code == 0

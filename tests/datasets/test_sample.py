@@ -100,6 +100,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.thorough
 def test_script_makes_the_same_annotation_again(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ def test_malformed_assignments(texts: list[str], says: str) -> None:
 
 
 def test_set_reaches_eval_and_the_identity_of_its_run(sshbench: Any, tmp_path: Path) -> None:
-    arguments = ["eval", "--dataset", "sample", "--detector", "haar", "--limit", "3", "--json", "-o", tmp_path / "run"]
+    arguments = ["eval", "--dataset", "sample", "--detector", "haar", "--limit", "1", "--json", "-o", tmp_path / "run"]
     code, _, err = sshbench(*arguments, "--set", "min_neighbors=4", "--set", "top_k=1")
     assert code == 0, err
     settings = json.loads((tmp_path / "run" / "identity.json").read_text())["settings"]
@@ -104,7 +104,7 @@ def test_set_reaches_detect_and_changes_what_is_found(sshbench: Any, tmp_path: P
     counts = []
     for number, given in enumerate(([], ["--set", "top_k=1"])):
         out = tmp_path / str(number)
-        code, _, err = sshbench("detect", image, "-o", out, "--detector", "haar", *given)
+        code, _, err = sshbench("detect", image, "-o", out, "--detector", "haar", "--resize", "480x640", *given)
         assert code == 0, err
         counts.append(len(json.loads(next(out.glob("*.json")).read_text())["detections"]))
     assert counts[0] > counts[1] == 1

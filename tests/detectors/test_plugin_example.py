@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "haar-profile"
 
 

@@ -24,7 +24,7 @@ from sshbench.runs import open_run
 def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A submission of haar on the sample."""
     folder = tmp_path_factory.mktemp("replay")
-    found = run("haar", "sample", out=folder / "run", settings={"resize": "240x320"}).detections
+    found = run("haar", "sample", out=folder / "run", settings={"resize": "144x192"}).detections
     write_wider(folder / "mine.v2.zip", zip(found.keys, found, strict=True))
     return folder / "mine.v2.zip"
 

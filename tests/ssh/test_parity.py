@@ -36,7 +36,7 @@ def writer(module_at: Callable[[Path], ModuleType]) -> ModuleType:
     return module_at(Path(__file__).with_name("caffe_writer.py"))
 
 
-@pytest.mark.parametrize("size", [(64, 64), (33, 70)])
+@pytest.mark.parametrize("size", [pytest.param((64, 64), marks=pytest.mark.thorough), (33, 70)])
 def test_the_reference_is_the_releases_network(writer: ModuleType, tmp_path: Path, size: tuple[int, int]) -> None:
     known = random_weights(architecture("ssh-vgg16"), seed=3)
     prototxt, model = writer.write(tmp_path, known, *size)
@@ -159,6 +159,10 @@ def test_doctor_without_torch_compares_with_an_independent_network() -> None:
         assert checks[name]["ok"]
         assert checks[name]["threads"] >= 1
         assert "differs by 0 " not in checks[name]["detail"]
+
+
+@pytest.mark.thorough
+def test_doctor_notices_a_wrong_network() -> None:
     done = without_torch("wrong", "doctor")
     assert done.returncode == 1
     assert "FAILED  onnxruntime fp32 cpu" in done.stdout

@@ -115,7 +115,8 @@ def test_the_floor_of_cuda_is_measured_without_tf32(monkeypatch: pytest.MonkeyPa
     assert settings() == before
 
 
-def test_the_floor_says_whether_tf32_was_on() -> None:
+def test_the_floor_says_whether_tf32_was_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sshbench.timing.floor._MATRIX", 256)
     matmul_rate.cache_clear()
     floor = floor_of(architecture("ssh-tiny"), 100, 150, precision="fp32", device="cpu", forward_ms=1.0)
     assert floor.tf32 is None

@@ -38,7 +38,7 @@ def imported(writer: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tu
     return folder, backends.build(load_weights(folder / "ssh.safetensors"), eager)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES[:3], *(pytest.param(size, marks=pytest.mark.thorough) for size in SIZES[3:])])
 def test_the_network_is_the_releases(
     writer: ModuleType, imported: tuple[Path, backends.Run], size: tuple[int, int]
 ) -> None:

@@ -26,17 +26,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_one_detector(sshbench: Any, tmp_path: Path) -> None:
-    arguments = ["timing", "--detector", "haar", "--sizes", "120x160,200x300", *QUICK]
+    arguments = ["timing", "--detector", "haar", "--sizes", "60x80,90x120", *QUICK]
     code, out, err = sshbench(*arguments, "--out", tmp_path / "t.json", "--plot", tmp_path / "plots", "--json")
     assert code == 0, err
     record = TimingRecord.model_validate_json(out)
     assert TimingRecord.load(tmp_path / "t.json") == record
-    assert [timing.size for timing in record.sizes] == ["120x160", "200x300"]
+    assert [timing.size for timing in record.sizes] == ["60x80", "90x120"]
     assert set(record.sizes[0].stages) == {"read", "preprocess", "forward", "postprocess"}
     assert record.machine["processor"]
     assert record.sizes[0].peak_memory_mib
     rows = list(csv.DictReader((tmp_path / "plots" / "latency-size.csv").read_text().splitlines()))
-    assert [row["size"] for row in rows] == ["120x160", "200x300"]
+    assert [row["size"] for row in rows] == ["60x80", "90x120"]
     assert float(rows[0]["median_ms"]) == record.sizes[0].summary["total"].median
     assert (tmp_path / "plots" / "latency-faces.png").read_bytes()[:4] == b"\x89PNG"
     code, out, err = sshbench(*arguments, "--compare", tmp_path / "t.json", "--fail-if-slower", "900%")
@@ -46,6 +46,7 @@ def test_one_detector(sshbench: Any, tmp_path: Path) -> None:
     assert (code, "scope: 'paper' and 'forward'" in err) == (2, True)
 
 
+@pytest.mark.thorough
 def test_several_detectors_in_processes_of_their_own(sshbench: Any, weights: Path, tmp_path: Path) -> None:
     arguments = ["timing", "--detector", "ssh-tiny", "--detector", "ssh-tiny", "--weights", weights, "--sizes", "60x80"]
     arguments += ["--backend", "onnxruntime", *QUICK]

@@ -52,6 +52,7 @@ def test_a_missing_device(device: str) -> None:
         pass
 
 
+@pytest.mark.thorough
 def test_two_processes_killed_and_resumed_learn_what_one_learns_with_twice_the_batch(
     faces: Path, write_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:

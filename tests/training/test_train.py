@@ -51,7 +51,19 @@ def test_train(sshbench: Any, faces: Path, write_recipe: Callable[..., Path], tm
     assert (out / "weights.safetensors").stat().st_size > 1.9 * len(half)
     train(recipe, faces, out, half=True)
     assert (out / "weights.safetensors").read_bytes() == half
-    options = ["--dataset", "sample", "--detector", "ssh-tiny", "--backend", "onnxruntime", "--limit", 1, "--json"]
+    options = [
+        "--dataset",
+        "sample",
+        "--detector",
+        "ssh-tiny",
+        "--backend",
+        "onnxruntime",
+        "--limit",
+        1,
+        "--resize",
+        "100x150",
+        "--json",
+    ]
     code, text, err = sshbench("eval", *options, "--weights", out / "weights.safetensors", "-o", tmp_path / "run")
     assert code == 0, err
     assert json.loads(text)["domain"] == "cross-data"
