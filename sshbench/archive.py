@@ -38,7 +38,7 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
     try:
         for run, label in zip(opened, labels_of([run.identity.detector for run in opened]), strict=True):
             if not run.finished:
-                raise CheckFailedError(f"the run in {run.folder} is unfinished", remedy="Go on with it first")
+                raise CheckFailedError(f"the run in {run.folder} is unfinished", remedy="Resume it first")
             if not (run.folder / METRICS).is_file():
                 raise MissingDataError(f"the run in {run.folder} was never evaluated", remedy="Run `sshbench eval`")
             # The place of the data is private.

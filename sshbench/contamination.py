@@ -39,5 +39,5 @@ DOMAIN_MARKS: dict[Domain, str] = {
 
 DOMAIN_NOTE = (
     "In domain: the model was trained on this benchmark's own training images; cross-data: on none of them. "
-    "The two do not compare."
+    "The two cannot be compared."
 )

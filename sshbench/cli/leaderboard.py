@@ -43,7 +43,7 @@ def leaderboard_command(
     for path in timing or []:
         found = sorted(path.glob("*.json")) if path.is_dir() else [path]
         if not found:
-            raise MissingDataError(f"there is no timing in {path}", remedy="Measure one with `sshbench timing --out`")
+            raise MissingDataError(f"there is no timing file {path}", remedy="Measure one with `sshbench timing --out`")
         timings += found
     board = collect(runs, timings, scope=scope, metric=metric)
     files = write_leaderboard(board, out)

@@ -84,7 +84,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
             there, here = getattr(first, name), getattr(run.identity, name)
             if there != here:
                 raise UsageError(
-                    f"the runs do not compare: {name} is {there!r} in {runs[0].folder} and {here!r} in {run.folder}",
+                    f"these runs cannot be compared: {name} is {there!r} in {runs[0].folder}, {here!r} in {run.folder}",
                     remedy="Make a report of each",
                 )
 

@@ -172,7 +172,7 @@ def check_alike(records: Sequence[TimingRecord], *, images: bool = False) -> Non
         for name, there, here in pairs:
             if there != here:
                 raise UsageError(
-                    f"the timings do not compare: {name} is {there!r} for '{first.detector}' and {here!r} for "
+                    f"the timings cannot be compared: {name} is {there!r} for '{first.detector}' and {here!r} for "
                     f"'{record.detector}'",
                     remedy="Time all of them on one machine, on the same images",
                 )

@@ -16,7 +16,7 @@ Float32Array = npt.NDArray[np.float32]
 
 
 def base_anchors(module: int) -> Float32Array:
-    """The two anchors of a module at its first cell: float32 (2, 4), inclusive corners.
+    """Return the two anchors of a module at its first cell: float32 (2, 4), inclusive corners.
 
     >>> base_anchors(0).tolist()
     [[0.0, 0.0, 15.0, 15.0], [-8.0, -8.0, 23.0, 23.0]]
@@ -28,7 +28,7 @@ def base_anchors(module: int) -> Float32Array:
 
 
 def anchors(module: int, height: int, width: int) -> Float32Array:
-    """All anchors of a module's feature map, by row, column and anchor: float32 (height * width * 2, 4)."""
+    """Return all anchors of a module's feature map, by row, column and anchor: float32 (height * width * 2, 4)."""
     rows, columns = np.divmod(np.arange(height * width), max(width, 1))
     shifts = np.column_stack((columns, rows, columns, rows)).astype(np.float32) * np.float32(STRIDES[module])
     return (shifts[:, None, :] + base_anchors(module)[None, :, :]).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""SSH's shape as data: widths from `architectures.toml`, and every layer with its shape and its name in the release.
+"""Architecture of SSH as data: widths from `architectures.toml`, and the shape and the released name of every layer.
 
 Source: SSH release, models/test_ssh.prototxt (layer names and shapes).
 """
@@ -26,10 +26,10 @@ class Layer:
     """A convolution with parameters.
 
     Attributes:
-        name: In our files; a valid part of a PyTorch name.
-        caffe: In the release.
-        inputs: Channels.
-        outputs: Channels.
+        name: Name in sshbench's files; a valid part of a PyTorch name.
+        caffe: Name in the release.
+        inputs: Input channels.
+        outputs: Output channels.
         kernel: Side of the square kernel.
     """
 
@@ -41,13 +41,13 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """(outputs, inputs, kernel, kernel)."""
+        """Return the shape of its weights: (outputs, inputs, kernel, kernel)."""
         return self.outputs, self.inputs, self.kernel, self.kernel
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Widths of an SSH; see `architectures.toml` for what they mean."""
+    """Widths of an SSH network; `architectures.toml` explains them."""
 
     name: str
     trunk: tuple[tuple[int, ...], ...]
@@ -57,7 +57,7 @@ class Architecture:
     stem: int = 1
 
     def trunk_layers(self) -> Iterator[Layer]:
-        """conv1_1 to conv5_x."""
+        """Return the layers conv1_1 to conv5_x."""
         inputs = 3
         for stage, widths in enumerate(self.trunk, start=1):
             for position, width in enumerate(widths, start=1):
@@ -66,7 +66,7 @@ class Architecture:
                 inputs = width
 
     def layers(self) -> Iterator[Layer]:
-        """Every layer that has parameters, in the network's order."""
+        """Return every layer with parameters, in the order of the network."""
         yield from self.trunk_layers()
         fourth, fifth = self.trunk[3][-1], self.trunk[4][-1]
         yield Layer("conv4_128", "conv4_128", fourth, self.lateral, 1)
@@ -87,39 +87,39 @@ class Architecture:
                 yield Layer(name.replace("-", "_"), f"{module}@ssh_{part}", layer_inputs, outputs, kernel)
 
     def parameters(self) -> int:
-        """How many numbers are learnt."""
+        """Return the number of learned parameters."""
         return sum(layer.outputs * (layer.inputs * layer.kernel**2 + 1) for layer in self.layers())
 
     def as_json(self) -> str:
-        """For a weights file's metadata."""
+        """Return its JSON form, for the metadata of a weights file."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def architecture(name: str) -> Architecture:
-    """An architecture by name.
+    """Return an architecture by name.
 
     Raises:
-        UsageError: There is none of this name.
+        UsageError: The name is unknown.
 
     >>> architecture("ssh-vgg16").parameters()
     19766372
     """
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     if name not in table:
-        raise UsageError(f"there is no architecture named '{name}'", remedy=did_you_mean(name, table))
+        raise UsageError(f"unknown architecture '{name}'", remedy=did_you_mean(name, table))
     return from_dict({"name": name, **table[name]})
 
 
 def architecture_names() -> list[str]:
-    """Names of all architectures."""
+    """Return the names of all architectures."""
     return list(tomllib.loads(_TABLE.read_text(encoding="utf-8")))
 
 
 def from_dict(content: dict[str, Any]) -> Architecture:
-    """An architecture from its JSON or TOML form.
+    """Return an architecture from its JSON or TOML form.
 
     Raises:
-        UsageError: A field is missing, unknown or not of its form.
+        UsageError: A field is missing, unknown or invalid.
     """
     try:
         made = Architecture(
@@ -131,13 +131,15 @@ def from_dict(content: dict[str, Any]) -> Architecture:
             stem=int(content.get("stem", 1)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"is no architecture of SSH ({error!r})", remedy=f"Compare with {_TABLE.name}") from error
+        raise UsageError(
+            f"is not a valid architecture of SSH ({error!r})", remedy=f"Compare with {_TABLE.name}"
+        ) from error
     shapely = (
         len(made.trunk) == 5 and all(made.trunk) and len(made.modules) == 3 and not any(w % 2 for w in made.modules)
     )
     if not shapely or made.stem not in (1, 2) or not 0 <= made.frozen <= 5:
         raise UsageError(
-            f"'{made.name}' is no architecture of SSH",
+            f"'{made.name}' is not a valid architecture of SSH",
             remedy="It has five stages of at least one convolution, three modules of even width, and a stem of 1 or 2",
         )
     return made

@@ -1,6 +1,6 @@
-"""What runs the network: PyTorch (eager or compiled), ONNX Runtime, OpenVINO, each at a stated precision.
+"""Backends that run the network: PyTorch (eager or compiled), ONNX Runtime, OpenVINO, each at a stated precision.
 
-A backend takes a batch, float32 (n, 3, height, width), and gives for each module class scores (n, 4, h, w) and deltas
+A backend takes a batch, float32 (n, 3, height, width), and returns for each module class scores (n, 4, h, w) and deltas
 (n, 8, h, w): float32 arrays, or tensors that stay on an accelerator.
 """
 
@@ -31,14 +31,14 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86, Arm
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to run, or what really runs: `build` gives the latter back.
+    """Requested or effective way to run the network; `build` returns the effective one.
 
     Attributes:
         backend: One of `BACKENDS`.
         precision: One of `PRECISIONS`.
         device: `cpu`, `cuda`, `cuda:1` or `mps`.
         channels_last: Memory layout of PyTorch's tensors.
-        exact: Whether it is an error if the device runs another precision.
+        exact: Whether another effective precision is an error.
     """
 
     backend: Backend
@@ -50,13 +50,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that is ready to run, and what runs it, as the library itself states it.
+    """A network that is ready to run, and how it runs, read back from the library.
 
     Attributes:
-        run: Takes a batch and returns the modules' outputs; see this module's text.
-        plan: What really runs: with the precision and the device read back from the library.
-        threads: CPU threads that the library uses; None on an accelerator, and where they cannot be found out (ONNX
-            Runtime on another system than Linux).
+        run: Function from a batch to the modules' outputs; see the docstring of this module.
+        plan: Effective plan, with precision and device read back from the library.
+        threads: CPU threads that the library uses; None on an accelerator, and if they are unknown (ONNX Runtime on
+            systems other than Linux).
     """
 
     run: Run
@@ -69,14 +69,14 @@ class Network:
 
 
 def plan(backend: str = "auto", precision: str = "fp32", device: str = "cpu") -> Plan:
-    """Resolve what a user asked for.
+    """Resolve the requested backend, precision and device.
 
     `auto` as precision: fp16 on an accelerator; on a CPU bf16 where its instructions have it, else fp32. `auto` as
     backend: PyTorch on an accelerator and for a stated precision; for precision `auto` on a CPU the fastest that is
     installed of OpenVINO, PyTorch and ONNX Runtime, in the order measured.
 
     Raises:
-        UsageError: A name is unknown, a package is missing, the device is not there, or the choices do not go together.
+        UsageError: A name is unknown, a package or the device is missing, or the values contradict each other.
     """
     _known("device", device.split(":")[0], ("cpu", "cuda", "mps"))
     _known("precision", precision, (*PRECISIONS, "auto"))
@@ -106,17 +106,17 @@ def plan(backend: str = "auto", precision: str = "fp32", device: str = "cpu") ->
 
 
 def build(weights: Weights, chosen: Plan) -> Network:
-    """Make the network ready to run.
+    """Build the network for a backend.
 
     Args:
         weights: Parameters and widths.
-        chosen: What is to run it.
+        chosen: Requested plan.
 
     Returns:
-        The network, and what really runs it.
+        The network, with its effective plan.
 
     Raises:
-        UsageError: The library runs another precision on this device than `chosen` demands.
+        UsageError: The library runs another precision on this device than `chosen` requires.
     """
     if chosen.backend == "onnxruntime":
         from sshbench.ssh.onnx_graph import onnx_model
@@ -159,7 +159,7 @@ def _check_device(device: str) -> None:
     if there and number:
         there = number.isdecimal() and int(number) < torch.cuda.device_count()
     if not there:
-        raise UsageError(f"there is no device '{device}' here", remedy="`sshbench doctor` shows what there is")
+        raise UsageError(f"unknown device '{device}' here", remedy="`sshbench doctor` lists the devices")
 
 
 def run_onnx(content: bytes) -> Network:
@@ -252,7 +252,8 @@ def _openvino(weights: Weights, chosen: Plan) -> Network:
 def _openvino_precision(compiled: Any) -> str:
     """Return the precision that most convolutions of a compiled OpenVINO model run in, by its name there.
 
-    The hint is a wish: a processor without bf16 or fp16 runs another precision, and says so in the graph that it runs.
+    The hint is not binding: without bf16 or fp16 in the processor, OpenVINO runs another
+    precision; its compiled graph says which.
     """
     infos = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
     kinds = Counter(info["runtimePrecision"].value for info in infos if info["layerType"].value == "Convolution")

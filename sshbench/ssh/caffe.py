@@ -1,4 +1,4 @@
-"""Parameters out of a `.caffemodel`, without Caffe.
+"""Read the parameters of a `.caffemodel` without Caffe.
 
 Field numbers: caffe.proto (NetParameter, LayerParameter, V1LayerParameter, BlobProto, BlobShape). Wire format: Protocol
 Buffers documentation, "Encoding".
@@ -22,14 +22,14 @@ _LEGACY_SHAPE = (1, 2, 3, 4)  # num, channels, height, width
 
 
 def read_caffemodel(path: Path) -> dict[str, list[Float32Array]]:
-    """Read the blobs of every layer that has some.
+    """Read the blobs of every layer that has any.
 
     Returns:
-        By layer name: float32 arrays, weights first, then the bias.
+        By layer name, float32 arrays: weights, then bias.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: The file is no `.caffemodel`, or a blob's shape does not fit its data.
+        InputError: The file is not a `.caffemodel`, or a blob's shape does not fit its data.
     """
     if not path.is_file():
         raise MissingDataError(f"there is no file {path}", remedy="Check the path")
@@ -95,7 +95,7 @@ def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]
     """Yield number, wire type and content of each field of a protobuf message.
 
     Raises:
-        ValueError: The bytes are no protobuf, or cut short.
+        ValueError: The bytes are not a protobuf message, or are truncated.
     """
     view = memoryview(message)
     at = 0
@@ -113,7 +113,7 @@ def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int, memoryview]
         else:
             raise ValueError("not a protobuf file")
         if at > len(view):
-            raise ValueError("not a protobuf file, or cut short")
+            raise ValueError("not a protobuf file, or truncated")
         yield tag >> 3, kind, view[begin:at]
 
 
@@ -121,12 +121,12 @@ def _varint(message: memoryview | bytes, at: int) -> tuple[int, int]:
     """Return a varint and the position after it.
 
     Raises:
-        ValueError: It does not end.
+        ValueError: The varint is truncated.
     """
     value, shift = 0, 0
     while True:
         if at >= len(message) or shift > 63:
-            raise ValueError("not a protobuf file, or cut short")
+            raise ValueError("not a protobuf file, or truncated")
         value |= (message[at] & 0x7F) << shift
         shift += 7
         at += 1

@@ -1,4 +1,4 @@
-"""From the network's outputs to boxes, on the host: decode, clip, best 1 000 of each module, pool, threshold, NMS.
+"""Turn network outputs into boxes on the host: decode, clip, best 1 000 of each module, pool, threshold, NMS.
 
 `device` does the same on an accelerator. Box arithmetic is in single precision, overlap in double.
 
@@ -24,7 +24,7 @@ class LevelOutputs:
     """The network's outputs for one image at one scale.
 
     Attributes:
-        modules: For each module class scores (4, h, w) and deltas (8, h, w), float32; None for a module left out.
+        modules: Per module, class scores (4, h, w) and deltas (8, h, w), float32; None for an omitted module.
         size: Height and width of the network's input in pixels.
         scale: Network pixels per original pixel.
     """
@@ -35,7 +35,7 @@ class LevelOutputs:
 
 
 def face_scores(cls: Float32Array) -> Float32Array:
-    """Softmax of background against face, by row, column and anchor: float32 (h * w * 2,).
+    """Return the softmax of background against face, by row, column and anchor: float32 (h * w * 2,).
 
     Channels 0 and 1 of `cls` (4, h, w) are the background of both anchors, 2 and 3 their face.
     """
@@ -76,10 +76,10 @@ def module_boxes(
     threshold: float,
     count: int = PER_MODULE,
 ) -> tuple[Float32Array, Float32Array]:
-    """Boxes and scores of a module over the threshold, the best `count` by falling score.
+    """Return boxes and scores of a module above the threshold: the best `count`, by falling score.
 
-    Of equal scores the earlier anchor goes first. The threshold may come before the choice of the best: what it takes
-    away has the lowest scores.
+    Of equal scores the earlier anchor comes first. The threshold can be applied before the best are chosen, because it
+    removes the lowest scores.
     """
     scores = face_scores(cls)
     rows = np.flatnonzero(scores > threshold)
@@ -89,7 +89,7 @@ def module_boxes(
 
 
 def pooled(levels: Sequence[LevelOutputs], threshold: float) -> tuple[Float32Array, Float32Array]:
-    """Boxes of all modules of all levels in original pixels, and their scores, over the threshold."""
+    """Return boxes of all modules and levels in original pixels, and their scores, above the threshold."""
     boxes: list[Float32Array] = []
     scores: list[Float32Array] = []
     for level in levels:
@@ -102,13 +102,13 @@ def pooled(levels: Sequence[LevelOutputs], threshold: float) -> tuple[Float32Arr
 
 
 def detections_of(levels: Sequence[LevelOutputs], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
-    """Pool the modules of all levels, in original pixels, and suppress.
+    """Pool the modules of all levels, in original pixels, and apply NMS.
 
     Args:
         levels: One for single-scale testing, four for a pyramid.
-        threshold: Scores must be over it.
-        nms_iou: A box is suppressed at an IoU (sides + 1) over this with a better one.
-        top_k: Most detections; None for all.
+        threshold: Scores must be greater.
+        nms_iou: A box is suppressed at a greater IoU (sides + 1) with a better one.
+        top_k: Maximum number of detections; None for all.
     """
     return suppressed(*pooled(levels, threshold), nms_iou, top_k)
 

@@ -1,8 +1,8 @@
-"""From the network's outputs to boxes on an accelerator: the work of `decode`, without waiting for the host.
+"""Turn network outputs into boxes on an accelerator, as `decode` does, without waiting for the host.
 
 No step's shape depends on the data: boxes under the threshold are carried along as invalid, and NMS is a fixpoint over
-the matrix of overlaps. A fixed number of rounds is run blindly; whether it was enough comes back with the boxes, in the
-one copy to the host, and if it was not, the host suppresses. The result is that of exact greedy NMS either way.
+the matrix of overlaps. A fixed number of rounds is run; whether they were enough is returned with the boxes, in one
+copy to the host, and if not, the host applies NMS. Both give the result of exact greedy NMS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHUNK = 1024  # rows of the matrix of overlaps that are worked out at a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceLevel:
-    """As `decode.LevelOutputs`, with tensors (4, h, w) and (8, h, w) on a device."""
+    """`decode.LevelOutputs` with tensors (4, h, w) and (8, h, w) on a device."""
 
     modules: Sequence[tuple[Tensor, Tensor] | None]
     size: tuple[int, int]
@@ -32,7 +32,7 @@ class DeviceLevel:
 
 
 def pooled(levels: Sequence[DeviceLevel]) -> tuple[Tensor, Tensor]:
-    """The best boxes of all modules of all levels in original pixels, and their scores; see `decode.pooled`."""
+    """Return the best boxes of all modules and levels in original pixels, and their scores; see `decode.pooled`."""
     parts = [
         _module_boxes(module, *outputs, level.size, level.scale)
         for level in levels
@@ -43,12 +43,12 @@ def pooled(levels: Sequence[DeviceLevel]) -> tuple[Tensor, Tensor]:
 
 
 def detections_of(levels: Sequence[DeviceLevel], threshold: float, nms_iou: float, top_k: int | None) -> Detections:
-    """Pool the modules of all levels, in original pixels, and suppress; see `decode.detections_of`."""
+    """Pool the modules of all levels, in original pixels, and apply NMS; see `decode.detections_of`."""
     return on_host(*pooled(levels), threshold, nms_iou, top_k)
 
 
 def on_host(boxes: Tensor, scores: Tensor, threshold: float, nms_iou: float, top_k: int | None) -> Detections:
-    """Threshold and suppress on the device, and bring what is left to the host in one copy."""
+    """Apply threshold and NMS on the device, and copy the result to the host at once."""
     scores, order = torch.sort(scores, descending=True, stable=True)
     boxes = boxes[order]
     valid = scores > threshold
@@ -66,16 +66,16 @@ def on_host(boxes: Tensor, scores: Tensor, threshold: float, nms_iou: float, top
 
 
 def greedy_keep(boxes: Tensor, valid: Tensor, nms_iou: float, rounds: int) -> tuple[Tensor, Tensor]:
-    """Which boxes greedy NMS keeps.
+    """Return which boxes greedy NMS keeps.
 
     A box is kept when no kept box before it overlaps it too much. Starting from any guess, each round makes the answer
     right at least one box further; a round that changes nothing proves that it is right everywhere.
 
     Args:
         boxes: (n, 4) corners by falling score, double precision.
-        valid: (n,), boxes that take part.
+        valid: bool (n,), boxes that take part.
         nms_iou: Threshold, sides + 1.
-        rounds: How many rounds to run.
+        rounds: Number of rounds.
 
     Returns:
         bool (n,), and a bool scalar: whether the answer is final.
@@ -89,7 +89,7 @@ def greedy_keep(boxes: Tensor, valid: Tensor, nms_iou: float, rounds: int) -> tu
 
 
 def _suppressors(boxes: Tensor, nms_iou: float) -> Tensor:
-    """The matrix (n, n) whose row i marks the better boxes that overlap box i too much."""
+    """Return the matrix (n, n) whose row i marks the better boxes that overlap box i too much."""
     count = boxes.shape[0]
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     areas = sides[:, 0] * sides[:, 1]
@@ -110,7 +110,7 @@ def _suppressors(boxes: Tensor, nms_iou: float) -> Tensor:
 
 
 def _module_boxes(module: int, cls: Tensor, bbox: Tensor, size: tuple[int, int], scale: float) -> tuple[Tensor, Tensor]:
-    """The best boxes of a module in original pixels, and their scores, by falling score."""
+    """Return the best boxes of a module in original pixels, and their scores, by falling score."""
     height, width = cls.shape[1:]
     cls, bbox = cls.float(), bbox.float()
     scores = (1 / (1 + torch.exp(cls[:2] - cls[2:]))).permute(1, 2, 0).reshape(-1)

@@ -1,4 +1,4 @@
-"""Weights from elsewhere: the authors' `.caffemodel`, PyTorch state dicts, ImageNet trunks of either convention."""
+"""Import weights: the authors' `.caffemodel`, PyTorch state dicts, ImageNet trunks of either convention."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 def import_caffemodel(path: Path, architecture: Architecture) -> Weights:
     """Read the release's `.caffemodel`, or the trunk of Caffe's VGG-16.
 
-    Layers are found by the release's names; every shape is checked. A file that holds the trunk only (an ImageNet
-    classifier) gives a trunk.
+    Layers are found by the release's names; every shape is checked. From a file with only a trunk (an ImageNet
+    classifier), a trunk is returned.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: It is no `.caffemodel`, or a layer is missing or of another shape; the text names it.
+        InputError: The file is not a `.caffemodel`, or a layer is missing or has another shape; the message names it.
     """
     layers = read_caffemodel(path)
     wanted = list(architecture.layers())
@@ -43,7 +43,7 @@ def import_caffemodel(path: Path, architecture: Architecture) -> Weights:
         if blobs is None or len(blobs) != 2:
             near = ", ".join(sorted(layers)[:8])
             raise InputError(
-                "the layer is missing, or has not weights and bias",
+                "the layer is missing, or lacks weights or bias",
                 file=path,
                 field=layer.caffe,
                 value=near,
@@ -65,16 +65,16 @@ def import_state_dict(
     """Read a PyTorch state dict of SSH, or of a VGG-16 trunk.
 
     Args:
-        path: The file; loaded without executing anything in it.
+        path: The file; no code in it is executed.
         architecture: The widths.
-        name_map: By our layer name (`m1.conv3x3`), the name there; layers that it leaves out have our names, and a
-            trunk may have torchvision's (`features.0`).
-        convention: What the trunk's first layer takes: `caffe-bgr` as ours, or `torchvision-rgb`, which is folded into
-            conv1_1. Default: `torchvision-rgb` where the names are torchvision's.
+        name_map: From sshbench's layer names (`m1.conv3x3`) to those of the file; layers without an entry have
+            sshbench's names, or torchvision's for a trunk (`features.0`).
+        convention: Input of the trunk's first layer: `caffe-bgr` as in sshbench, or `torchvision-rgb`, which is folded
+            into conv1_1. Default: `torchvision-rgb` if the names are torchvision's.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: A layer is missing or of another shape; the text names it.
+        InputError: A layer is missing or has another shape; the message names it.
     """
     from sshbench.ssh.torch_weights import read_state_dict
 
@@ -108,8 +108,8 @@ def import_state_dict(
 def fold_rgb(parameters: dict[str, Float32Array]) -> None:
     """Change conv1_1 from RGB in 0..1, normalised by ImageNet's mean and deviation, to BGR minus Caffe's mean.
 
-    Then the network's input stays the release's. The two agree everywhere but on the outermost pixels, where the
-    convolution's zeros stand for slightly different colours.
+    The network's input is then that of the release. Results differ only at the outermost pixels, where the zeros that
+    pad the convolution stand for slightly different colours.
     """
     weight = parameters["conv1_1.weight"].astype(np.float64)
     deviation, mean = np.array(_IMAGENET_DEVIATION), np.array(_IMAGENET_MEAN)
@@ -121,10 +121,10 @@ def fold_rgb(parameters: dict[str, Float32Array]) -> None:
 
 
 def read_name_map(path: Path, layers: Iterable[Layer]) -> dict[str, str]:
-    """Read a TOML table of our layer names and theirs.
+    """Read a TOML table from sshbench's layer names to other names.
 
     Raises:
-        InputError: It is no TOML, or names a layer that there is not.
+        InputError: The file is not valid TOML, or a layer name is unknown.
     """
     remedy = 'Write lines such as "m1.conv3x3" = "their.layer"'
     try:
@@ -134,7 +134,7 @@ def read_name_map(path: Path, layers: Iterable[Layer]) -> dict[str, str]:
     known = {layer.name for layer in layers}
     for name, there in table.items():
         if name not in known or not isinstance(there, str):
-            raise InputError("is no layer of SSH with a name", file=path, field=name, value=there, remedy=remedy)
+            raise InputError("is not a layer of SSH with a name", file=path, field=name, value=there, remedy=remedy)
     return dict(table)
 
 

@@ -1,7 +1,7 @@
 """The network: VGG-16 trunk, fusion for the first module, three detection modules with context.
 
-Details that other ports lose: pools round up; the 3x3 branch and the ends of the context branches have no ReLU of their
-own before the concatenation (one follows it); the upsampling has fixed bilinear weights, with zeros beyond the border.
+Details that other ports get wrong: pools round up; the 3x3 branch and the ends of the context branches have no ReLU of
+their own before the concatenation (one follows it); the upsampling has fixed bilinear weights, zeros beyond the border.
 
 Source: Najibi et al., SSH, ICCV 2017, section 3; release, models/test_ssh.prototxt.
 """
@@ -19,14 +19,14 @@ Outputs = list[tuple[Tensor, Tensor]]
 
 
 def pool(x: Tensor) -> Tensor:
-    """2x2 max pool, stride 2, rounding up as Caffe does."""
+    """Apply a 2x2 max pool with stride 2, rounding up as Caffe does."""
     return F.max_pool2d(x, 2, 2, ceil_mode=True)
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Bilinear upsampling by two, as a depthwise transposed convolution with kernel 4, stride 2, pad 1 gives it.
+    """Upsample by two bilinearly, as a depthwise transposed convolution with kernel 4, stride 2, pad 1 gives it.
 
-    Beyond the border lie zeros, where plain interpolation repeats the last pixel.
+    Beyond the border are zeros; plain interpolation would repeat the last pixel.
     """
     padded = F.pad(x, (1, 1, 1, 1))
     doubled = F.interpolate(padded, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -48,7 +48,7 @@ class DetectionModule(nn.Module):
         self.bbox_pred = nn.Conv2d(2 * width, 8, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Class scores (n, 4, h, w) and deltas (n, 8, h, w)."""
+        """Return class scores (n, 4, h, w) and deltas (n, 8, h, w)."""
         context = F.relu(self.dimred(x))
         branches = (self.conv3x3(x), self.conv5x5(context), self.conv7x7(F.relu(self.conv7x7_1(context))))
         features = F.relu(torch.cat(branches, dim=1))
@@ -56,7 +56,7 @@ class DetectionModule(nn.Module):
 
 
 class SSH(nn.Module):
-    """SSH of given widths.
+    """SSH network of given widths.
 
     Args:
         architecture: The widths.
@@ -80,7 +80,7 @@ class SSH(nn.Module):
             setattr(self, name, DetectionModule(inputs, width))
 
     def forward(self, x: Tensor) -> Outputs:
-        """Outputs of the modules at strides 8, 16 and 32."""
+        """Return the outputs of the modules at strides 8, 16 and 32."""
         features: list[Tensor] = []
         for stage, names in enumerate(self.stages):
             if stage > 1 or (stage == 1 and self.architecture.stem == 1):

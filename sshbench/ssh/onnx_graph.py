@@ -1,6 +1,6 @@
 """SSH as an ONNX model of dynamic size, written without torch.
 
-What other exporters get wrong is written out here: pools that round up, the transposed convolution with its fixed
+Details that other exporters get wrong: pools that round up, the transposed convolution with its fixed
 bilinear weights, the crop to the lateral feature's size.
 
 Operators: opset 17. The crop reads the size with `Shape` and `Slice`, not with the `start` and `end` of a newer

@@ -1,4 +1,4 @@
-"""How far what runs the network is from the reference: backends, and exported files as other libraries read them."""
+"""Differences from the reference implementation: of backends, and of exported files as other libraries read them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def differences(weights: Weights, run: Run) -> dict[str, float]:
     """Return the largest difference from the reference at each of `SIZES`.
 
     Args:
-        weights: What the network should be.
+        weights: Weights of the network.
         run: The network under test.
 
     Returns:
-        By size (`64x96`, height first): relative to the largest value of each output; infinite where an output has
-        another shape, or holds something else than numbers.
+        By size (`64x96`, height first), relative to the largest value of each output; infinite if an output has another
+        shape or is not finite.
 
     Raises:
-        CheckFailedError: The network under test does not run at one of the sizes.
+        CheckFailedError: The network under test fails at one of the sizes.
     """
     rng = np.random.default_rng(0)
     found = {}
@@ -37,7 +37,7 @@ def differences(weights: Weights, run: Run) -> dict[str, float]:
         try:
             outputs = run(batch)
         except Exception as error:  # the libraries' own exceptions share no other base
-            raise CheckFailedError(f"the network does not run at {name} ({error})") from error
+            raise CheckFailedError(f"the network fails at {name} ({error})") from error
         pairs = zip(reference.outputs(weights, batch[0]), outputs, strict=True)
         found[name] = max(
             _difference(expected, _host(actual)[0]) for pair in pairs for expected, actual in zip(*pair, strict=True)
@@ -49,7 +49,7 @@ def opencv_network(content: bytes) -> Run:
     """Return the network of an ONNX file as OpenCV reads it.
 
     Args:
-        content: The file's content. OpenCV takes no free sizes: it gets a copy with each batch's own.
+        content: Content of the file. OpenCV does not support dynamic sizes: each batch gets a copy with its size.
     """
     import cv2
     from onnx import ModelProto

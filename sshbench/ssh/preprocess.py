@@ -1,4 +1,4 @@
-"""From an image to the network's input: mean, scale, layout.
+"""Turn an image into the network input: mean, scale, layout.
 
 Source: SSH release, SSH/test.py; mean and pixel order of Caffe's VGG-16.
 """
@@ -17,7 +17,7 @@ PYRAMID_BASE = (800, 1200)
 
 
 def pair_scale(height: int, width: int, pair: tuple[int, int] | None) -> float:
-    """Scale of `m x M` testing: the shorter side becomes m unless the longer one would pass M; None for scale 1.
+    """Return the scale of `m x M` testing: the shorter side becomes m unless the longer exceeds M; `pair` None: 1.
 
     >>> pair_scale(600, 800, (1200, 1600)), pair_scale(500, 1000, (1200, 1600))
     (2.0, 1.6)
@@ -30,13 +30,13 @@ def pair_scale(height: int, width: int, pair: tuple[int, int] | None) -> float:
 
 
 def pyramid_scales(height: int, width: int) -> list[float]:
-    """Scales of the four levels of pyramid testing, relative to the pair 800 x 1200."""
+    """Return the scales of the four levels of pyramid testing, relative to the pair 800 x 1200."""
     base = pair_scale(height, width, PYRAMID_BASE)
     return [side / PYRAMID_BASE[0] * base for side in PYRAMID]
 
 
 def network_input(image: Image, scale: float) -> Float32Array:
-    """float32 (1, 3, height, width), BGR; the mean is taken off before resizing, as the release does.
+    """Return the network input, float32 (1, 3, height, width), BGR; as in the release, the mean is subtracted first.
 
     Args:
         image: uint8 (height, width, 3), BGR.

@@ -1,6 +1,6 @@
-"""The network in numpy, layer by layer in float64: what every backend and every exported file is compared with.
+"""Reference implementation in numpy, layer by layer in float64; backends and exported files are compared with it.
 
-It shares no code with them, neither libraries nor the description of the graph, and is far too slow for anything else.
+It shares no code with them, neither libraries nor the description of the graph, and is too slow for other uses.
 
 Source: Najibi et al., SSH, ICCV 2017, section 3; release, models/test_ssh.prototxt.
 """

@@ -1,4 +1,4 @@
-"""Weights between our files and PyTorch."""
+"""Convert weights between sshbench's files and PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sshbench.ssh.weights import Weights
 
 
 def model_of(weights: Weights) -> SSH:
-    """The network with these parameters, for evaluation, float32 on the CPU."""
+    """Return the network with these parameters, in evaluation mode, float32 on the CPU."""
     model = SSH(weights.architecture)
     model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.parameters.items()})
     return model.eval()
@@ -23,12 +23,12 @@ def model_of(weights: Weights) -> SSH:
 def read_state_dict(path: Path) -> dict[str, Float32Array]:
     """Read a PyTorch file of tensors by name: `weights_only`, so that nothing in it is executed.
 
-    A checkpoint that holds the tensors one level down, under `state_dict` or `model`, is taken too; the prefix
-    `module.` of DataParallel is dropped.
+    Checkpoints with the tensors under `state_dict` or `model` are read too; the prefix `module.` of DataParallel is
+    removed.
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: It holds something else than tensors by name.
+        InputError: The file is not a dictionary of tensors by name.
     """
     if not path.is_file():
         raise MissingDataError(f"there is no file {path}", remedy="Check the path")
@@ -36,16 +36,16 @@ def read_state_dict(path: Path) -> dict[str, Float32Array]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on damaged files
         raise InputError(
-            f"is no file of tensors that can be loaded without executing code ({type(error).__name__})",
+            f"is not a file of tensors that can be loaded without executing code ({type(error).__name__})",
             file=path,
-            remedy="Save its state_dict() by torch.save",
+            remedy="Save its state_dict() with torch.save",
         ) from error
     for inner in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(inner), dict):
             content = content[inner]
     if not isinstance(content, dict):
-        raise InputError("holds no tensors by name", file=path, remedy="Save the model's state_dict()")
+        raise InputError("does not contain tensors by name", file=path, remedy="Save the model's state_dict()")
     found = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
     if not found:
-        raise InputError("holds no tensors by name", file=path, remedy="Save the model's state_dict()")
+        raise InputError("does not contain tensors by name", file=path, remedy="Save the model's state_dict()")
     return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in found.items()}

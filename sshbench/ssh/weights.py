@@ -25,13 +25,13 @@ Parameters = Mapping[str, Float32Array]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """Parameters and what is known of them.
+    """Parameters of a network, with metadata.
 
     Attributes:
         architecture: The widths.
         parameters: By name, float32 arrays.
         metadata: Free text by name: origin, recipe, figures.
-        trunk_only: Only the trunk is there: a start for training, no detector.
+        trunk_only: Whether there is only the trunk: a start for training, not a detector.
     """
 
     architecture: Architecture
@@ -45,11 +45,11 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
 
     Args:
         path: A `.safetensors` file.
-        weights: What to write; checked against the architecture.
-        half: Store float16, half the size.
+        weights: Weights to write; checked against the architecture.
+        half: Store float16, which halves the size.
 
     Raises:
-        InputError: A parameter is missing, unknown or of a wrong shape.
+        InputError: A parameter is missing, unknown or has a wrong shape.
     """
     check_parameters(weights.parameters, _expected(weights.architecture, trunk_only=weights.trunk_only), path)
     dtype = np.float16 if half else np.float32
@@ -60,7 +60,7 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
 
 
 def _in_order(content: bytes) -> bytes:
-    """The file with its metadata sorted: the library writes them in a random order, and sha256 would change with it."""
+    """Return the file with sorted metadata; the library writes them in random order, which would change the sha256."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -74,23 +74,23 @@ def load_weights(path: Path) -> Weights:
 
     Raises:
         MissingDataError: There is no such file.
-        InputError: It is no weights file of SSH; the text names the parameter that does not fit.
+        InputError: The file is not a weights file of SSH; the message names the invalid parameter.
     """
     if not path.is_file():
-        raise MissingDataError(f"there is no weights file {path}", remedy="Check the path")
+        raise MissingDataError(f"no weights file at {path}", remedy="Check the path")
     remedy = "`sshbench weights import` makes one from a .caffemodel or a PyTorch state dict"
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             parameters = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"is no safetensors file ({error})", file=path, remedy=remedy) from error
+        raise InputError(f"is not a safetensors file ({error})", file=path, remedy=remedy) from error
     if metadata.get("format") != FORMAT:
-        raise InputError("is no weights file of SSH", file=path, field="format", remedy=remedy)
+        raise InputError("is not a weights file of SSH", file=path, field="format", remedy=remedy)
     try:
         architecture = from_dict(json.loads(metadata["architecture"]))
     except (KeyError, json.JSONDecodeError) as error:
-        raise InputError("names no architecture", file=path, field="architecture", remedy=remedy) from error
+        raise InputError("does not name an architecture", file=path, field="architecture", remedy=remedy) from error
     trunk_only = metadata.get("part") == "trunk"
     check_parameters(parameters, _expected(architecture, trunk_only=trunk_only), path)
     own = {name: text for name, text in metadata.items() if name not in ("format", "architecture", "part")}
@@ -101,7 +101,7 @@ def check_parameters(parameters: Parameters, layers: Iterable[Layer], path: Path
     """Compare parameters with layers.
 
     Raises:
-        InputError: One is missing, unknown, of a wrong shape or not finite; the text names it.
+        InputError: A parameter is missing, unknown, not finite or has a wrong shape; the message names it.
     """
     expected: dict[str, tuple[int, ...]] = {}
     for layer in layers:
@@ -117,7 +117,7 @@ def check_parameters(parameters: Parameters, layers: Iterable[Layer], path: Path
         if not np.isfinite(parameters[name]).all():
             raise InputError("is not finite", file=path, field=name, remedy="Get the file again")
     if unknown := sorted(set(parameters) - set(expected)):
-        raise InputError("belongs to no layer", file=path, field=unknown[0], remedy=remedy)
+        raise InputError("does not belong to any layer", file=path, field=unknown[0], remedy=remedy)
 
 
 def _expected(architecture: Architecture, *, trunk_only: bool) -> list[Layer]:
@@ -125,13 +125,13 @@ def _expected(architecture: Architecture, *, trunk_only: bool) -> list[Layer]:
 
 
 def random_weights(architecture: Architecture, seed: int = 0, *, few_boxes: bool = False) -> Weights:
-    """Parameters drawn at random, for tests and timings: no detector.
+    """Return random parameters for tests and timings; they do not detect faces.
 
     Args:
         architecture: The widths.
-        seed: Of the generator.
-        few_boxes: Hold the class scores so low that some boxes pass the threshold and not all of them, as in a trained
-            network: what follows the network then takes the time it takes there.
+        seed: Seed of the generator.
+        few_boxes: Lower the class scores so that only some boxes pass the threshold, as in a trained network;
+            postprocessing then takes a realistic time.
     """
     rng = np.random.default_rng(seed)
     parameters: dict[str, Float32Array] = {}

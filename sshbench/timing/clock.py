@@ -1,4 +1,4 @@
-"""Clocks: marks between stages, and the nanoseconds between marks. Tests bring their own."""
+"""Clocks that mark the moments between stages and return the nanoseconds between marks."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, Protocol
 
 
 class Clock(Protocol):
-    """Takes marks; says afterwards how far apart they were."""
+    """Marks moments, and returns the time between them."""
 
     def mark(self) -> Any:
-        """Note this moment."""
+        """Return a mark of this moment."""
 
     def elapsed(self, marks: Sequence[Any]) -> list[int]:
-        """Nanoseconds between each mark and the next."""
+        """Return the nanoseconds between each mark and the next."""
 
 
 class HostClock:
     """`time.perf_counter_ns`: for work that is done when a call returns."""
 
     def mark(self) -> int:
-        """Note this moment."""
+        """Return a mark of this moment."""
         return time.perf_counter_ns()
 
     def elapsed(self, marks: Sequence[int]) -> list[int]:
-        """Nanoseconds between each mark and the next."""
+        """Return the nanoseconds between each mark and the next."""
         return [after - before for before, after in pairwise(marks)]
 
 
@@ -45,7 +45,7 @@ class CudaClock:
         self.worst_disagreement = 0.0
 
     def mark(self) -> Any:
-        """Note this moment on the device and on the host."""
+        """Return a mark of this moment on the device and on the host."""
         import torch
 
         event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
@@ -53,7 +53,7 @@ class CudaClock:
         return event, time.perf_counter_ns()
 
     def elapsed(self, marks: Sequence[Any]) -> list[int]:
-        """Nanoseconds between each mark and the next, by the device."""
+        """Return the nanoseconds between each mark and the next, by the device."""
         import torch
 
         torch.cuda.synchronize(self._device)
@@ -65,5 +65,5 @@ class CudaClock:
 
 
 def clock_for(device: str) -> Clock:
-    """The clock that a device needs."""
+    """Return the clock for a device: `cpu`, `cuda`, `cuda:1` or `mps`."""
     return CudaClock(device) if device.startswith("cuda") else HostClock()

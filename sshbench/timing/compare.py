@@ -1,4 +1,4 @@
-"""Timings side by side: only of like machines and settings, and by intervals."""
+"""Compare timings: only of equal machines and settings, and by confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _RECORD = ("detector", "scope", "batch", "threads", "image_source", "settings", 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """New by old at one size.
+    """New/old latency ratio at one input size.
 
     Attributes:
         size: Input size.
-        ratio: Of medians; over 1 is slower.
-        low: 95 % bootstrap interval.
-        high: 95 % bootstrap interval.
+        ratio: Ratio of the medians; above 1 is slower.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end of the interval.
     """
 
     size: str
@@ -38,7 +38,7 @@ class Ratio:
 
 
 def differences(new: TimingRecord, old: TimingRecord) -> list[str]:
-    """Fields in which two timings are unlike, each with both values."""
+    """Return the fields in which two timings differ, each with both values."""
     found = [
         f"{name}: {getattr(old, name)!r} and {getattr(new, name)!r}"
         for name in _RECORD
@@ -75,7 +75,9 @@ def compare_timings(
     new, old = TimingRecord.of(new), TimingRecord.of(old)
     unlike = differences(new, old)
     if unlike and not force:
-        raise UsageError("these timings do not compare: " + "; ".join(unlike), remedy="--force compares all the same")
+        raise UsageError(
+            "these timings cannot be compared: " + "; ".join(unlike), remedy="Use --force to compare them anyway"
+        )
     before = {timing.size: timing for timing in old.sizes}
     ratios = [
         _ratio(timing, before[timing.size], new.scope, old.scope) for timing in new.sizes if timing.size in before
@@ -86,7 +88,7 @@ def compare_timings(
 
 
 def check_not_slower(ratios: Sequence[Ratio], percent: float) -> None:
-    """Fail where even the interval's lower end is slower than allowed: one unlucky number does not.
+    """Raise an error if a ratio's whole interval is slower than allowed; one slow value is not enough.
 
     Raises:
         CheckFailedError: At a size, the new time is certainly more than `percent` over the old one.
@@ -97,7 +99,7 @@ def check_not_slower(ratios: Sequence[Ratio], percent: float) -> None:
 
 
 def paired_ratios(a: SizeTiming, b: SizeTiming, scope: str) -> tuple[float, float, float]:
-    """Ratio a / b of passes that were measured in turn, pair by pair, with its 95 % bootstrap interval."""
+    """Return the median ratio a / b of alternating passes, pair by pair, and its 95 % bootstrap interval."""
     tops, bottoms = np.asarray(a.total(scope), dtype=float), np.asarray(b.total(scope), dtype=float)
     count = min(len(tops), len(bottoms))
     ratios = tops[:count] / bottoms[:count]

@@ -24,7 +24,7 @@ _ROUNDS = 7
 
 
 def work_of(architecture: Architecture, height: int, width: int, precision: str) -> tuple[float, float]:
-    """Operations (two for a multiplication and its addition) and bytes of one pass.
+    """Return the operations (two per multiplication and addition) and the bytes of one pass.
 
     Bytes are a lower bound: every parameter is read once, every feature map written once and read once.
     """
@@ -37,7 +37,7 @@ def work_of(architecture: Architecture, height: int, width: int, precision: str)
 
 
 def feature_size(layer: Layer, height: int, width: int) -> tuple[int, int]:
-    """Height and width of a layer's output for an input of this size; pools round up."""
+    """Return height and width of a layer's output for an input of this size; pools round up."""
     pools = {"m1": 3, "m2": 4, "m3": 5}.get(layer.name[:2])
     if pools is None:
         pools = 3 if layer.name == "conv4_fuse_final" else int(layer.name[4]) - 1
@@ -101,7 +101,7 @@ def matmul_rate(precision: str, device: str) -> MatmulRate:
         import torch
     except ImportError as error:
         if not rates:
-            raise UsageError(f"--floor in {precision} needs torch", remedy="pip install 'sshbench[ssh]'") from error
+            raise UsageError(f"--floor in {precision} needs torch", remedy="Run pip install 'sshbench[ssh]'") from error
         return MatmulRate(max(rates))
     from sshbench.ssh.precision import exact_precision, uses_tf32
 
@@ -124,7 +124,7 @@ def _rate(work: Callable[[], object]) -> float:
 
 @lru_cache(maxsize=8)
 def copy_rate(device: str) -> float:
-    """Bytes read and written a second by a large copy, median of seven."""
+    """Measure the bytes read and written per second by a large copy; median of seven."""
     size = _COPY_MIB * 2**20
     if device.startswith("cuda"):
         import torch

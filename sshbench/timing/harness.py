@@ -1,4 +1,4 @@
-"""The measuring itself: warm up until stable, then rotate real images until time and count suffice; keep every value.
+"""Measure one series: warm up until stable, then rotate real images until time and count are reached; keep every value.
 
 Method after MLPerf's load generator, pyperf, trtexec and torch.utils.benchmark: see docs/timing.md.
 """
@@ -29,10 +29,10 @@ class Measurement:
     Attributes:
         stages: By stage, nanoseconds of each pass, in order.
         images: Name of the image (of the first, for a batch) of each pass.
-        detections: Detections of each pass: an output that nobody uses may not be worked out.
-        faces: Annotated faces in the images of each pass; -1 where not known.
-        warmup: Nanoseconds of the passes before.
-        error: Why it ended early; empty where it did not.
+        detections: Number of detections of each pass; counting them forces lazy outputs to be computed.
+        faces: Annotated faces in the images of each pass; -1 if unknown.
+        warmup: Nanoseconds of the warm-up passes.
+        error: Why the series ended early; empty if it did not.
     """
 
     stages: dict[str, list[int]] = field(default_factory=dict)
@@ -43,15 +43,15 @@ class Measurement:
     error: str = ""
 
     def total(self, scope: str) -> list[int]:
-        """Nanoseconds of each pass within a scope."""
+        """Return the nanoseconds of each pass within a scope."""
         return [sum(values) for values in zip(*(self.stages[name] for name in self.within(scope)), strict=True)]
 
     def within(self, scope: str) -> list[str]:
-        """Stages that a scope covers, of those measured.
+        """Return the stages that a scope covers, of those measured.
 
         `paper` is the release's own timer: mean, resize, network, decoding, best thousand; not reading, not NMS. A
-        detector that does not part decoding from NMS has its whole postprocessing counted. `detect` is everything but
-        reading the image, so that detectors of both kinds compare.
+        detector that does not separate decoding from NMS counts with all its postprocessing. `detect` is all but
+        reading the image, so that both kinds of detectors can be compared.
         """
         if scope == "forward":
             return ["forward"]
@@ -72,16 +72,16 @@ def measure(
     """Time a loaded detector on images, stage by stage.
 
     Args:
-        detector: Loaded; its settings say at what size it works.
-        images: Taken in turn, so that no pass finds the last one's data in a cache.
-        min_time: Seconds of measured time, all stages, to reach.
-        min_count: Passes to reach; each image is taken at least twice.
-        batch: Images a pass; more than one needs a detector with `forward_batch`.
-        clock: Default: the host's.
-        on_pass: Called after each measured pass with the fraction of the work that is done.
+        detector: A loaded detector; its settings give the input size.
+        images: Images to time on; they alternate, so that no pass finds the data of the last one in a cache.
+        min_time: Seconds of measured time to reach, over all stages.
+        min_count: Number of passes to reach; each image is timed at least twice.
+        batch: Images per pass; more than one needs a detector with `forward_batch`.
+        clock: Clock; default: the host's.
+        on_pass: Called after each measured pass with the finished fraction of the work.
 
     Returns:
-        Raw values. A detector that raises halfway ends the series: what was measured is kept, with the error.
+        Raw values. If the detector raises an error, the series ends; the values so far are kept, with the error.
 
     Raises:
         UsageError: There is no image, or the detector cannot work in batches.
@@ -99,7 +99,7 @@ def measure(
 
 
 class Series:
-    """One series under way: every series has a record and a clock's marks of its own, so none can leak into another.
+    """A series that is being measured; each has its own values and marks, so that none can leak into another.
 
     Args:
         detector: As for `measure`.
@@ -108,9 +108,9 @@ class Series:
         clock: As for `measure`.
 
     Attributes:
-        result: What was measured so far.
-        spent: Nanoseconds of measured passes.
-        count: Measured passes.
+        result: Values so far.
+        spent: Nanoseconds of the measured passes.
+        count: Number of measured passes.
 
     Raises:
         UsageError: There is no image, or the detector cannot work in batches.
@@ -122,7 +122,7 @@ class Series:
         if not images:
             raise UsageError("no image to time on", remedy="Give --images DIR")
         if batch > 1 and not hasattr(detector, "forward_batch"):
-            raise UsageError(f"detector '{detector.info.name}' works image by image", remedy="Use --batch 1")
+            raise UsageError(f"detector '{detector.info.name}' cannot work in batches", remedy="Use --batch 1")
         self._detector, self._clock = detector, clock or HostClock()
         # A batch is one image several times: all of it has one size then.
         self._groups = [[image] * batch for image in images]
@@ -130,14 +130,14 @@ class Series:
         self.spent = self.count = 0
 
     def least(self, min_count: int) -> int:
-        """Passes to reach: each image is taken at least twice."""
+        """Number of passes to reach; each image is timed at least twice."""
         return max(min_count, 2 * len(self._groups))
 
     def warm_up(self) -> None:
-        """Until the median of three passes on one image is that of the three before, or enough were tried.
+        """Run passes on one image until the median of three is stable, or the limit of passes or time is reached.
 
         Raises:
-            SshbenchError: The detector raised.
+            SshbenchError: The detector raised it.
         """
         warm = self.result.warmup
         while len(warm) < _WARM_MOST:
@@ -157,7 +157,7 @@ class Series:
                 return  # a slow network is warm after three passes, and six would take minutes
 
     def step(self) -> bool:
-        """Measure one pass; False where the detector raised, with the error in the result."""
+        """Measure one pass; return False if the detector raised an error, which is kept in the result."""
         group = self._groups[self.count % len(self._groups)]
         try:
             stages, found = _one_pass(self._detector, group, self._clock)

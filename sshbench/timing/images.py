@@ -14,7 +14,7 @@ from sshbench.images import find_images, read_image
 
 @dataclass(frozen=True, slots=True)
 class TimedImage:
-    """An image file, its name, and how many faces it has where that is known (-1 where not)."""
+    """An image file, its name, and its number of annotated faces (-1 if unknown)."""
 
     path: Path
     name: str
@@ -22,15 +22,15 @@ class TimedImage:
 
 
 def images_from(source: Path | None, count: int) -> tuple[list[TimedImage], str]:
-    """`count` images spread over a folder, and what to call them in a record.
+    """Return `count` images spread evenly over a folder, and their description for a record.
 
     Args:
         source: A folder or file; None for the bundled sample.
-        count: How many; all where there are fewer.
+        count: Number of images; all if there are fewer.
 
     Raises:
         UsageError: `count` is not positive.
-        MissingDataError: There is no image.
+        MissingDataError: The folder has no image.
     """
     if count < 1:
         raise UsageError(f"the number of images must be at least 1, not {count}", remedy="Give --count N")
@@ -51,15 +51,15 @@ def images_from(source: Path | None, count: int) -> tuple[list[TimedImage], str]
 
 
 def at_size(images: list[TimedImage], size: tuple[int, int], folder: Path) -> list[TimedImage]:
-    """The images cut to a shape around their middle and resized, so that every detector gets the same pixels.
+    """Crop images around their centre and resize them, so that every detector gets the same pixels.
 
     Args:
-        images: Any.
+        images: Images of any size.
         size: Width and height in pixels.
-        folder: Where the copies go, as PNG.
+        folder: Folder for the copies, written as PNG.
 
     Returns:
-        The copies; how many faces are left in them is not known.
+        The copies; their number of faces is unknown.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""One detector timed at several sizes: what a process of its own does, and what a single timing does here."""
+"""Time one detector at several sizes, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
 
 
 class Job(StrictModel):
-    """What is asked for; JSON-ready, so that another process can be asked for it.
+    """Settings of a timing, in a form that can be sent to another process as JSON.
 
     Attributes:
-        detector: Name.
-        options: Settings and weights of `load_detector`.
+        detector: Name of the detector.
+        options: Settings and weights for `load_detector`.
         sizes: `MxN` or `original`.
         scope: One of `SCOPES`.
-        batch: Images a pass.
-        threads: Of the CPU; None for all.
-        images: Folder of the images; None for the sample.
-        count: How many images.
-        image_size: `WxH`: the images are cut and resized to it before; empty for as they are.
-        min_time: Seconds a size.
-        min_count: Passes a size.
-        floor: Compare with the machine's limit.
+        batch: Images per pass.
+        threads: CPU threads; None for all.
+        images: Folder of the images; None for the bundled sample.
+        count: Number of images.
+        image_size: `WxH` to which images are cropped and resized before; empty to leave them as they are.
+        min_time: Seconds of measured time per size.
+        min_count: Passes per size.
+        floor: Whether to compare with the machine's limit.
     """
 
     detector: str
@@ -64,13 +64,13 @@ class Job(StrictModel):
 
 
 def check(job: Job) -> None:
-    """Refuse what cannot be timed before anything is loaded.
+    """Check all values before anything is loaded.
 
     Raises:
-        UsageError: A size, scope or number is not of its form.
+        UsageError: A size, scope or number is invalid.
     """
     if job.scope not in SCOPES:
-        raise UsageError(f"there is no scope '{job.scope}'", remedy=did_you_mean(job.scope, SCOPES))
+        raise UsageError(f"unknown scope '{job.scope}'", remedy=did_you_mean(job.scope, SCOPES))
     if not job.sizes:
         raise UsageError("name at least one size", remedy="--sizes 400x800,600x1000")
     for size in job.sizes:
@@ -91,7 +91,7 @@ class Bench:
     detector that was passed in.
 
     Args:
-        job: What to time.
+        job: Settings of the timing.
         detector: A loaded detector to time instead of loading `job.detector` by name.
 
     Raises:
@@ -126,7 +126,7 @@ class Bench:
         self._undo.close()
 
     def series(self, size: str) -> Series:
-        """A series at one size, to be stepped through; one at a time, for the detector has one size at a time."""
+        """Return a series at one size, to be measured step by step; it sets the size of the detector."""
         self.detector.settings = replace(self.detector.settings, resize=size)
         return Series(self.detector, self.images, batch=self.job.batch, clock=self.clock)
 
@@ -144,14 +144,16 @@ class Bench:
         )
 
     def timing(self, size: str, measured: Measurement) -> SizeTiming:
-        """Figures of a series.
+        """Return the figures of a series.
 
         Raises:
             InputError: Nothing was measured.
         """
         if not measured.images:
             raise InputError(
-                f"nothing was measured ({measured.error})", file=self.images[0].path, remedy="See the error"
+                f"nothing was measured ({measured.error})",
+                file=self.images[0].path,
+                remedy="Fix the error that the detector raised",
             )
         memory = machine.peak_memory_mib(self.device)
         floor = self._floor(size, measured) if self.job.floor else None
@@ -163,7 +165,7 @@ class Bench:
         return {image.name: image_size(read_image(image.path)) for image in self.images}
 
     def record(self, sizes: list[SizeTiming]) -> TimingRecord:
-        """All of it."""
+        """Return the record of all sizes."""
         after = machine.state()
         notes = machine.noted(self.before, after)
         clock = "host, perf_counter_ns"
@@ -193,7 +195,7 @@ class Bench:
 
         name = self.detector.settings.extra.get("architecture")
         if name is None:
-            raise UsageError(f"--floor knows the work of SSH only, not of '{self.job.detector}'")
+            raise UsageError(f"--floor works only for SSH, not for '{self.job.detector}'")
         inputs = [self.detector.preprocess(read_image(image.path)).data for image in self.images]
         heights, widths = zip(*((d.shape[2], d.shape[3]) for levels in inputs for d, _ in levels[:1]), strict=True)
         area = mean(height * width for height, width in zip(heights, widths, strict=True))
@@ -218,9 +220,9 @@ def run(
     """Time one detector in this process, size by size.
 
     Args:
-        job: What to time.
-        on_progress: Called with the size and the fraction done.
-        on_record: Called after each size with the record so far, so that nothing is lost if a later size fails.
+        job: Settings of the timing.
+        on_progress: Called with the size and its finished fraction.
+        on_record: Called after each size with the record so far, so that a failure at a later size loses nothing.
         detector: A loaded detector to time instead of loading `job.detector` by name.
     """
     with Bench(job, detector) as bench:

@@ -1,4 +1,4 @@
-"""The machine while it is measured: hardware, clocks, load, memory."""
+"""State of the machine during a timing: hardware, clocks, load, memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 
 def hardware(device: str = "cpu") -> dict[str, object]:
-    """What a timing depends on and a reader must know; the same on every run of a machine."""
+    """Return the hardware that a timing depends on; it is the same for every run on a machine."""
     found: dict[str, Any] = dict(machine())
     found["cores_physical"] = psutil.cpu_count(logical=False)
     found["extensions"] = [flag for flag in _EXTENSIONS if flag in cpu_flags()]
@@ -25,7 +25,7 @@ def hardware(device: str = "cpu") -> dict[str, object]:
 
 
 def state() -> dict[str, object]:
-    """What may change while it runs: clocks, load, governor, temperature where they can be read."""
+    """Return what may change during a timing: clock, load, governor and throttling; None for what cannot be read."""
     frequency = psutil.cpu_freq()
     governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return {
@@ -37,7 +37,7 @@ def state() -> dict[str, object]:
 
 
 def noted(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What of the machine's state a reader should know."""
+    """Return warnings about the state of the machine before and after a timing."""
     notes = []
     if before["cpu_mhz"] and after["cpu_mhz"] and abs(after["cpu_mhz"] / before["cpu_mhz"] - 1) > 0.1:
         notes.append(f"the CPU's clock went from {before['cpu_mhz']} to {after['cpu_mhz']} MHz")
@@ -50,7 +50,7 @@ def noted(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def peak_memory_mib(device: str = "cpu") -> int | None:
-    """Peak of the process's memory so far, or of the device's allocator on CUDA."""
+    """Return the peak memory of the process so far in MiB; on CUDA, that of the device's allocator."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,4 +1,4 @@
-"""A timing on disk: everything that made it, every raw value, and the figures."""
+"""Record of a timing: its settings and machine, every raw value, and the figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 10  # sizes in the short texts of a record
 
 
 class SeriesSummary(StrictModel):
-    """See `statistics.Summary`; milliseconds."""
+    """The fields of `statistics.Summary` in JSON, in milliseconds."""
 
     count: int
     median: float
@@ -36,15 +36,15 @@ class SeriesSummary(StrictModel):
 
 
 class Floor(StrictModel):
-    """How far from this machine's limit a network ran.
+    """Comparison of a network's forward time with this machine's limit.
 
     Attributes:
-        gflop: Of one pass, two for a multiplication and its addition.
-        gigabytes: Moved at least: parameters, and every feature map written and read once.
-        matmul_gflops: Measured rate of a large matrix product at this precision.
-        copy_gigabytes: Measured rate of copying, bytes read and written, a second.
-        limit_ms: The larger of the two times.
-        over: Measured median of the forward stage over `limit_ms`.
+        gflop: Operations of one pass in 1e9, two per multiplication and addition.
+        gigabytes: Memory traffic, at least: parameters, and every feature map written and read once.
+        matmul_gflops: Measured rate of a large matrix product at this precision, in 1e9 operations per second.
+        copy_gigabytes: Measured rate of copying, read and written gigabytes per second.
+        limit_ms: The larger of the times for operations and for memory traffic.
+        over: Measured median of the forward stage divided by `limit_ms`.
         tf32: Whether CUDA computed the matrix product in TF32, read back from torch; None on other devices and in files
             before format 3.
     """
@@ -59,22 +59,22 @@ class Floor(StrictModel):
 
 
 class SizeTiming(StrictModel):
-    """One input size.
+    """Timing at one input size.
 
     Attributes:
         size: `MxN`, or `original`.
         stages: By stage, nanoseconds of each pass.
-        images: The image of each pass.
-        detections: Detections of each pass.
-        faces: Annotated faces of each pass, -1 where not known.
-        warmup: Nanoseconds of the passes before.
-        summary: By stage, and `total` for the record's scope.
-        images_per_second: At the batch size, by the median.
-        stable: Whether the series can be trusted.
-        reasons: Why not.
-        peak_memory_mib: Of the process (of the device on CUDA) up to the end of this size.
-        error: Why it ended early; empty where it did not.
-        floor: Where it was asked for.
+        images: Name of the image of each pass.
+        detections: Number of detections of each pass.
+        faces: Annotated faces of each pass; -1 if unknown.
+        warmup: Nanoseconds of the warm-up passes.
+        summary: Figures by stage, and `total` for the record's scope.
+        images_per_second: Throughput at the batch size, from the median.
+        stable: Whether the series passed the stability check.
+        reasons: Why it did not.
+        peak_memory_mib: Peak memory of the process (of the device on CUDA) up to the end of this size.
+        error: Why the series ended early; empty if it did not.
+        floor: Comparison with the machine's limit, if requested.
         pixels: Means over the images of the measured passes; None in files of format 1.
     """
 
@@ -94,29 +94,29 @@ class SizeTiming(StrictModel):
     pixels: Pixels | None = None
 
     def total(self, scope: str) -> list[int]:
-        """Nanoseconds of each pass within a scope."""
+        """Return the nanoseconds of each pass within a scope."""
         return Measurement(stages=self.stages).total(scope)
 
 
 class TimingRecord(FileModel):
-    """What `sshbench timing --json` prints and `--out` keeps.
+    """Record that `sshbench timing --json` prints and `--out` stores.
 
     Attributes:
         format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`.
-        detector: Name.
-        settings: Effective, without the size.
-        weights_sha256: None where a library carries them.
-        scope: What `total` covers.
-        batch: Images a pass.
-        threads: Of the CPU.
-        image_source: Which images.
-        min_time: Seconds asked for.
-        min_count: Passes asked for.
-        sizes: In the order asked for.
-        versions: Of code and libraries.
+        detector: Name of the detector.
+        settings: Effective settings, without the size.
+        weights_sha256: Hash of the weights; None if they are part of a library.
+        scope: Stages that `total` covers.
+        batch: Images per pass.
+        threads: CPU threads.
+        image_source: Description of the images.
+        min_time: Requested seconds per size.
+        min_count: Requested passes per size.
+        sizes: Timings, in the requested order.
+        versions: Versions of sshbench and the libraries.
         machine: Hardware and system, with clocks and load before and after.
-        created: UTC.
-        clock: What measured, and for CUDA how far its events were from the host's clock.
+        created: Time of creation, UTC.
+        clock: Name of the clock, and for CUDA how far its events were from the host's clock.
     """
 
     FORMAT: ClassVar[int] = 3
@@ -143,14 +143,14 @@ class TimingRecord(FileModel):
 
     @classmethod
     def load(cls, path: Path) -> TimingRecord:
-        """Read a record.
+        """Read a record from a JSON file.
 
         Raises:
             MissingDataError: There is no such file.
-            InputError: The file is not a record, or one of a newer version; the text names the field.
+            InputError: The file is not a record, or a newer version wrote it; the message names the field.
         """
         if not path.is_file():
-            raise MissingDataError(f"there is no timing in {path}", remedy="Measure one with `sshbench timing --out`")
+            raise MissingDataError(f"there is no timing file {path}", remedy="Measure one with `sshbench timing --out`")
         return cls.read(path, remedy="Measure the timing again")
 
     @classmethod
@@ -159,7 +159,7 @@ class TimingRecord(FileModel):
         return record if isinstance(record, TimingRecord) else cls.load(Path(record).expanduser())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row per size and stage, and the total of the scope: milliseconds, interval, passes, verdict."""
+        """Return one row per size and stage, and the total of the scope: milliseconds, interval, passes, stability."""
         import pandas as pd
 
         rows = []
@@ -217,12 +217,12 @@ class TimingRecord(FileModel):
 
 
 def summary_of(timing: SizeTiming, scope: str) -> SeriesSummary:
-    """Figures of a size within any scope, from its raw values."""
+    """Return the figures of a size within any scope, from its raw values."""
     return SeriesSummary(**asdict(summarise(timing.total(scope))))
 
 
 def pixels_of(record: TimingRecord, timing: SizeTiming) -> Pixels:
-    """Return the mean pixels that a timing is of, as far as its file says.
+    """Return the mean pixels of the images that were timed, as far as the file says.
 
     A file of format 1 says it only for images that were cut to one size (`12 of AFW at 640x480`), and for networks
     with a fixed input.
@@ -243,7 +243,7 @@ def size_timing(
     floor: Floor | None = None,
     pixels: Pixels | None = None,
 ) -> SizeTiming:
-    """Figures and verdict of a series.
+    """Return the figures of a series and the result of the stability check.
 
     Raises:
         InputError: Nothing was measured.

@@ -1,4 +1,4 @@
-"""What raw times say, and whether they can be trusted."""
+"""Figures of raw times, and the stability check."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Summary:
     """Figures of a series of times, in milliseconds.
 
     Attributes:
-        count: How many values.
-        median: The middle one.
-        mean: Their mean.
+        count: Number of values.
+        median: Median.
+        mean: Mean.
         deviation: Standard deviation (n - 1).
-        cov: Coefficient of variation, deviation by mean.
-        p90: None below 64 values.
-        p99: None below 662 values.
+        cov: Coefficient of variation: deviation / mean.
+        p90: 90th percentile; None below 64 values.
+        p99: 99th percentile; None below 662 values.
         interval: 95 % bootstrap interval of the median; None below 5 values.
     """
 
@@ -42,7 +42,7 @@ class Summary:
 
 
 def summarise(nanoseconds: Sequence[int] | FloatArray | IntArray) -> Summary:
-    """Sum a series up.
+    """Return the figures of a series.
 
     >>> summarise([1_000_000, 3_000_000, 2_000_000]).median
     2.0
@@ -64,7 +64,7 @@ def summarise(nanoseconds: Sequence[int] | FloatArray | IntArray) -> Summary:
 
 
 def median_interval(values: FloatArray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the median (percentiles of medians of 2 000 resamples)."""
+    """Return the 95 % bootstrap interval of the median (percentiles of medians of 2 000 resamples)."""
     rng = np.random.default_rng(seed)
     medians = np.median(rng.choice(values, (_RESAMPLES, len(values))), axis=1)
     low, high = np.percentile(medians, [2.5, 97.5])
@@ -72,7 +72,7 @@ def median_interval(values: FloatArray, seed: int = 0) -> tuple[float, float]:
 
 
 def ratio_interval(new: FloatArray, old: FloatArray, seed: int = 0) -> tuple[float, float, float]:
-    """Ratio of medians new / old, with its 95 % bootstrap interval: ratio, low, high."""
+    """Return the ratio of medians new / old and its 95 % bootstrap interval: ratio, low, high."""
     rng = np.random.default_rng(seed)
     tops = np.median(rng.choice(new, (_RESAMPLES, len(new))), axis=1)
     bottoms = np.median(rng.choice(old, (_RESAMPLES, len(old))), axis=1)
@@ -81,10 +81,10 @@ def ratio_interval(new: FloatArray, old: FloatArray, seed: int = 0) -> tuple[flo
 
 
 def unstable_because(nanoseconds: Sequence[int] | FloatArray, images: Sequence[str]) -> list[str]:
-    """Why a series cannot be trusted; nothing where it can.
+    """Return why a series is unstable; nothing if it is stable.
 
-    Images differ in what they cost, and that is no noise: where every image was timed at least twice, its own median is
-    taken out first.
+    Images differ in cost, which is not noise: if every image was timed at least twice, each value is divided by the
+    median of its image first.
 
     Args:
         nanoseconds: In the order measured.

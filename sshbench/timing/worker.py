@@ -1,8 +1,8 @@
-"""A detector in a process of its own, timed pass by pass on request: `python -m sshbench.timing.worker`.
+"""Process that times one detector, pass by pass on request: `python -m sshbench.timing.worker`.
 
-One JSON object a line. First comes the job; then `{"size": S}` begins a series, `{"step": true}` measures a pass,
-`{"finish": true}` sums the series up, `{"record": true}` gives the whole record and ends. Every answer is an object,
-with the field `error` where something went wrong.
+Requests and answers are JSON objects, one per line. The first is the job; then `{"size": S}` begins a series,
+`{"step": true}` measures a pass, `{"finish": true}` returns the figures of the series, `{"record": true}` returns the
+whole record and ends. An answer has the field `error` if something failed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sshbench.timing.record import SizeTiming
 
 
 def main() -> None:
-    """Answer requests until the record was asked for or the parent went away."""
+    """Answer requests until the record was requested or the parent process ended."""
     # What libraries print must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""Several detectors timed in processes of their own, interleaved pass by pass: what disturbs one disturbs all alike."""
+"""Time several detectors in processes of their own, alternating pass by pass, so that disturbances affect all alike."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Progress = Callable[[str, float], None]
 
 
 class Worker:
-    """A worker's process and its end of the conversation.
+    """A worker process and the pipes to it.
 
     Args:
-        job: What it shall time.
+        job: Settings of its timing.
 
     Raises:
-        SshbenchError: It could not load the detector or find images.
+        SshbenchError: The worker could not load the detector or find images.
     """
 
     def __init__(self, job: Job) -> None:
@@ -34,7 +34,7 @@ class Worker:
         )
 
     def start(self) -> None:
-        """Hand the job over and wait until it is ready."""
+        """Send the job and wait until the worker is ready."""
         self._send(self.job.model_dump_json())
         self._receive()
 
@@ -42,7 +42,7 @@ class Worker:
         """Send a request and return its answer.
 
         Raises:
-            SshbenchError: The worker says that something went wrong, or died.
+            SshbenchError: The worker reported an error, or ended.
         """
         self._send(json.dumps(request))
         return self._receive()
@@ -77,11 +77,11 @@ class Worker:
 
 
 def run_interleaved(jobs: Sequence[Job], on_progress: Progress | None = None) -> list[TimingRecord]:
-    """Time several detectors at the same sizes, A B A B.
+    """Time several detectors at the same sizes, alternating pass by pass.
 
     Args:
-        jobs: One a detector; sizes, times and counts of the first hold for all.
-        on_progress: Called with the size and the fraction done.
+        jobs: One per detector; sizes, times and counts of the first apply to all.
+        on_progress: Called with the size and its finished fraction.
 
     Raises:
         SshbenchError: A detector cannot be timed.

@@ -103,7 +103,7 @@ def test_a_wrong_export_is_noticed(weights: Weights, spoil: Callable[[onnx.Model
     spoil(model)
     network = backends.run_onnx(model.SerializeToString())
     if spoil is round_down:  # the crop is smaller than what it is added to
-        with pytest.raises(CheckFailedError, match="does not run at 131x77"):
+        with pytest.raises(CheckFailedError, match="fails at 131x77"):
             differences(weights, network)
     else:
         assert max(differences(weights, network).values()) > TOLERANCE

@@ -201,7 +201,7 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no safetensors file"):
             load_weights(path)
     save_file({"a": np.zeros(3, dtype=np.float32)}, str(path))
-    with pytest.raises(InputError, match="no weights file of SSH"):
+    with pytest.raises(InputError, match="not a weights file of SSH"):
         load_weights(path)
     with pytest.raises(MissingDataError):
         load_weights(tmp_path / "nothing.safetensors")
@@ -209,7 +209,7 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
     broken = {**weights.parameters, "m1.cls_score.bias": np.full(4, np.nan, dtype=np.float32)}
     with pytest.raises(InputError, match=r"m1\.cls_score\.bias.*not finite"):
         save_weights(path, replace(weights, parameters=broken))
-    with pytest.raises(InputError, match=r"extra.*belongs to no layer"):
+    with pytest.raises(InputError, match=r"extra.*does not belong to any layer"):
         save_weights(path, replace(weights, parameters={**weights.parameters, "extra": np.zeros(1, dtype=np.float32)}))
 
 
