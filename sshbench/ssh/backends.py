@@ -159,7 +159,7 @@ def _check_device(device: str) -> None:
     if there and number:
         there = number.isdecimal() and int(number) < torch.cuda.device_count()
     if not there:
-        raise UsageError(f"unknown device '{device}' here", remedy="`sshbench doctor` lists the devices")
+        raise UsageError(f"no device '{device}' here", remedy="`sshbench doctor` lists the devices")
 
 
 def run_onnx(content: bytes) -> Network:

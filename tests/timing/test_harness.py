@@ -162,7 +162,7 @@ def test_a_detector_that_raises_halfway_keeps_what_was_measured(images: list[Tim
 def test_wrong_use(images: list[TimedImage]) -> None:
     with pytest.raises(UsageError, match="no image"):
         measure(Quick(), [])
-    with pytest.raises(UsageError, match="image by image"):
+    with pytest.raises(UsageError, match="cannot work in batches"):
         measure(Quick(), images, batch=2)
     with pytest.raises(UsageError, match="at least 1"):
         images_from(None, 0)
@@ -170,7 +170,7 @@ def test_wrong_use(images: list[TimedImage]) -> None:
         ({"sizes": ("800",)}, "invalid input size"),
         ({"sizes": ("1200x800",)}, "invalid input size"),
         ({"sizes": ()}, "at least one size"),
-        ({"scope": "best"}, "no scope 'best'"),
+        ({"scope": "best"}, "unknown scope 'best'"),
         ({"batch": 0}, "--batch"),
         ({"min_time": -1.0}, "--min-time"),
     ):

@@ -91,7 +91,7 @@ def test_ssh_parts_decoding_from_nms_and_knows_its_floor(
         (["--detector", "haar", "--sizes", "60x80", "--images", "/nowhere"], "no image, folder or match"),
         (["--detector", "haar", "--sizes", "60x80", "--fail-if-slower", "5%"], "needs --compare"),
         (["--detector", "haar", "--sizes", "60x80", "--compare", "x", "--fail-if-slower", "much"], "not a percentage"),
-        (["--detector", "haar", "--sizes", "60x80", "--floor"], "the work of SSH only"),
+        (["--detector", "haar", "--sizes", "60x80", "--floor"], "works only for SSH"),
         (["--detector", "haar", "--sizes", "60x80", "--precision", "bf16"], "no setting 'precision'"),
     ],
 )
