@@ -13,9 +13,10 @@ from sshbench.detectors.registry import load_detector
 from sshbench.detectors.weights import weights_files
 from sshbench.errors import UsageError
 from sshbench.evaluation.loading import load_benchmark
+from sshbench.evaluation.origin import check_images
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, identity_of, store_evaluation
-from sshbench.inference import run_detector
+from sshbench.inference import OnError, run_detector
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.provenance import machine, now, versions
@@ -34,6 +35,8 @@ def run(
     limit: int | None = None,
     trained_on: tuple[str, ...] | None = None,
     overwrite: bool = False,
+    on_error: OnError | None = None,
+    image_timeout: float | None = 600,
     progress: bool = True,
     on_image: Callable[[StoredImage], None] | None = None,
 ) -> Evaluation:
@@ -54,6 +57,9 @@ def run(
         limit: Only the first images.
         trained_on: Benchmarks whose training images the model saw; default: what detector or weights file say.
         overwrite: Discard what the run's folder holds, instead of resuming.
+        on_error: `stop` at the first image on which the detector fails, or `record` failures and go on; default: record
+            up to three, or 1 % of the images if that is more, then stop.
+        image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
         progress: Draw a progress bar where standard error is a terminal.
         on_image: Called after each image is stored.
 
@@ -64,6 +70,8 @@ def run(
         UsageError: Detector, dataset or settings are unknown, or do not fit each other.
         MissingDataError: Images, annotations or weights are missing; the text says where to get them.
         IdentityError: The folder holds a run with other settings.
+        DetectorError: The detector failed on more images than `on_error` allows; finished images are stored.
+        CheckFailedError: No image could be used.
 
     >>> import tempfile
     >>> import sshbench
@@ -96,6 +104,7 @@ def run(
     )
     folder = Path("runs") / f"{images.name}-{name}-{identity.key[:8]}" if out is None else Path(out).expanduser()
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
+        check_images(stored, images)
         left = len(images.keys) - len(stored.done())
         if left:
             stored.add_session(versions(), machine(), now())
@@ -106,9 +115,17 @@ def run(
                 if on_image is not None:
                     on_image(image)
 
-            run_detector(loaded, images, stored, on_image=report)
+            run_detector(loaded, images, stored, on_error=on_error, image_timeout=image_timeout, on_image=report)
         with progress_bar("evaluation", len(images.keys), "images", enabled=progress) as bar:
-            evaluation = evaluate_run(stored, images, rules, findings=findings, started=started, progress=bar.update)
+            evaluation = evaluate_run(
+                stored,
+                images,
+                rules,
+                findings=findings,
+                trained_on=trained_on,
+                started=started,
+                progress=bar.update,
+            )
         return store_evaluation(stored, evaluation)
 
 

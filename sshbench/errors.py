@@ -7,6 +7,7 @@ SshbenchError                 anything a user can fix; `exit_code` is what the c
 ├── MissingDataError   (2)    a dataset, annotation or weights file is not where it was looked for
 ├── CheckFailedError   (1)    a check the user asked for did not hold (strict mode, data check, unfinished run)
 ├── IdentityError      (1)    a run on disk was made with other settings than the ones asked for now
+├── DetectorError      (1)    a detector failed, or returned something other than detections
 └── DownloadError      (1)    a download is incomplete
 ```
 """
@@ -90,6 +91,20 @@ class CheckFailedError(SshbenchError):
 
 class IdentityError(SshbenchError):
     """A run on disk was made with other settings than the ones asked for now."""
+
+
+class DetectorError(SshbenchError):
+    """A detector raised an error, took too long, or returned something other than detections.
+
+    Args:
+        message: What it did.
+        remedy: What the user can do about it.
+        details: The traceback of its error, if it raised one.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", details: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.details = details
 
 
 class DownloadError(SshbenchError):

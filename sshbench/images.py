@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import itertools
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,9 @@ Image = npt.NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """File name suffixes of images, in lower case."""
+
+MAX_IMAGE_BYTES = 2**30
+"""Largest image file that is read."""
 
 
 def check_image(image: npt.NDArray[np.generic]) -> Image:
@@ -46,6 +52,19 @@ def check_image(image: npt.NDArray[np.generic]) -> Image:
     return np.ascontiguousarray(pixels[:, :, :3])
 
 
+def image_content(path: Path) -> str:
+    """Return what identifies the content of an image file: its size in bytes and a hash.
+
+    Raises:
+        InputError: The file cannot be read, or is not a regular file of at most 1 GiB.
+    """
+    return _content_of(_read_bytes(path))
+
+
+def _content_of(content: bytes) -> str:
+    return f"{len(content)}-{hashlib.blake2b(content, digest_size=8).hexdigest()}"
+
+
 def read_image(path: Path) -> Image:
     """Read an image file as uint8 (height, width, 3) BGR.
 
@@ -54,18 +73,39 @@ def read_image(path: Path) -> Image:
     Raises:
         InputError: The file cannot be read, or OpenCV cannot decode it.
     """
+    return read_identified(path)[0]
+
+
+def read_identified(path: Path) -> tuple[Image, str]:
+    """Read an image file as `read_image` does, and return with it what `image_content` returns."""
+    content = _read_bytes(path)
+    return _decoded(content, path), _content_of(content)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a regular file", file=path, remedy="Name an image file")
+        if status.st_size > MAX_IMAGE_BYTES:
+            raise InputError(f"larger than 1 GiB ({status.st_size:,} bytes)", file=path, remedy="Name an image file")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot be read ({reason})", file=path, remedy="Check the path") from error
+
+
+def _decoded(content: bytes, path: Path) -> Image:
     import cv2
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=path, remedy="Check the path") from error
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     remedy = "Replace the file with an intact copy"
     try:
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags) if content else None
-    except cv2.error as error:
-        raise InputError(f"cannot be decoded ({error.msg})", file=path, remedy=remedy) from error
+    except (cv2.error, MemoryError) as error:
+        raise InputError(
+            f"cannot be decoded ({getattr(error, 'msg', 'not enough memory')})", file=path, remedy=remedy
+        ) from error
     if image is None:
         raise InputError("not an image that OpenCV can decode", file=path, remedy=remedy)
     return np.asarray(image, dtype=np.uint8)
@@ -104,10 +144,14 @@ def find_images(arguments: Sequence[str]) -> list[FoundImage]:
                 raise MissingDataError(f"there is no image, folder or match for '{argument}'", remedy="Check the path")
     if not paths:
         raise MissingDataError("no image was found", remedy=f"Looked for {', '.join(IMAGE_SUFFIXES)}")
-    taken: dict[str, int] = {}
+    stems = {path: name.rpartition(".")[0] or name for path, name in paths.items()}
+    reserved, taken = set(stems.values()), set[str]()
     found = []
-    for path, name in paths.items():
-        stem = name.rpartition(".")[0] or name
-        taken[stem] = taken.get(stem, 0) + 1
-        found.append(FoundImage(path, stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"))
+    for path, stem in stems.items():
+        # A number must not make the name that another image has by itself.
+        others = taken | reserved
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        name = stem if stem not in taken else next(name for name in numbered if name not in others)
+        taken.add(name)
+        found.append(FoundImage(path, name))
     return found

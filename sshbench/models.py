@@ -13,6 +13,10 @@ from sshbench.errors import InputError
 from sshbench.files import write_atomic
 
 
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
 class StrictModel(BaseModel):
     """A frozen model that refuses unknown fields and shows itself in few words."""
 
@@ -50,8 +54,8 @@ class FileModel(StrictModel):
             InputError: It cannot be read, it is of a newer format, or a field is invalid; the text names the field.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
         number = content.get("format", 1) if isinstance(content, dict) else 1
         if isinstance(number, int) and number > cls.FORMAT:
@@ -62,6 +66,8 @@ class FileModel(StrictModel):
             )
         try:
             return cls.model_validate(content)
+        except RecursionError as error:
+            raise InputError("nested too deeply", file=path, remedy=remedy) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or None

@@ -25,16 +25,37 @@ CREATE TABLE IF NOT EXISTS images (
     width INTEGER,
     height INTEGER,
     stages TEXT NOT NULL,     -- JSON: seconds by stage
-    error TEXT                -- why there are no detections, where the image could not be used
+    error TEXT,               -- why there are no detections, where the image could not be used
+    failure TEXT,             -- what failed: image, detector, or crash (the process ended)
+    details TEXT,             -- traceback of the failure
+    content TEXT              -- size and hash of the image file
 );
 CREATE TABLE IF NOT EXISTS sessions (
     started TEXT NOT NULL,    -- UTC
     versions TEXT NOT NULL,   -- JSON
     machine TEXT NOT NULL     -- JSON
 );
+CREATE TABLE IF NOT EXISTS working (
+    key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet
+    ends INTEGER NOT NULL     -- how many processes ended while they worked on it
+);
 """
-COLUMNS = ("key", "boxes", "scores", "ellipses", "positions", "width", "height", "stages", "error")
-_ADDED = ("ellipses", "positions")  # columns that runs of the first versions lack
+COLUMNS = (
+    "key",
+    "boxes",
+    "scores",
+    "ellipses",
+    "positions",
+    "width",
+    "height",
+    "stages",
+    "error",
+    "failure",
+    "details",
+    "content",
+)
+# Columns that runs of the first versions lack.
+_ADDED = {"ellipses": "BLOB", "positions": "BLOB", "failure": "TEXT", "details": "TEXT", "content": "TEXT"}
 _COPIES = 20  # attempts at a copy that no write interrupted
 
 REMEDY = "Copy the run from another place, or evaluate again into another folder with --out"
@@ -55,7 +76,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.executescript(_TABLES)
         for name in missing_columns(connection):
-            connection.execute(f"ALTER TABLE images ADD COLUMN {name} BLOB")
+            connection.execute(f"ALTER TABLE images ADD COLUMN {name} {_ADDED[name]}")
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()

@@ -14,19 +14,21 @@ name and then renamed, so that a reader never sees half a file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
+from sshbench.flat import counted
 from sshbench.models import FileModel
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
@@ -40,9 +42,12 @@ from sshbench.run_database import (
     state,
     unreadable,
 )
+from sshbench.run_files import SEAL, written
 
 IDENTITY = "identity.json"
 DATABASE = "detections.sqlite"
+CRASH_LOG = "crash.log"
+Failure = Literal["image", "detector", "crash"]
 METRICS = "metrics.json"
 PROTOCOL = "protocol.json"
 
@@ -104,7 +109,10 @@ class StoredImage:
         width: Pixels, None where not known.
         height: Pixels, None where not known.
         stages: Seconds by stage (read, preprocess, forward, postprocess).
-        error: Why the image could not be used, None where it could.
+        error: Why there are no detections; None if the image could be used.
+        failure: What failed: `image` (the file), `detector`, or `crash` (the process ended); None if nothing did.
+        details: Traceback of the failure; None if there is none.
+        content: Size and hash of the image file; None if it was not read.
     """
 
     __repr__ = short_repr
@@ -115,6 +123,9 @@ class StoredImage:
     height: int | None = None
     stages: Mapping[str, float] | None = None
     error: str | None = None
+    failure: Failure | None = None
+    details: str | None = None
+    content: str | None = None
 
 
 class Run:
@@ -134,8 +145,8 @@ class Run:
         self.identity = identity
         self._db = connection
         self._read_in_place = read_in_place
-        lacking = missing_columns(connection)
-        self._columns = ", ".join("NULL" if name in lacking else name for name in COLUMNS)
+        self._lacking = missing_columns(connection)
+        self._columns = ", ".join("NULL" if name in self._lacking else name for name in COLUMNS)
 
     def add(self, image: StoredImage) -> None:
         """Store one image in a transaction of its own; an image stored before is replaced."""
@@ -143,6 +154,7 @@ class Run:
 
     def add_many(self, images: list[StoredImage]) -> None:
         """Store several images in one transaction."""
+        (self.folder / SEAL).unlink(missing_ok=True)  # an earlier evaluation is of other detections
         rows = [
             (
                 image.key,
@@ -154,20 +166,39 @@ class Run:
                 image.height,
                 json.dumps(dict(image.stages or {})),
                 image.error,
+                image.failure,
+                image.details,
+                image.content,
             )
             for image in images
         ]
         places = ", ".join("?" * len(COLUMNS))
-        self._write(f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows)
+        self._write(
+            (f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows),
+            ("DELETE FROM working WHERE key = ?", [(image.key,) for image in images]),
+        )
+
+    def begin(self, key: str) -> None:
+        """Note that the detector gets this image next, so that the next process knows what ended this one."""
+        self._write(("INSERT OR IGNORE INTO working VALUES (?, 0)", [(key,)]))
+
+    def put_back(self, key: str) -> None:
+        """Note that the work on this image ended without a result, for a known reason."""
+        self._write(("DELETE FROM working WHERE key = ?", [(key,)]))
+
+    def interrupted(self) -> dict[str, int]:
+        """Count the images on which an earlier process ended: by key, how many processes did so far."""
+        self._write(("UPDATE working SET ends = ends + 1", [()]))
+        return dict(self._read("SELECT key, ends FROM working"))
 
     def add_session(self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str) -> None:
         """Note that a process began to work on the run."""
         row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)))
-        self._write("INSERT INTO sessions VALUES (?, ?, ?)", [row])
+        self._write(("INSERT INTO sessions VALUES (?, ?, ?)", [row]))
 
     def done(self) -> set[str]:
-        """Return the keys of the images that need no more work; images that failed are tried again."""
-        return {row[0] for row in self._read("SELECT key FROM images WHERE error IS NULL")}
+        """Return the keys of images that need no more work; failed ones are tried again, but not those that crashed."""
+        return {row[0] for row in self._read("SELECT key FROM images WHERE error IS NULL OR failure = 'crash'")}
 
     def stored_keys(self) -> set[str]:
         """Return the keys of all images stored, failed ones included."""
@@ -176,6 +207,11 @@ class Run:
     def failures(self) -> dict[str, str]:
         """Return why images could not be used, by key."""
         return dict(self._read("SELECT key, error FROM images WHERE error IS NOT NULL ORDER BY key"))
+
+    def failed_images(self) -> list[StoredImage]:
+        """Return the images without a result, sorted by key, each with the reason."""
+        rows = self._read(f"SELECT {self._columns} FROM images WHERE error IS NOT NULL ORDER BY key")
+        return [_stored_image(row) for row in rows]
 
     def images(self) -> Iterator[StoredImage]:
         """Iterate over all images stored so far, sorted by key."""
@@ -190,6 +226,18 @@ class Run:
     def detections(self) -> DetectionSet:
         """Return the detections of all images stored so far, sorted by key; each image's keep their order."""
         return DetectionSet.from_images((image.key, image.detections) for image in self.images())
+
+    def digest(self) -> str:
+        """Return a sha256 of all detections and their image keys."""
+        detections = self.detections()
+        keys = hashlib.sha256("\n".join(detections.keys).encode()).hexdigest()
+        return hashlib.sha256(f"{keys}{detections.digest}".encode()).hexdigest()
+
+    def contents(self) -> dict[str, str]:
+        """Return what identifies the content of each image file that was read, by key."""
+        if "content" in self._lacking:
+            return {}
+        return dict(self._read("SELECT key, content FROM images WHERE content IS NOT NULL"))
 
     def image_sizes(self) -> list[tuple[int, int]] | None:
         """Return width and height of every image that could be used; None where a size was not stored."""
@@ -212,7 +260,7 @@ class Run:
         failures = self.failures()
         if failures:
             first = next(iter(failures.values()))
-            text = f"{len(failures)} images could not be used and count as without detections ({first})"
+            text = f"{counted(len(failures), 'image')} failed and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
         versions = {row[0] for row in self._read("SELECT DISTINCT versions FROM sessions")}
         if len(versions) > 1:
@@ -232,10 +280,15 @@ class Run:
             text = f"another process changed the run in {self.folder} while it was read"
             raise UsageError(text, remedy="Run the command again")
 
-    def _write(self, query: str, rows: list[tuple[Any, ...]]) -> None:
+    def _write(self, *changes: tuple[str, list[tuple[Any, ...]]]) -> None:
+        """Make changes, a statement and its rows each, in one transaction."""
+        if not (self.folder / DATABASE).exists():  # SQLite would go on writing into the deleted file
+            text = f"the run in {self.folder} was removed while the command worked on it"
+            raise MissingDataError(text, remedy="Run the command again")
         try:
             with self._db:
-                self._db.executemany(query, rows)
+                for query, rows in changes:
+                    self._db.executemany(query, rows)
         except sqlite3.Error as error:
             remedy = "Check that the disk has space and that no other program uses the run; then run the command again"
             raise InputError(f"cannot be written ({error})", file=self.folder / DATABASE, remedy=remedy) from error
@@ -335,7 +388,9 @@ def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     # The identity goes last: as long as it is there, the folder is known as a run.
-    for name in (METRICS, PROTOCOL, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", IDENTITY):
+    for name in written(folder):
+        (folder / name).unlink(missing_ok=True)
+    for name in (METRICS, SEAL, PROTOCOL, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CRASH_LOG, IDENTITY):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -344,14 +399,14 @@ def _lock(folder: Path) -> Path:
 
 
 def _stored_image(row: tuple[Any, ...]) -> StoredImage:
-    key, boxes, scores, ellipses, positions, width, height, stages, error = row
+    key, boxes, scores, ellipses, positions, width, height, stages, error, failure, details, content = row
     detections = Detections(
         np.frombuffer(boxes, dtype="<f8").reshape(-1, 4),
         np.frombuffer(scores, dtype="<f8"),
         None if ellipses is None else np.frombuffer(ellipses, dtype="<f8").reshape(-1, 5),
         None if positions is None else np.frombuffer(positions, dtype="<i8"),
     )
-    return StoredImage(key, detections, width, height, json.loads(stages), error)
+    return StoredImage(key, detections, width, height, json.loads(stages), error, failure, details, content)
 
 
 def _blob(values: npt.NDArray[Any] | None, dtype: str) -> bytes | None:

@@ -6,8 +6,12 @@ fast. Errors end here: a message without a traceback, and the exit code that the
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
+import traceback
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -61,6 +65,10 @@ app.add_typer(protocols_app, name="protocols")
 app.add_typer(curves_app, name="curves")
 
 
+_INTERRUPTED = 130
+_verbose = False
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"sshbench {sshbench.__version__}")
@@ -72,21 +80,87 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Options before the command."""
+    global _verbose  # read where the command has ended
+    _verbose = verbose
 
 
 def main() -> None:
-    """Run the command line; the process's exit code is 0 ok, 1 failed check, 2 wrong use."""
+    """Run the command line; the process's exit code is 0 ok, 1 failed check, 2 wrong use, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a character shows another one
+            stream.reconfigure(errors="replace")
     try:
-        app()
-    except SshbenchError as error:
-        typer.echo(f"sshbench: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        typer.echo("sshbench: interrupted; what was finished is stored, the same command resumes", err=True)
-        raise SystemExit(130) from None
+        code = _run()
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away (`| head`): no error of ours. Python must not complain at exit either.
+        _silence_stdout()
+        code = 0
+    except OSError as error:
+        _say(f"the output cannot be written ({error.strerror})")
+        _silence_stdout()
+        code = 1
+    raise SystemExit(code)
+
+
+def _run() -> int:
+    """Run the command and print every error as one line; return the exit code."""
+    try:
+        returned = app(standalone_mode=False)
+    except SshbenchError as error:
+        _explain(error)
+        _say(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        returned = _INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _failed_file(error)
+    except MemoryError as error:
+        _explain(error)
+        _say("there is not enough memory. Finished work is kept; close other programs, or use smaller images")
+        return 1
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a user gets one line, whatever it is
+        if hasattr(error, "show"):  # wrong use of the command line, found by typer
+            error.show()
+            return int(getattr(error, "exit_code", 2))
+        _explain(error)
+        _say(
+            f"internal error ({type(error).__name__}: {error}). Finished work is kept; please report it with the "
+            "output of the same command after `sshbench -v`"
+        )
+        return 1
+    if returned == _INTERRUPTED:
+        _say("interrupted. Finished work is kept; the same command resumes")
+    return returned if isinstance(returned, int) else 0
+
+
+def _failed_file(error: OSError) -> int:
+    _explain(error)
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        _say(f"{where}the disk is full ({error.strerror}). Finished work is kept; free some space and run it again")
+    else:
+        _say(f"{where}{error.strerror or error}. Check the path and its permissions")
+    return 1
+
+
+def _explain(error: BaseException) -> None:
+    """Print the traceback of an error where the user asked for it."""
+    if _verbose:
+        details = getattr(error, "details", "")
+        sys.stderr.write(details or "".join(traceback.format_exception(error)))
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        typer.echo(f"sshbench: {text}", err=True)
+
+
+def _silence_stdout() -> None:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None

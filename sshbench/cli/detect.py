@@ -15,8 +15,15 @@ def detect_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
     detector: Annotated[str, typer.Option(help="Detector by name.")] = "ssh-tiny",
     threshold: Annotated[
-        float | None, typer.Option(help="Lowest score that is drawn; the JSON holds all detections.")
+        float | None,
+        typer.Option(
+            help="Lowest score that is drawn; the JSON files hold all detections. Default: the detector's published "
+            "operating point, else 0.5 where scores are probabilities."
+        ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files in --out that sshbench did not write.")
+    ] = False,
     resize: ResizeOption = None,
     assignments: SetOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
@@ -29,35 +36,47 @@ def detect_command(
 ) -> None:
     """Detect faces in images, draw them, and write one JSON per image.
 
-    Files that cannot be read are reported and skipped; exit code 1 where there was one.
+    Images that cannot be read, or on which the detector fails, are reported and skipped; the exit code is then 1. No
+    image is ever replaced, and no other file that sshbench did not write, unless you pass --overwrite.
 
     Example:
 
       sshbench detect photos/ 'more/*.png' -o out --detector yunet
     """
-    from sshbench.detectors.annotate import annotate
+    from sshbench.detectors.annotate import annotate, check_outputs
     from sshbench.detectors.registry import load_detector
+    from sshbench.flat import counted
     from sshbench.images import find_images
     from sshbench.progress import progress_bar
 
     found = find_images(images)
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend}
+    check_outputs(found, out, overwrite=overwrite)
     loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
+    if threshold is None:
+        threshold = loaded.info.draw_threshold
     skipped: list[str] = []
-    faces = 0
+    drawn = faces = 0
     with progress_bar(detector, len(found), "images", enabled=not as_json) as bar:
         for image in found:
             result = annotate(loaded, image, out, threshold)
             if result.error:
                 skipped.append(result.error)
-            faces += result.faces
+            drawn += result.drawn
+            faces += result.found
             bar.update(1)
     if as_json:
         from sshbench.cli.outputs import DetectOutput, print_json
 
-        print_json(DetectOutput(images=len(found) - len(skipped), faces=faces, skipped=tuple(skipped), out=str(out)))
+        print_json(
+            DetectOutput(
+                images=len(found) - len(skipped), faces=faces, drawn=drawn, skipped=tuple(skipped), out=str(out)
+            )
+        )
     else:
-        typer.echo(f"{out}: {len(found) - len(skipped)} images, {faces} faces drawn")
+        scores = "" if threshold is None else f" with scores of {threshold:g} and more (--threshold)"
+        images_done = counted(len(found) - len(skipped), "image")
+        typer.echo(f"{out}: {images_done}, {drawn} of {counted(faces, 'face')} drawn{scores}")
         for error in skipped:
             typer.echo(f"skipped: {error}", err=True)
     if skipped:

@@ -31,7 +31,7 @@ def list_command(as_json: _AsJson = False) -> None:
             info = detector_info(name)
             rows.append({"name": name, "title": info.title, "training_data": info.training_data})
         except UsageError as error:  # a broken plug-in must not hide the others
-            rows.append({"name": name, "title": f"cannot be imported: {error.message}", "training_data": ""})
+            rows.append({"name": name, "title": f"broken: {error.message}", "training_data": ""})
     if as_json:
         from sshbench.cli.outputs import DetectorRow, DetectorsOutput, print_json
 

@@ -70,6 +70,16 @@ def eval_command(
     box_format: Annotated[
         Literal["xywh", "xyxy"], typer.Option(help="Columns 3 and 4 of prediction files: w h, or x2 y2.")
     ] = "xywh",
+    on_error: Annotated[
+        Literal["stop", "record"] | None,
+        typer.Option(
+            help="Images on which the detector fails: stop at the first, or record all and go on. "
+            "Default: record up to 3, or 1 % of the images, then stop."
+        ),
+    ] = None,
+    image_timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
+    ] = 600,
     allow_unfinished: Annotated[
         bool, typer.Option("--allow-unfinished", help="Evaluate an unfinished run; the result is marked.")
     ] = False,
@@ -138,6 +148,8 @@ def eval_command(
             limit=limit,
             trained_on=seen,
             overwrite=not resume,
+            on_error=on_error,
+            image_timeout=image_timeout or None,
             progress=not as_json,
         )
     if export_predictions is not None:

@@ -74,10 +74,11 @@ class LeaderboardOutput(Output):
 
 
 class DetectOutput(Output):
-    """`sshbench detect --json`."""
+    """`sshbench detect --json`; `faces` are found, of which `drawn` are drawn."""
 
     images: int
     faces: int
+    drawn: int
     skipped: tuple[str, ...]
     out: str
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sshbench.boxes import xywh_of
 from sshbench.detectors.contract import Detector, detect_timed
-from sshbench.errors import SshbenchError
+from sshbench.detectors.guard import contained
+from sshbench.errors import SshbenchError, UsageError
 from sshbench.files import write_atomic
 from sshbench.images import FoundImage, read_image
 from sshbench.models import FileModel, StrictModel
@@ -17,9 +21,10 @@ _COLOUR = (0, 200, 0)  # BGR
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """What became of an image: number of faces drawn, or why it was skipped."""
+    """What became of an image: number of faces drawn and found, or why it was skipped."""
 
-    faces: int
+    drawn: int
+    found: int = 0
     error: str = ""
 
 
@@ -54,30 +59,85 @@ class ImageDetections(FileModel):
     detections: tuple[FoundFace, ...]
 
 
+def check_outputs(images: Sequence[FoundImage], out: Path, *, overwrite: bool = False) -> None:
+    """Check, before anything is written, that no output replaces a file that `sshbench detect` did not write.
+
+    Args:
+        images: The images to annotate.
+        out: Folder for their outputs.
+        overwrite: Allow existing files to be replaced, but never the images themselves.
+
+    Raises:
+        UsageError: An output would replace an input, or another file.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", remedy="Name a folder with --out")
+    inputs = {image.path.resolve() for image in images}
+    for image in images:
+        drawing, record = _outputs(image, out)
+        for path in (drawing, record):
+            if path.resolve() in inputs:
+                raise UsageError(f"{path} is one of the images and would be replaced", remedy="Name another --out")
+        existing = [path for path in (drawing, record) if path.exists()]
+        if existing and not overwrite and not _is_ours(record):
+            raise UsageError(
+                f"{existing[0]} exists and was not written by `sshbench detect`",
+                remedy="Name another folder with --out, or replace such files with --overwrite",
+            )
+
+
+def _outputs(image: FoundImage, out: Path) -> tuple[Path, Path]:
+    return out / f"{image.name}.jpg", out / f"{image.name}.json"
+
+
+def _is_ours(record: Path) -> bool:
+    """Return whether a JSON file was written by `sshbench detect`; the picture beside it then was, too."""
+    try:
+        ImageDetections.read(record, remedy="")
+    except (SshbenchError, OSError):
+        return False
+    return True
+
+
 def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float | None) -> Annotated:
     """Detect in one image; write `<name>.jpg` with boxes and `<name>.json`.
 
-    An image that cannot be read or used is not an error: what is wrong is returned.
+    An image that cannot be read, or on which the detector fails, is not an error: the reason is returned.
+
+    Args:
+        detector: A loaded detector.
+        image: The image and the name of its outputs.
+        out: Folder for the outputs.
+        threshold: Minimum score of the boxes that are drawn; None draws all.
+
+    Raises:
+        UsageError: The detector cannot work with its settings.
     """
     import cv2
 
+    name = detector.info.name
     try:
         pixels = read_image(image.path)
-        detections, stages = detect_timed(detector, pixels)
+        with contained(name, "the detection"):
+            detections, stages = detect_timed(detector, pixels)
+    except UsageError:
+        raise
     except SshbenchError as error:
-        return Annotated(0, str(error))
+        return Annotated(0, error=str(error) if str(image.path) in str(error) else f"{image.path}: {error}")
     height, width = pixels.shape[:2]
-    min_score = detector.settings.score_threshold if threshold is None else threshold
     drawn = 0
+    limit = 16 * max(height, width)  # OpenCV draws nothing, or fails, far outside of the image
+    corners = np.clip(detections.boxes, -limit, limit).tolist()
     stroke = max(1, round(min(height, width) / 300))
-    for box, score in zip(detections.boxes.tolist(), detections.scores.tolist(), strict=True):
-        if score < min_score:
+    for box, score in zip(corners, detections.scores.tolist(), strict=True):
+        if threshold is not None and score < threshold:
             continue
         drawn += 1
         first, last = (round(box[0]), round(box[1])), (round(box[2]), round(box[3]))
         cv2.rectangle(pixels, first, last, _COLOUR, stroke)
         above = (first[0], max(first[1] - 3 * stroke, 10 * stroke))
         cv2.putText(pixels, f"{score:.2f}", above, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * stroke, _COLOUR, stroke, cv2.LINE_AA)
+    drawing, record = _outputs(image, out)
     ImageDetections(
         image=str(image.path),
         width=width,
@@ -90,6 +150,6 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
             FoundFace(bbox=tuple(box), score=score)
             for box, score in zip(xywh_of(detections.boxes).tolist(), detections.scores.tolist(), strict=True)
         ),
-    ).write(out / f"{image.name}.json")
-    write_atomic(out / f"{image.name}.jpg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    return Annotated(drawn)
+    ).write(record)
+    write_atomic(drawing, cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    return Annotated(drawn, len(detections))

@@ -19,7 +19,7 @@ from typing_extensions import TypeVar
 
 from sshbench.detectors.sizes import canonical_resize, parse_resize
 from sshbench.display import short_repr
-from sshbench.errors import UsageError
+from sshbench.errors import DetectorError, UsageError
 from sshbench.images import check_image
 from sshbench.records import Detections, Finding, Image
 
@@ -34,6 +34,9 @@ Data = TypeVar("Data", default=Any)
 Outputs = TypeVar("Outputs", default=Any)
 """What `forward` makes and `postprocess` takes."""
 _Result = TypeVar("_Result")
+
+MAX_DETECTIONS = 1_000_000
+"""Most detections of one image that are accepted; more come from a missing threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class DetectorInfo:
             them are `in domain`; empty: none of them; None: the training data are not published.
         ranges: Smallest and largest value of numbers in `defaults.extra`, by name.
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
+        draw_threshold: Minimum score of the boxes that `sshbench detect` draws: the published operating point, else
+            half of the range of a probability; None draws all, for scores that are not probabilities.
 
     >>> info = DetectorInfo(name="mine", trained_on=("wider",), defaults=Settings(resize="fit=640x480"))
     >>> info.name, info.defaults.resize, info.fixed_size
@@ -120,6 +125,7 @@ class DetectorInfo:
     trained_on: tuple[str, ...] | None = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fixed_size: tuple[int, int] | None = None
+    draw_threshold: float | None = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,6 +230,7 @@ def detect(detector: Detector, image: npt.NDArray[np.generic]) -> Detections:
 
     Raises:
         UsageError: The array is not an image.
+        DetectorError: The detector returned something other than detections with finite boxes and scores.
 
     >>> import sshbench
     >>> detector = sshbench.FunctionDetector(lambda image: ([[1, 2, 30, 40]], [0.5]))
@@ -238,6 +245,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
 
     Raises:
         UsageError: The array is not an image.
+        DetectorError: The detector returned something other than detections with finite boxes and scores.
     """
     seconds: dict[str, float] = {}
     bgr = check_image(image)
@@ -251,4 +259,32 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
     prepared = timed("preprocess", lambda: detector.preprocess(bgr))
     outputs = timed("forward", lambda: detector.forward(prepared))
     detections = timed("postprocess", lambda: detector.postprocess(outputs, prepared))
-    return detections, seconds
+    return checked_detections(detections, detector.info.name), seconds
+
+
+def checked_detections(found: object, detector: str) -> Detections:
+    """Return what a detector returned for an image, if it is usable.
+
+    Args:
+        found: What `postprocess` returned.
+        detector: Name of the detector.
+
+    Raises:
+        DetectorError: It is not `Detections`, a value is not finite, or there are more than `MAX_DETECTIONS`.
+    """
+    if not isinstance(found, Detections):
+        raise DetectorError(
+            f"detector '{detector}' returned {type(found).__name__} where Detections are expected",
+            remedy="Return sshbench.Detections(boxes, scores), or wrap a function with sshbench.FunctionDetector",
+        )
+    for what, values in (("boxes", found.boxes), ("scores", found.scores), ("ellipses", found.ellipses)):
+        if values is not None and not np.isfinite(values).all():
+            wrong = values[~np.isfinite(values)][0]
+            raise DetectorError(f"detector '{detector}' returned {what} that are not finite ({wrong})")
+    if len(found) > MAX_DETECTIONS:
+        raise DetectorError(
+            f"detector '{detector}' returned {len(found):,} detections for one image; at most {MAX_DETECTIONS:,} are "
+            "accepted",
+            remedy="Raise its score threshold",
+        )
+    return found

@@ -24,6 +24,7 @@ class DlibHog(WeightsAdapter):
         licence="Boost Software License 1.0",
         training_data="about 3 000 images of LFW, a collection that FDDB is drawn from too",
         trained_on=("fddb",),
+        draw_threshold=0.0,  # dlib's own adjust_threshold
         defaults=Settings(score_threshold=-1.0, extra={"upsample": 1}),
         defaults_source="dlib, python_examples/face_detector.py: enlarged once, scores from -1; it has published no "
         "WIDER evaluation",

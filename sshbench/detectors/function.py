@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sshbench.detectors.adapter import resize_image, select
 from sshbench.detectors.contract import Detector, DetectorInfo, Prepared, Settings, SettingValue
-from sshbench.errors import UsageError
+from sshbench.errors import DetectorError, UsageError
 from sshbench.records import Detections, FloatArray, Image
 
 BoxFunction = Callable[[Image], tuple[npt.ArrayLike, npt.ArrayLike]]
@@ -106,7 +106,7 @@ class FunctionDetector:
         """Check what the function returned, and sort it by falling score.
 
         Raises:
-            UsageError: It is not a pair of boxes (n, 4) and scores (n,) of finite numbers.
+            DetectorError: It is not a pair of boxes (n, 4) and scores (n,) of finite numbers.
         """
         boxes, scores = self._checked(outputs)
         return select(boxes / prepared.scale, scores, self.settings)
@@ -138,5 +138,5 @@ class FunctionDetector:
             raise self._error(f"finite {what}, not {numbers[~np.isfinite(numbers)][0]}")
         return numbers
 
-    def _error(self, expected: str) -> UsageError:
-        return UsageError(f"the function of detector '{self.info.name}' must return {expected}")
+    def _error(self, expected: str) -> DetectorError:
+        return DetectorError(f"the function of detector '{self.info.name}' must return {expected}")

@@ -20,6 +20,7 @@ class HaarCascade(WeightsAdapter):
         source="Lienhart and Maydt, An Extended Set of Haar-like Features for Rapid Object Detection, ICIP 2002",
         licence="Apache-2.0 (OpenCV); cascade file: Intel License Agreement For Open Source Computer Vision Library",
         training_data="Intel, not published",
+        draw_threshold=None,
         # Fewer neighbours than in the tutorials (3), because a curve needs the uncertain detections too.
         defaults=Settings(extra={"scale_factor": 1.1, "min_neighbors": 1, "min_size": 10}),
         defaults_source="cv2.CascadeClassifier.detectMultiScale's scale factor; the others are ours",

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from sshbench.errors import UsageError, did_you_mean
+from sshbench.errors import SshbenchError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, SettingValue
@@ -60,19 +60,28 @@ def detector_class(name: str) -> DetectorClass:
         name: One of `names()`; of `replay:FILE`, the part before the colon counts.
 
     Raises:
-        UsageError: No detector has this name, or a plug-in cannot be imported.
+        UsageError: No detector has this name, or its plug-in is broken.
     """
+    from sshbench.detectors.contract import DetectorInfo
+    from sshbench.detectors.guard import contained
+
     name = name.partition(":")[0]
     known = targets()
     if name not in known:
         raise UsageError(f"unknown detector '{name}'", remedy=did_you_mean(name, sorted(known)))
     module, _, attribute = known[name].partition(":")
+    broken = f"detector '{name}' ({known[name] or 'empty entry point'}) is broken"
+    remedy = "Install or fix its package"
     try:
-        return cast("DetectorClass", getattr(import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            f"detector '{name}' ({known[name]}) cannot be imported ({error})", remedy="Install or fix its package"
-        ) from error
+        with contained(name, "import"):
+            made = getattr(import_module(module), attribute)
+            info = getattr(made, "info", None)
+    except SshbenchError as error:
+        cause = error.__cause__ or error
+        raise UsageError(f"{broken} ({type(cause).__name__}: {cause})", remedy=remedy) from error
+    if not callable(made) or not isinstance(info, DetectorInfo):
+        raise UsageError(f"{broken} (it has no `info` of type DetectorInfo)", remedy=remedy)
+    return cast("DetectorClass", made)
 
 
 def detector_info(name: str) -> DetectorInfo:
@@ -100,11 +109,13 @@ def load_detector(name: str, *, weights: str | Path | None = None, **overrides: 
         UsageError: There is no such detector or setting, or a value has a wrong type or is out of range.
         MissingDataError: Its weights were not found.
         InputError: Its weights are not the expected file.
+        DetectorError: Its code raised another error.
 
     >>> detector = load_detector("haar", resize="fit=640x480", min_neighbors=3)
     >>> detector.settings.resize, detector.settings.extra["min_neighbors"]
     ('fit=640x480', 3)
     """
+    from sshbench.detectors.guard import contained
     from sshbench.detectors.overrides import changed_settings
 
     name, _, file = name.partition(":")
@@ -113,6 +124,7 @@ def load_detector(name: str, *, weights: str | Path | None = None, **overrides: 
     weights = file or weights
     made = detector_class(name)
     settings = changed_settings(made.info, overrides)
-    detector = made(settings=settings, weights=None if weights is None else Path(weights))
-    detector.load()
+    with contained(name, "loading"):
+        detector = made(settings=settings, weights=None if weights is None else Path(weights))
+        detector.load()
     return detector

@@ -27,6 +27,7 @@ class RetinaFaceMnet025(OnnxAdapter):
         weights="retinaface-mnet025.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        draw_threshold=0.6,  # the authors' detect.py, --vis_thres
         defaults=Settings(score_threshold=0.02, nms_iou=0.4),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )

@@ -25,6 +25,7 @@ class YuNet(OnnxAdapter):
         weights="face_detection_yunet_2023mar.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        draw_threshold=0.9,  # default of OpenCV's FaceDetectorYN
         defaults=Settings(score_threshold=0.02, nms_iou=0.45),
         defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
     )

@@ -13,6 +13,7 @@ from sshbench.errors import SshbenchError, UsageError
 from sshbench.evaluation.benchmarks import benchmark_of
 from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.loading import load_benchmark, load_predictions
+from sshbench.evaluation.origin import check_origin
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, keep
 from sshbench.formats import set_name
@@ -118,6 +119,7 @@ def _of_run(
     with open_run(folder) as run:
         if run.identity.dataset != images.name:
             raise UsageError(f"the run in {folder} is of dataset '{run.identity.dataset}', not '{images.name}'")
+        check_origin(run, images, rules)
         findings: list[Finding] = []
         if run.identity.images < images.total_images:
             text = f"the run covers {run.identity.images} of {images.total_images} images"

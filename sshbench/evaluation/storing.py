@@ -16,11 +16,16 @@ from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluators.base import Progress
 from sshbench.files import write_atomic
+from sshbench.flat import counted
 from sshbench.models import FileModel
 from sshbench.protocols import Protocol
 from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
-from sshbench.runs import METRICS, PROTOCOL, Identity, Run, StoredImage, create_or_resume
+from sshbench.run_files import seal
+from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, StoredImage, create_or_resume
+
+FAILURES = "failures.txt"
+_FIGURE = "pr.png"
 
 
 def evaluate_run(
@@ -47,7 +52,7 @@ def evaluate_run(
         progress: As for `evaluate`.
 
     Raises:
-        CheckFailedError: The run is unfinished and that was not allowed.
+        CheckFailedError: The run is unfinished and that was not allowed, or every image failed.
     """
     complete = run.finished
     if not complete and not allow_unfinished:
@@ -55,6 +60,10 @@ def evaluate_run(
             f"the run in {run.folder} is unfinished: {run.stored()} of {run.identity.images} images are done",
             remedy="Resume it with the command that began it, or use --allow-unfinished",
         )
+    failures = run.failures()
+    if failures and len(failures) == run.stored():
+        text = f"there is no result: all {counted(len(failures), 'image')} failed ({next(iter(failures.values()))})"
+        raise CheckFailedError(text, remedy=f"Fix the cause and run the same command again; the run is {run.folder}")
     detections = run.detections()
     found = [*findings, *run.findings()]
     if not complete:
@@ -74,18 +83,26 @@ def evaluate_run(
 
 
 def store_evaluation(run: Run, evaluation: Evaluation) -> Evaluation:
-    """Write an evaluation into its run: record, protocol, curves as CSV and as a picture; return it with its folder."""
+    """Write an evaluation into its run, and return it with its folder.
+
+    Written are the record, the protocol, curves as CSV and as a picture, the failures of images with their tracebacks,
+    and the list of these files.
+    """
     from sshbench.evaluation.figures import run_figure
     from sshbench.plotting import save_png
 
-    for name, curve in evaluation.curves.items():
-        write_atomic(run.folder / "curves" / f"{name}.csv", curve_csv(curve))
-    for name, text in (evaluation.outcome.texts or {}).items():
+    texts = {f"curves/{name}.csv": curve_csv(curve) for name, curve in evaluation.curves.items()}
+    texts |= evaluation.outcome.texts or {}
+    failed = run.failed_images()
+    if failed:
+        texts[FAILURES] = "\n".join(f"{image.key}: {image.error}\n{image.details or ''}" for image in failed)
+    for name, text in texts.items():
         write_atomic(run.folder / name, text)
-    save_png(run_figure(evaluation), run.folder / "pr.png")
+    save_png(run_figure(evaluation), run.folder / _FIGURE)
     StoredProtocol(protocol=evaluation.protocol).write(run.folder / PROTOCOL)
-    # Last, so that a run with metrics has everything that belongs to them.
+    # Almost last, so that a run with metrics has everything that belongs to them.
     evaluation.record.write(run.folder / METRICS)
+    seal(run.folder, [*texts, _FIGURE, PROTOCOL, METRICS, IDENTITY], run.digest())
     return evaluation.kept_in(run.folder)
 
 

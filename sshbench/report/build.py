@@ -17,6 +17,7 @@ from sshbench.datasets import Dataset
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation.figures import curve_figure, labels_of, shown_curves
 from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluation.origin import check_origin
 from sshbench.evaluation.storing import evaluate_run, stored_protocol
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
@@ -99,6 +100,7 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
             f"the dataset of the run in {run.folder} has moved: {error.message}",
             remedy="Pass its new location with --data",
         ) from error
+    check_origin(run, dataset, protocol)
     evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
     detections = run.detections().aligned(dataset.keys)
     outcome = evaluation.outcome

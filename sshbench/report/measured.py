@@ -13,6 +13,7 @@ from sshbench.errors import MissingDataError
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.storing import read_protocol
 from sshbench.protocols import Protocol
+from sshbench.run_files import check_detections, check_seal
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, is_run, open_run
 
 
@@ -37,12 +38,14 @@ def read_measured(folder: Path) -> Measured:
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
     if not (folder / METRICS).is_file():
         raise MissingDataError(f"the run in {folder} was never evaluated", remedy="Run `sshbench eval` on it")
+    check_seal(folder, IDENTITY, METRICS, PROTOCOL)
     kept = ArchivedIdentity.read(folder / IDENTITY, remedy="Archive the run again")
     identity = kept.run_identity()
     record = EvaluationRecord.read(folder / METRICS, remedy="Evaluate the run again")
     protocol = read_protocol(folder / PROTOCOL)
     if is_run(folder):
         with open_run(folder) as run:
+            check_detections(folder, run.digest)
             return Measured(identity, record, protocol, pixels_of_run(run))
     # Archives of older versions kept no pixels; a fixed input size gives them.
     return Measured(identity, record, protocol, kept.pixels or _pixels(identity, None))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from sshbench.detectors.contract import Detector
+from sshbench.detectors.contract import Detector, checked_detections
+from sshbench.detectors.guard import contained
 from sshbench.errors import SshbenchError, UsageError
 from sshbench.images import check_image, read_image
 from sshbench.records import Image
@@ -141,13 +142,8 @@ class Series:
         """
         warm = self.result.warmup
         while len(warm) < _WARM_MOST:
-            try:
+            with contained(self._detector.info.name, "the warm-up"):
                 stages, _ = _one_pass(self._detector, self._groups[0], self._clock)
-            except SshbenchError:
-                raise
-            except Exception as error:  # an adapter may raise anything; its user gets a sentence
-                text = f"'{self._detector.info.name}' failed before anything was measured"
-                raise SshbenchError(f"{text}: {type(error).__name__}: {error}") from error
             warm.append(sum(stages.values()))
             if len(warm) >= 2 * _WARM_LEAST:
                 before, last = median(warm[-6:-3]), median(warm[-3:])
@@ -160,12 +156,10 @@ class Series:
         """Measure one pass; return False if the detector raised an error, which is kept in the result."""
         group = self._groups[self.count % len(self._groups)]
         try:
-            stages, found = _one_pass(self._detector, group, self._clock)
+            with contained(self._detector.info.name, "the measurement"):
+                stages, found = _one_pass(self._detector, group, self._clock)
         except SshbenchError as error:
             self.result.error = str(error)
-            return False
-        except Exception as error:  # noqa: BLE001  # whatever an adapter raises, what was measured is kept
-            self.result.error = f"{type(error).__name__}: {error}"
             return False
         for name, value in stages.items():
             self.result.stages.setdefault(name, []).append(value)
@@ -200,4 +194,5 @@ def _one_pass(detector: Detector, group: list[TimedImage], timer: Clock) -> tupl
         found = stage("nms", lambda: [detector.suppress(boxes) for boxes in decoded])  # type: ignore[attr-defined]
     else:
         found = stage("postprocess", lambda: [detector.postprocess(out, put) for out, put in pairs])
-    return dict(zip(names, timer.elapsed(marks), strict=True)), sum(len(one) for one in found)
+    times = dict(zip(names, timer.elapsed(marks), strict=True))
+    return times, sum(len(checked_detections(one, detector.info.name)) for one in found)

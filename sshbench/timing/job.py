@@ -19,7 +19,7 @@ from sshbench.detectors.contract import Detector, Settings
 from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
-from sshbench.errors import InputError, UsageError, did_you_mean
+from sshbench.errors import DetectorError, UsageError, did_you_mean
 from sshbench.images import read_image
 from sshbench.models import StrictModel
 from sshbench.provenance import now, usable_cores, versions
@@ -147,14 +147,10 @@ class Bench:
         """Return the figures of a series.
 
         Raises:
-            InputError: Nothing was measured.
+            DetectorError: Nothing was measured.
         """
         if not measured.images:
-            raise InputError(
-                f"nothing was measured ({measured.error})",
-                file=self.images[0].path,
-                remedy="Fix the error that the detector raised",
-            )
+            raise DetectorError(f"nothing was measured ({measured.error})")
         memory = machine.peak_memory_mib(self.device)
         floor = self._floor(size, measured) if self.job.floor else None
         pixels = mean_pixels(self.detector, self.detector.settings, [self._size_of[name] for name in measured.images])

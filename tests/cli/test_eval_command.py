@@ -113,6 +113,7 @@ def test_unfinished_run_is_refused_unless_asked_for_and_then_marked(sshbench: An
     with sqlite3.connect(out / "detections.sqlite") as connection:
         connection.execute("DELETE FROM images WHERE key IN (SELECT key FROM images LIMIT 5)")
     connection.close()
+    (out / "files.json").unlink()  # a run that was killed was never evaluated
     code, _, err = sshbench("eval", "--dataset", "sample", "--predictions", out, "--json")
     assert code == 1
     assert "unfinished" in err

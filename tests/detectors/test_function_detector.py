@@ -10,7 +10,7 @@ import pytest
 
 import sshbench.detectors
 from sshbench.detectors import Detector, FunctionDetector, detect
-from sshbench.errors import UsageError
+from sshbench.errors import DetectorError, UsageError
 from sshbench.evaluation.loading import load_dataset
 from sshbench.images import read_image
 from sshbench.inference import run_detector
@@ -80,7 +80,7 @@ def test_boxes_are_scaled_back_where_a_size_is_set() -> None:
     ],
 )
 def test_wrong_results_are_refused(values: Any, says: str) -> None:
-    with pytest.raises(UsageError, match=f"the function of detector 'mine' must return.*{says}"):
+    with pytest.raises(DetectorError, match=f"the function of detector 'mine' must return.*{says}"):
         detect(returning(*values), IMAGE)
 
 

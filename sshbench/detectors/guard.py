@@ -1,0 +1,122 @@
+"""Protection from detectors: whatever a detector's code raises, prints or does ends as one clear error.
+
+`contained` catches exceptions and output, `time_limit` ends an image that takes too long, and `CrashLog` tells the next
+process what ended the last one.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import FrameType
+
+from sshbench.errors import DetectorError, SshbenchError
+
+_GRACE = 10.0  # seconds between the error and the end of the process, for code that does not return to Python
+
+
+@contextmanager
+def contained(detector: str, doing: str) -> Iterator[None]:
+    """Turn every exception of a detector's code, `sys.exit` included, into a DetectorError; print to standard error.
+
+    Args:
+        detector: Name of the detector.
+        doing: What it does, for the message: `the detection`, `loading`.
+
+    Raises:
+        SshbenchError: The code raised it.
+        DetectorError: The code raised something else; `details` has the traceback.
+
+    >>> with contained("mine", "loading"):
+    ...     raise SystemExit(0)
+    Traceback (most recent call last):
+    sshbench.errors.DetectorError: detector 'mine' failed during loading (SystemExit: 0)
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SshbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        details = "".join(traceback.format_exception(error))
+        raise DetectorError(f"detector '{detector}' failed during {doing} ({text})", details=details) from error
+
+
+@contextmanager
+def time_limit(detector: str, seconds: float | None) -> Iterator[None]:
+    """End a block that takes too long with an error; on Windows and in other threads than the main one, do nothing.
+
+    Args:
+        detector: Name of the detector.
+        seconds: The limit; None for no limit.
+
+    Raises:
+        DetectorError: The block took longer.
+    """
+    if not seconds or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(number: int, frame: FrameType | None) -> None:
+        raise DetectorError(
+            f"detector '{detector}' took longer than {seconds:g} seconds",
+            remedy="Allow more time with --image-timeout",
+            details="".join(traceback.format_stack(frame)),
+        )
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class CrashLog:
+    """A file into which Python writes the stack when the process crashes or hangs in native code.
+
+    A process that another one kills leaves the file empty; that is how the next process tells the two apart.
+
+    Args:
+        path: The file; it is emptied when the context is entered and removed when it is left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def last(self) -> str:
+        """Return the stack that the last process left behind; empty if it did not crash."""
+        try:
+            return self._path.read_text(errors="replace")[:20_000]
+        except OSError:
+            return ""
+
+    @contextmanager
+    def watch(self) -> Iterator[CrashLog]:
+        """Write the stack of a crash to the file while the block runs."""
+        before = faulthandler.is_enabled()
+        with self._path.open("w") as self._file:
+            faulthandler.enable(self._file)
+            try:
+                yield self
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+                if before and sys.__stderr__ is not None:
+                    faulthandler.enable(sys.__stderr__)
+                else:
+                    faulthandler.disable()
+        self._path.unlink(missing_ok=True)
+
+    def limit(self, seconds: float | None) -> None:
+        """End the process with its stack in the file if it does not call this again in time; None: no limit."""
+        faulthandler.cancel_dump_traceback_later()
+        if seconds:
+            faulthandler.dump_traceback_later(seconds + _GRACE, file=self._file, exit=True)

@@ -1,0 +1,60 @@
+"""Check that a stored run is what it says: its files unchanged, and made on this dataset with these images."""
+
+from __future__ import annotations
+
+from sshbench.datasets.base import Dataset
+from sshbench.errors import IdentityError, SshbenchError
+from sshbench.flat import counted
+from sshbench.images import image_content
+from sshbench.protocols import Protocol
+from sshbench.run_files import check_detections, check_seal
+from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Run
+
+
+def check_origin(run: Run, dataset: Dataset, protocol: Protocol) -> None:
+    """Check a run before its detections are used with a dataset.
+
+    Args:
+        run: Open for reading.
+        dataset: The dataset that it is to be evaluated on, whole or in part.
+        protocol: The rules that it is to be evaluated by. Another protocol may read other annotation files, so only
+            the images are compared then.
+
+    Raises:
+        InputError: A file of the run, or its detections, changed after the evaluation.
+        IdentityError: The run was made with other annotations, or with images of other content.
+    """
+    check_seal(run.folder, IDENTITY, METRICS, PROTOCOL)
+    check_detections(run.folder, run.digest)
+    if run.finished and protocol.name == run.identity.protocol and run.stored_keys() <= set(dataset.keys):
+        made_on = dataset.restricted(run.stored_keys())
+        if made_on.fingerprint != run.identity.dataset_fingerprint:
+            raise IdentityError(
+                f"the run in {run.folder} was made with other annotations or images (dataset fingerprint "
+                f"{run.identity.dataset_fingerprint} there, {made_on.fingerprint} now)",
+                remedy="Pass the dataset of the run with --data, or run the detector again",
+            )
+    check_images(run, dataset)
+
+
+def check_images(run: Run, dataset: Dataset) -> None:
+    """Check that the image files that exist are those that the detector got.
+
+    Raises:
+        IdentityError: Some have another content; the text names the first.
+    """
+    changed = []
+    if dataset.image_root is None:
+        return
+    for key, content in run.contents().items():
+        if key in dataset and (path := dataset[key].path) is not None and path.is_file():
+            try:
+                if image_content(path) != content:
+                    changed.append(key)
+            except SshbenchError:
+                changed.append(key)
+    if changed:
+        raise IdentityError(
+            f"{counted(len(changed), 'image')} changed since the run in {run.folder} was made ({changed[0]})",
+            remedy="Restore the images, or run the detector again into another folder with --out",
+        )

@@ -1,0 +1,188 @@
+"""A result is of what it says it is of: changed files, data and images are noticed wherever a run is read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sshbench.files import sample_dir
+
+CommandLine = Callable[..., tuple[int, str, str]]
+Misbehave = Callable[[str, range], None]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A copy of the sample's data that a test may change."""
+    return Path(shutil.copytree(sample_dir(), tmp_path / "data"))
+
+
+@pytest.fixture
+def run(sshbench: CommandLine, misbehave: Misbehave, data: Path, tmp_path: Path) -> Path:
+    misbehave("fine", range(0))
+    code, _, err = evaluate(sshbench, data, tmp_path / "run")
+    assert code == 0, err
+    return tmp_path / "run"
+
+
+def evaluate(sshbench: CommandLine, data: Path, out: Path) -> tuple[int, str, str]:
+    return sshbench(
+        "eval", "--dataset", "sample", "--data", data, "--limit", 6, "--detector", "misbehaving", "-o", out, "--json"
+    )
+
+
+def reads(sshbench: CommandLine, run: Path, data: Path, out: Path) -> list[tuple[int, str, str]]:
+    """All commands that read a run."""
+    return [
+        sshbench("eval", "--dataset", "sample", "--data", data, "--predictions", run, "--json"),
+        sshbench("report", run, "--data", data, "-o", out / "report", "--json"),
+        sshbench("leaderboard", run, "-o", out / "board", "--json"),
+        sshbench("archive", run, "--data", data, "-o", out / "archive", "--json"),
+    ]
+
+
+def test_an_unchanged_run_is_read(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path) -> None:
+    assert [(code, err) for code, _, err in reads(sshbench, run, data, tmp_path)] == [(0, "")] * 4
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "identity.json", "protocol.json"])
+def test_an_edited_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path, name: str) -> None:
+    content = json.loads((run / name).read_text())
+    if name == "metrics.json":
+        content["metrics"] = dict.fromkeys(content["metrics"], 0.99)
+    elif name == "identity.json":
+        content["detector"] = "better"
+    else:
+        content["protocol"]["evaluation"]["iou_threshold"] = 0.4
+    (run / name).write_text(json.dumps(content))
+    for code, out, err in reads(sshbench, run, data, tmp_path):
+        assert (code, out) == (2, "")
+        assert name in err
+        assert "changed after" in err
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"format": 99}', '{"metrics": {"AP/easy": NaN}}', "[" * 100_000, "1" * 5000]
+)
+@pytest.mark.parametrize("name", ["metrics.json", "identity.json", "protocol.json", "files.json"])
+def test_a_damaged_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path, name: str, content: str) -> None:
+    (run / name).write_text(content)
+    for code, out, err in reads(sshbench, run, data, tmp_path):
+        assert (code, out) == (2, "")
+        assert name in err
+        assert "Traceback" not in err
+
+
+def test_edited_detections(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(run / "detections.sqlite")) as database:
+        database.execute("UPDATE images SET scores = ?", (np.array([0.1, 0.2]).tobytes(),))
+        database.commit()
+    for code, out, err in reads(sshbench, run, data, tmp_path):
+        assert (code, out) == (2, "")
+        assert "detections changed after" in err
+
+
+def test_other_annotations(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path) -> None:
+    (easy,), (hard,) = data.rglob("wider_easy_val.mat"), data.rglob("wider_hard_val.mat")
+    easy.write_bytes(hard.read_bytes())
+    code, out, err = sshbench("eval", "--dataset", "sample", "--data", data, "--predictions", run, "--json")
+    assert (code, out) == (1, "")
+    assert "other annotations or images" in err
+
+
+def test_other_images(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path) -> None:
+    first, second = sorted(data.rglob("*.jpg"))[:2]
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    for code, out, err in [*reads(sshbench, run, data, tmp_path)[:2], evaluate(sshbench, data, run)]:
+        assert (code, out) == (1, "")
+        assert "2 images changed since the run" in err
+
+
+def test_overwrite_leaves_no_file_of_the_earlier_evaluation(
+    sshbench: CommandLine, run: Path, data: Path, misbehave: Misbehave
+) -> None:
+    (run / "curves" / "old.csv").write_text("of the user")
+    listed = json.loads((run / "files.json").read_text())
+    listed["files"]["DiscROC.txt"] = "0" * 64
+    (run / "files.json").write_text(json.dumps(listed))
+    (run / "DiscROC.txt").write_text("of an earlier evaluation")
+    code, _, err = sshbench(
+        "eval", "--dataset", "sample", "--data", data, "--detector", "haar", "--resize", "144x192", "--limit", 2,
+        "-o", run, "--overwrite", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert not (run / "DiscROC.txt").exists()
+    assert (run / "curves" / "old.csv").exists(), "a file that sshbench did not write is kept"
+
+
+def test_a_run_that_is_removed_midway(sshbench: CommandLine, data: Path, tmp_path: Path) -> None:
+    import sshbench as package
+
+    def detect(image: np.ndarray) -> tuple[list[list[int]], list[float]]:
+        detect.calls += 1  # type: ignore[attr-defined]
+        if detect.calls == 3:  # type: ignore[attr-defined]
+            shutil.rmtree(tmp_path / "gone")
+        return [[0, 0, 10, 10]], [0.5]
+
+    detect.calls = 0  # type: ignore[attr-defined]
+    with pytest.raises(package.SshbenchError, match="removed while"):
+        package.run(detect, "sample", data=data, out=tmp_path / "gone", limit=6)
+
+
+def test_trained_on_said_later_counts(tmp_path: Path) -> None:
+    import sshbench as package
+
+    def nothing(image: np.ndarray) -> tuple[list[list[int]], list[float]]:
+        return [], []
+
+    for said in (None, ("wider",)):
+        result = package.run(nothing, "sample", out=tmp_path / "run", limit=2, trained_on=said)
+        assert result.trained_on == said
+
+
+def photos(folder: Path, *names: str) -> dict[Path, bytes]:
+    folder.mkdir(exist_ok=True)
+    for i, name in enumerate(names):
+        cv2.imwrite(str(folder / name), np.full((60, 80, 3), 40 * i, np.uint8))
+    return {path: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_detect_never_replaces_a_photograph(sshbench: CommandLine, tmp_path: Path) -> None:
+    before = photos(tmp_path / "photos", "a.jpg", "b.png")
+    for more in ([], ["--overwrite"]):
+        code, out, err = sshbench("detect", tmp_path / "photos", "-o", tmp_path / "photos", "--detector", "haar", *more)
+        assert (code, out) == (2, "")
+        assert "a.jpg is one of the images" in err
+        assert {path: path.read_bytes() for path in sorted((tmp_path / "photos").iterdir())} == before
+
+
+def test_detect_never_replaces_other_files(sshbench: CommandLine, tmp_path: Path) -> None:
+    photos(tmp_path / "photos", "a.png")
+    other = photos(tmp_path / "out", "a.jpg")
+    arguments = ("detect", tmp_path / "photos", "-o", tmp_path / "out", "--detector", "haar")
+    code, _, err = sshbench(*arguments)
+    assert code == 2
+    assert "a.jpg exists and was not written by `sshbench detect`" in err
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == other
+    assert sshbench(*arguments, "--overwrite")[0] == 0
+    assert sshbench(*arguments)[0] == 0, "its own files may be replaced"
+
+
+def test_detect_gives_every_image_files_of_its_own(sshbench: CommandLine, tmp_path: Path) -> None:
+    photos(tmp_path / "photos", "a.jpg", "a.png", "a-2.png", "a.bmp")
+    code, _, err = sshbench("detect", tmp_path / "photos", "-o", tmp_path / "out", "--detector", "haar")
+    assert code == 0, err
+    written = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
+    assert written == ["a-2.json", "a-3.json", "a-4.json", "a.json"]
+    images = {Path(json.loads((tmp_path / "out" / name).read_text())["image"]).name for name in written}
+    assert images == {"a.jpg", "a.png", "a-2.png", "a.bmp"}
