@@ -219,13 +219,13 @@ def ranges(starts: IntArray, counts: IntArray) -> IntArray:
     return joined
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number with the singular or plural of what it counts.
+def counted(number: int, what: str, plural: str = "") -> str:
+    """Return a number with the singular or plural of what it counts; the plural has an s unless it is given.
 
     >>> counted(1, "image"), counted(3, "image")
     ('1 image', '3 images')
     """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what}" if number == 1 else f"{number} {plural or f'{what}s'}"
 
 
 def _check_rows(values: npt.NDArray[_Scalar], what: str, rows: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
 import itertools
 import stat
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 MAX_IMAGE_BYTES = 2**30
 """Largest image file that is read."""
+
+_ORIENTATION, _EXIF_WITHIN = 0x0112, 4096  # EXIF's tag, and the bytes of a file that have its data
 
 
 def check_image(image: npt.NDArray[np.generic]) -> Image:
@@ -53,7 +56,9 @@ def check_image(image: npt.NDArray[np.generic]) -> Image:
 
 
 def image_content(path: Path) -> str:
-    """Return what identifies the content of an image file: its size in bytes and a hash.
+    """Return what identifies the content of an image file: its size in bytes, a hash, and a mark if it is not upright.
+
+    The mark `-o6` says that the EXIF orientation is 6, for example.
 
     Raises:
         InputError: The file cannot be read, or is not a regular file of at most 1 GiB.
@@ -62,18 +67,40 @@ def image_content(path: Path) -> str:
 
 
 def _content_of(content: bytes) -> str:
-    return f"{len(content)}-{hashlib.blake2b(content, digest_size=8).hexdigest()}"
+    turned = orientation_of(content)
+    mark = f"-o{turned}" if turned != 1 else ""
+    return f"{len(content)}-{hashlib.blake2b(content, digest_size=8).hexdigest()}{mark}"
 
 
-def read_image(path: Path) -> Image:
+def orientation_of(content: bytes) -> int:
+    """Return the EXIF orientation of an image file, 1 to 8; 1, which is upright, where it says none."""
+    if b"Exif" not in content[:_EXIF_WITHIN]:
+        return 1
+    import warnings
+
+    from PIL import Image as PilImage
+
+    try:
+        with warnings.catch_warnings(), PilImage.open(io.BytesIO(content)) as opened:
+            warnings.simplefilter("ignore")
+            orientation = opened.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001  # damaged EXIF data of any kind say nothing
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def read_image(path: Path, *, upright: bool = False) -> Image:
     """Read an image file as uint8 (height, width, 3) BGR.
 
-    The EXIF orientation is **not** applied, because the benchmarks give their boxes in pixels as they are stored.
+    Args:
+        path: The file.
+        upright: Apply the EXIF orientation. By default it is **not** applied, because the benchmarks give their boxes
+            in pixels as they are stored.
 
     Raises:
         InputError: The file cannot be read, or OpenCV cannot decode it.
     """
-    return read_identified(path)[0]
+    return _decoded(_read_bytes(path), path, upright=upright)
 
 
 def read_identified(path: Path) -> tuple[Image, str]:
@@ -95,10 +122,10 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"cannot be read ({reason})", file=path, remedy="Check the path") from error
 
 
-def _decoded(content: bytes, path: Path) -> Image:
+def _decoded(content: bytes, path: Path, *, upright: bool = False) -> Image:
     import cv2
 
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     remedy = "Replace the file with an intact copy"
     try:
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags) if content else None

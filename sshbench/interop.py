@@ -222,8 +222,8 @@ def from_coco(
     found, findings = results_to_detections(
         entries, path, keys, image_ids, category=face_category, several="Name the one of faces with face_category="
     )
-    if findings:
-        raise UsageError(f"{path}: {findings[0]}", remedy="Leave out keys, or pass image_ids")
+    if unknown := next((finding for finding in findings if finding.code == "unknown-image"), None):
+        raise UsageError(f"{path}: {unknown}", remedy="Leave out keys, or pass image_ids")
     return found
 
 

@@ -20,7 +20,7 @@ def _refuse_constant(text: str) -> None:
 class StrictModel(BaseModel):
     """A frozen model that refuses unknown fields and shows itself in few words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     __repr__ = short_repr
 

@@ -41,7 +41,7 @@ class Subset(StrictModel):
         attributes: By attribute name (blur, occlusion, pose, ...), the codes that count; others are ignored.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[^/\\\s]+$")
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^/\\\s\x00-\x1f]+$")
     ground_truth: str | None = None
     counted: int | None = None
     min_height: float | None = None
@@ -267,10 +267,10 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     path = protocol_path(name_or_path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read ({error})", file=path, remedy="Check the path") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML ({error})", file=path, remedy="Fix the syntax") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"cannot be read ({error})", file=path, remedy="Check the path and its content") from error
     layout = content.get("layout")
     if isinstance(layout, dict) and isinstance(layout.get("root"), str):
         layout["root"] = str((path.parent / layout["root"]).resolve())
@@ -283,8 +283,31 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
             file=path,
             field=_field_of(first["loc"], first["type"]),
             value=first.get("input"),
-            remedy="Compare with a shipped one: `sshbench protocols show wider`",
+            remedy=_remedy_of(first["loc"], first["type"]),
         ) from error
+    except (RecursionError, OverflowError) as error:
+        raise InputError(f"cannot be read ({error})", file=path, remedy="Fix the value") from error
+
+
+_TABLES: dict[str, type[StrictModel] | None] = {
+    "subsets": Subset,
+    "layout": Layout,
+    "expected": Expected,
+    "inference": Inference,
+    "sources": Source,
+    "evaluation": None,  # its numbers depend on the kind
+}
+
+
+def _remedy_of(location: tuple[int | str, ...], error_type: str) -> str:
+    """Return what to do about an invalid field: for an unknown one, the fields that are allowed in its table."""
+    model: type[StrictModel] | None = Protocol
+    if error_type == "extra_forbidden":
+        for part in location[:-1]:
+            model = _TABLES.get(str(part), model) if isinstance(part, str) else model
+        if model is not None:
+            return did_you_mean(str(location[-1]), list(model.model_fields), listed="Allowed here")
+    return "Compare with a shipped one: `sshbench protocols show wider`, or see docs/protocols.md"
 
 
 def _field_of(location: tuple[int | str, ...], error_type: str) -> str | None:

@@ -239,6 +239,11 @@ class Run:
             return {}
         return dict(self._read("SELECT key, content FROM images WHERE content IS NOT NULL"))
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return width and height of each image that was read, by key."""
+        rows = self._read("SELECT key, width, height FROM images WHERE width IS NOT NULL ORDER BY key")
+        return {key: (width, height) for key, width, height in rows}
+
     def image_sizes(self) -> list[tuple[int, int]] | None:
         """Return width and height of every image that could be used; None where a size was not stored."""
         sizes = self._db.execute("SELECT width, height FROM images WHERE error IS NULL ORDER BY key").fetchall()
@@ -262,6 +267,13 @@ class Run:
             first = next(iter(failures.values()))
             text = f"{counted(len(failures), 'image')} failed and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
+        turned = tuple(key for key, content in self.contents().items() if "-o" in content)
+        if turned:
+            text = (
+                f"{counted(len(turned), 'image')} with an EXIF orientation, which is not applied, because benchmarks "
+                "give boxes in pixels as stored. If your boxes are of upright images, store the images upright"
+            )
+            found.append(Finding("orientation", text, turned))
         versions = {row[0] for row in self._read("SELECT DISTINCT versions FROM sessions")}
         if len(versions) > 1:
             found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))

@@ -167,8 +167,8 @@ def test_coco_results_in_memory() -> None:
     assert found.keys == ("a", "b")
     assert found["a"].boxes.tolist() == [[1, 2, 4, 6], [5, 6, 12, 14]]
     assert sshbench.from_coco(results, keys=("b", "a"), image_ids={7: "a", 8: "b"}).keys == ("b", "a")
-    with pytest.raises(InputError, match=r"bbox.*negative"):
-        sshbench.from_coco([{**results[0], "bbox": [1, 2, -3, 4]}])
+    # A negative side stays what it is, as for pycocotools.
+    assert sshbench.from_coco([{**results[0], "bbox": [1, 2, -3, 4]}])["7"].boxes.tolist() == [[1, 2, -2, 6]]
     mixed = [results[0], {**results[1], "category_id": 2}]
     with pytest.raises(InputError, match=r"several categories: \['1', '2'\].*face_category="):
         sshbench.from_coco(mixed)

@@ -89,6 +89,38 @@ def fetch_command(
         typer.echo(f"Next: `sshbench data check {dataset} --data {data}` reports what is complete.")
 
 
+_FORMS = """Predictions that `sshbench eval --predictions` reads:
+
+wider    folder or zip, one file <event>/<image>.txt per image:
+           0--Parade/0_Parade_1          name of the image, ignored
+           2                             number of rows
+           171.0 64.5 95.0 110.0 0.98    x y w h score, pixels
+fddb     text file, or a folder or zip of such files (fold-01-out.txt ...), one block per image:
+           2002/08/11/big/img_591        name of the image
+           1                             number of rows
+           171.0 64.5 95.0 110.0 0.98    x y w h score; or major minor angle x y score (ellipse, radians)
+pascal   text file, one row per detection (PASCAL Faces and AFW):
+           img_1.jpg 0.98 171.0 64.5 266.0 174.5    image score x1 y1 x2 y2
+coco     json: [{"image_id": 1, "category_id": 1, "bbox": [171.0, 64.5, 95.0, 110.0], "score": 0.98}, ...]
+yolo     folder or zip, one file <image>.txt per image, as Ultralytics writes them with save_txt and save_conf:
+           0 0.436 0.234 0.176 0.220 0.98           class, centre, width and height (relative), score
+
+WIDER, YOLO and COCO files are read for every benchmark. --box-format reads other boxes: xywh, xyxy or cxcywh (centre).
+Names may differ from the dataset's in suffix, case, folders or backslashes. Text files may be .gz.
+"""
+
+
+@data_app.command("formats")
+def formats_command() -> None:
+    """Show the forms of all prediction formats.
+
+    Example:
+
+      sshbench data formats
+    """
+    typer.echo(_FORMS, nl=False)
+
+
 @data_app.command("convert")
 def convert_command(
     source: Annotated[Path, typer.Argument(help="File or folder to read.")],

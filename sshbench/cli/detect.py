@@ -36,8 +36,9 @@ def detect_command(
 ) -> None:
     """Detect faces in images, draw them, and write one JSON per image.
 
-    Images that cannot be read, or on which the detector fails, are reported and skipped; the exit code is then 1. No
-    image is ever replaced, and no other file that sshbench did not write, unless you pass --overwrite.
+    Photographs are turned upright by their EXIF orientation. Images that cannot be read, or on which the detector
+    fails, are reported and skipped; the exit code is then 1. No image is ever replaced, and no other file that sshbench
+    did not write, unless you pass --overwrite.
 
     Example:
 

@@ -37,8 +37,8 @@ def eval_command(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or zip of WIDER prediction files; FDDB's, PASCAL's or AFW's text file; "
-            "COCO results .json; or a run's folder."
+            help="Folder or zip of WIDER or YOLO files; FDDB's text file or folder; PASCAL's or AFW's text file; "
+            "COCO results .json; or a run's folder. `sshbench data formats` shows their forms."
         ),
     ] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol by name, or the path of a .toml file.")] = None,
@@ -68,8 +68,16 @@ def eval_command(
         bool, typer.Option("--strict/--lenient", help="Any repair of a prediction file is an error.")
     ] = False,
     box_format: Annotated[
-        Literal["xywh", "xyxy"], typer.Option(help="Columns 3 and 4 of prediction files: w h, or x2 y2.")
-    ] = "xywh",
+        Literal["xywh", "xyxy", "cxcywh"] | None,
+        typer.Option(help="Boxes of prediction files: x y w h, x1 y1 x2 y2, or centre w h. Default: the format's."),
+    ] = None,
+    category: Annotated[int | None, typer.Option(help="COCO results: category_id of faces.")] = None,
+    sizes: Annotated[
+        Path | None, typer.Option(help="YOLO's files: list of image sizes, 'name width height' in each line.")
+    ] = None,
+    only_listed: Annotated[
+        bool, typer.Option("--only-listed", help="Evaluate only the images that the predictions have.")
+    ] = False,
     on_error: Annotated[
         Literal["stop", "record"] | None,
         typer.Option(
@@ -134,6 +142,9 @@ def eval_command(
             overwrite=not resume,
             strict=strict,
             box_format=box_format,
+            category=category,
+            sizes=sizes,
+            only_listed=only_listed,
             allow_unfinished=allow_unfinished,
             progress=not as_json,
         )

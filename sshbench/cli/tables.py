@@ -69,7 +69,7 @@ def print_leaderboard(board: Leaderboard) -> None:
             if board.timing is not None:
                 cells.append(latency_text(row, i))
             cells.append("-" if domain is None else _SHORT[domain])
-        table.add_row(row.identity.detector, *cells)
+        table.add_row(row.label, *cells)
     console.print(table)
     for i, one in enumerate(board.boards):
         note = ": a part, compares with no published figures" if one.is_part else ""
@@ -84,6 +84,11 @@ def print_leaderboard(board: Leaderboard) -> None:
             markup=False,
         )
     console.print(f"data: {_SHORT_NOTE}. {DOMAIN_NOTE}", style="dim", highlight=False)
+    for row in board.rows:
+        for position in row.results:
+            for warning in row.warnings(position):
+                text = f"warning: {row.label} on {board.boards[position].protocol.name}: {warning}"
+                console.print(text, style="yellow", highlight=False, markup=False)
     for left_out, detectors in grouped(board.left_out):
         also = f" The same holds for {', '.join(detectors[1:])}." if detectors[1:] else ""
         text = f"warning: {left_out.reason}.{also} {left_out.remedy}"

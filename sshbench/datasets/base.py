@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import SupportsIndex, overload
@@ -29,6 +29,9 @@ class Dataset:
         all_keys: Keys of the whole dataset.
         findings: What loading found.
         image_ids: Keys by the ids of a COCO json, for reading results.
+        categories: Names of the categories of a COCO json by id, first that of faces.
+        file_names: Names of image files by key, for those that are not the key with `suffix`.
+        image_places: Folders in which the images were looked for.
 
     >>> import sshbench
     >>> sample = sshbench.load_dataset("sample")
@@ -48,6 +51,9 @@ class Dataset:
     all_keys: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     image_ids: Mapping[int | str, str] | None = None
+    categories: Mapping[int | str, str] | None = None
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    image_places: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -113,7 +119,11 @@ class Dataset:
     def image(self, index: int) -> ImageRecord:
         """Return the record of the index-th image; its path is None where there is no image folder."""
         key = self.keys[index]
-        return ImageRecord(key, None if self.image_root is None else self.image_root / f"{key}{self.suffix}")
+        return ImageRecord(key, None if self.image_root is None else self.image_root / self.file_name(key))
+
+    def file_name(self, key: str) -> str:
+        """Return the name of an image's file below `image_root`."""
+        return self.file_names.get(key, f"{key}{self.suffix}")
 
     def limited(self, count: int) -> Dataset:
         """Return the part with the first `count` images.
@@ -139,10 +149,12 @@ class Dataset:
         """
         present = self.images_present()
         if not present:
-            looked = self.image_root or self.root
+            looked = ", ".join(map(str, self.image_places)) or str(self.image_root or self.root)
+            example = f"; the first is {self.file_name(self.keys[0])}" if self.keys else ""
             raise MissingDataError(
-                f"no image of {self.name} {self.split} below {looked}",
-                remedy=f"`sshbench data check {self.name} --data {self.root}` says where to get them",
+                f"no image of {self.name} {self.split} was found in {looked}{example}",
+                remedy=f"`sshbench data check {self.name} --data {self.root}` says where to get them; if they are in "
+                'another folder, write a protocol with [layout] images = ["that/folder"]',
             )
         if len(present) == len(self.faces):
             return self
@@ -161,7 +173,7 @@ class Dataset:
         present: list[int] = []
         for i, key in enumerate(self.keys):
             # One listing per folder instead of one look-up per image.
-            folder, _, name = f"{key}{self.suffix}".rpartition("/")
+            folder, _, name = self.file_name(key).rpartition("/")
             if folder not in there:
                 path = self.image_root / folder
                 there[folder] = {entry.name for entry in path.iterdir()} if path.is_dir() else set()

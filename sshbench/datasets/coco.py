@@ -10,6 +10,7 @@ from sshbench.errors import InputError, MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.coco_truth import read_coco
 from sshbench.protocols import Protocol
+from sshbench.records import Finding
 
 
 def load(protocol: Protocol, root: Path) -> Dataset:
@@ -40,8 +41,15 @@ def load_coco(
     truth = read_coco(path, category)
     faces, suffix = truth.faces, truth.suffix
     folders = [path.parent, path.parent.parent] if path.parent.name == "annotations" else [path.parent]
-    first = f"{faces.keys[0]}{suffix}" if faces.keys else ""
-    found = (base / part for base in folders for part in images if first and (base / part / first).is_file())
+    # COCO's own layout names the folder after the json: val2017 of instances_val2017.json.
+    stem = path.name.partition(".")[0].rpartition("_")[2]
+    parts = dict.fromkeys([*images, stem, f"images/{stem}", split, f"images/{split}"])
+    places = [base / part for base in folders for part in parts]
+    found = (place for place in places if any((place / f"{key}{suffix}").is_file() for key in faces.keys))
+    findings = []
+    if truth.orphans:
+        text = f"{truth.orphans} annotated faces are of images that the file does not list; they were left out"
+        findings.append(Finding("unlisted-image", text))
     return Dataset(
         name="coco",
         split=split,
@@ -49,6 +57,9 @@ def load_coco(
         faces=faces,
         source_hash=sha256_of(path),
         image_root=next(found, None),
+        image_places=tuple(places),
+        findings=tuple(findings),
+        categories=truth.categories,
         suffix=suffix,
         total_images=len(faces),
         all_keys=faces.keys,

@@ -9,8 +9,9 @@ import numpy as np
 
 from sshbench.datasets.base import Dataset
 from sshbench.errors import UsageError
+from sshbench.flat import counted
 from sshbench.protocols import Subset
-from sshbench.records import BoolArray, FaceSet
+from sshbench.records import BoolArray, FaceSet, Finding
 
 
 def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
@@ -27,6 +28,8 @@ def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
             does not read.
     """
     ignore = dict(dataset.faces.ignore)
+    invalid = dataset.faces.attributes.get("invalid")
+    findings: list[Finding] = []
     changed = False
     for subset in subsets:
         if subset.ground_truth is not None and subset.name not in ignore:
@@ -37,7 +40,18 @@ def apply_rules(dataset: Dataset, subsets: Sequence[Subset]) -> Dataset:
         if subset.has_rule or subset.name not in ignore:
             ignore[subset.name] = _ignored(dataset.faces, subset)
             changed = True
-    return replace(dataset, faces=replace(dataset.faces, ignore=ignore)) if changed else dataset
+            if subset.ground_truth is None and "invalid" not in subset.attributes and invalid is not None:
+                count = int(np.count_nonzero((invalid != 0) & ~ignore[subset.name]))
+                if count:
+                    text = (
+                        f"{counted(count, 'face')} marked invalid {'counts' if count == 1 else 'count'} in subset "
+                        f"'{subset.name}'; attributes = {{ invalid = [0] }} leaves them out"
+                    )
+                    findings.append(Finding("invalid-faces", text))
+    if not changed:
+        return dataset
+    faces = replace(dataset.faces, ignore=ignore)
+    return replace(dataset, faces=faces, findings=(*dataset.findings, *findings))
 
 
 def with_all(dataset: Dataset) -> Dataset:

@@ -97,6 +97,7 @@ def load_wider(
     # The flags are cached under the names of the subsets: the same files under other names are another entry.
     names = hashlib.sha256("\n".join(subsets or {}).encode()).hexdigest()
     cached = cache_dir("ground_truth") / f"{name}-{split}-{source_hash[:24]}-{names[:8]}.npz"
+    listed = _file_names(files[0]) if files[0].suffix != ".mat" else {}
     faces = load_faces(cached)
     if faces is None:
         faces = _parse(files, list(subsets or {}))
@@ -111,7 +112,16 @@ def load_wider(
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
+        file_names=listed,
     )
+
+
+def _file_names(annotation: Path) -> dict[str, str]:
+    """Return the names of images in a text list that do not end with `.jpg`, by key."""
+    from sshbench.formats.base import strip_suffix
+    from sshbench.formats.wider_truth import image_names
+
+    return {strip_suffix(name): name for name in image_names(annotation) if not name.endswith(".jpg")}
 
 
 def annotation_files(root: Path, split: str, subsets: dict[str, str], names: Sequence[str] = ()) -> list[Path]:
@@ -147,10 +157,13 @@ def find_image_folder(root: Path, split: str) -> Path | None:
 
 def check_files(protocol: Protocol, root: Path) -> list[CheckItem]:
     """Return which annotation files of a dataset in WIDER FACE's layout are there."""
-    names = [f"wider_face_{protocol.split}.mat", *(s.ground_truth for s in protocol.subsets if s.ground_truth)]
-    items = [_file_item(root, protocol, name, "eval_tools.zip", needed=True) for name in names]
+    subsets = [s.ground_truth for s in protocol.subsets if s.ground_truth]
     text = f"wider_face_{protocol.split}_bbx_gt.txt"
-    return [*items, _file_item(root, protocol, text, "wider_face_split.zip", needed=False)]
+    # The boxes may come from the text list, unless a subset lists faces of the .mat.
+    has_text = not subsets and find_annotation(root, *(protocol.layout.annotation or (text,))) is not None
+    items = [_file_item(root, protocol, name, "eval_tools.zip", needed=True) for name in subsets]
+    boxes = _file_item(root, protocol, f"wider_face_{protocol.split}.mat", "eval_tools.zip", needed=not has_text)
+    return [boxes, *items, _file_item(root, protocol, text, "wider_face_split.zip", needed=False)]
 
 
 def _file_item(root: Path, protocol: Protocol, name: str, archive: str, *, needed: bool) -> CheckItem:

@@ -102,7 +102,8 @@ def _is_ours(record: Path) -> bool:
 def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float | None) -> Annotated:
     """Detect in one image; write `<name>.jpg` with boxes and `<name>.json`.
 
-    An image that cannot be read, or on which the detector fails, is not an error: the reason is returned.
+    The EXIF orientation of photographs is applied. An image that cannot be read, or on which the detector fails, is not
+    an error: the reason is returned.
 
     Args:
         detector: A loaded detector.
@@ -117,7 +118,7 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
 
     name = detector.info.name
     try:
-        pixels = read_image(image.path)
+        pixels = read_image(image.path, upright=True)
         with contained(name, "the detection"):
             detections, stages = detect_timed(detector, pixels)
     except UsageError:

@@ -14,10 +14,11 @@ from sshbench.evaluation.benchmarks import benchmark_of
 from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.loading import load_benchmark, load_predictions
 from sshbench.evaluation.origin import check_origin
+from sshbench.evaluation.plausibility import suspicions
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, keep
 from sshbench.formats import set_name
-from sshbench.formats.wider import BoxFormat
+from sshbench.formats.box_formats import BoxFormat
 from sshbench.interop import to_numpy
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
@@ -40,7 +41,10 @@ def evaluate(
     out: str | Path | None = None,
     overwrite: bool = False,
     strict: bool = False,
-    box_format: BoxFormat = "xywh",
+    box_format: BoxFormat | None = None,
+    category: int | None = None,
+    sizes: str | Path | None = None,
+    only_listed: bool = False,
     allow_unfinished: bool = False,
     progress: bool = False,
 ) -> Evaluation:
@@ -60,7 +64,11 @@ def evaluate(
         out: Folder that keeps the result as a run.
         overwrite: Replace another run in that folder.
         strict: Raise an error instead of repairing and reporting what prediction files have wrong.
-        box_format: What the four numbers in WIDER FACE's prediction files are.
+        box_format: What the four numbers of a box in prediction files are: `xywh`, `xyxy` or `cxcywh` (centre); None:
+            what the format says.
+        category: For COCO results: the `category_id` of faces; None: that of the dataset.
+        sizes: For YOLO's files: list of image sizes, `name width height` per line; default: from the images.
+        only_listed: Evaluate only the images that the predictions have; the result is marked as one of a part.
         allow_unfinished: Evaluate what an unfinished run holds.
         progress: Draw a progress bar where standard error is a terminal.
 
@@ -89,10 +97,20 @@ def evaluate(
             return evaluation if out is None else _kept(evaluation, out, source, box_format, overwrite)
         with progress_bar(source, len(images), "files", enabled=progress) as bar:
             detections, findings = load_predictions(
-                path, images, benchmark_of(rules), strict=strict, box_format=box_format, progress=bar.update
+                path,
+                images,
+                benchmark_of(rules),
+                strict=strict,
+                box_format=box_format,
+                category=category,
+                sizes=None if sizes is None else Path(sizes).expanduser(),
+                progress=bar.update,
             )
     else:
-        detections, findings = as_detection_set(predictions), []
+        detections = as_detection_set(predictions)
+        findings = suspicions(detections, images.faces, set())
+    if only_listed:
+        images, findings = _listed(images, detections, findings)
     with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
         evaluation = evaluate_set(
             detections,
@@ -105,6 +123,23 @@ def evaluate(
             progress=bar.update,
         )
     return evaluation if out is None else _kept(evaluation, out, source, box_format, overwrite)
+
+
+def _listed(images: Dataset, detections: DetectionSet, findings: list[Finding]) -> tuple[Dataset, list[Finding]]:
+    """Return the part of a dataset that predictions are of, and the findings without those on the other images."""
+    absent = {name.removesuffix(".txt") for one in findings if one.code in _ABSENT for name in one.files}
+    listed = images.restricted(set(detections.keys) - absent)
+    kept = [finding for finding in findings if finding.code not in _ABSENT]
+    if len(listed) < len(images):
+        text = (
+            f"only the {len(listed)} of {len(images)} images that the predictions have were evaluated (--only-listed): "
+            "these figures are of this part and compare with no published ones"
+        )
+        kept.append(Finding("part-of-dataset", text))
+    return listed, kept
+
+
+_ABSENT = ("missing-file", "missing-image")
 
 
 def _of_run(
@@ -138,8 +173,10 @@ def _of_run(
         return evaluation.kept_in(folder)
 
 
-def _kept(evaluation: Evaluation, out: str | Path, source: str, box_format: BoxFormat, overwrite: bool) -> Evaluation:
-    settings = {"predictions": source, "box_format": box_format}
+def _kept(
+    evaluation: Evaluation, out: str | Path, source: str, box_format: BoxFormat | None, overwrite: bool
+) -> Evaluation:
+    settings = {"predictions": source, "box_format": box_format or "xywh"}
     return keep(evaluation, Path(out).expanduser(), settings=settings, overwrite=overwrite)
 
 

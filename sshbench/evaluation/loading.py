@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sshbench import formats
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.rules import apply_rules, with_all
-from sshbench.errors import UsageError
+from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.benchmarks import Benchmark, benchmark_named, resolve
-from sshbench.formats.wider import BoxFormat
+from sshbench.evaluation.plausibility import suspicions
+from sshbench.formats.base import read_size_list
+from sshbench.formats.box_formats import BoxFormat
+from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
 
@@ -83,7 +86,13 @@ def dataset_root(protocol: Protocol, root: str | Path | None) -> Path:
 
 
 def read_predictions(
-    path: str | Path, dataset: Dataset, *, strict: bool = False, box_format: BoxFormat = "xywh"
+    path: str | Path,
+    dataset: Dataset,
+    *,
+    strict: bool = False,
+    box_format: BoxFormat | None = None,
+    category: int | None = None,
+    sizes: str | Path | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
     """Read prediction files in the format of the dataset's benchmark, or COCO results.
 
@@ -91,7 +100,9 @@ def read_predictions(
         path: The file or folder.
         dataset: The images that the detections are of.
         strict: Raise an error instead of reporting what was found.
-        box_format: What the four numbers of WIDER FACE's rows are.
+        box_format: What the four numbers of a box are: `xywh`, `xyxy` or `cxcywh` (centre); None: what the format says.
+        category: For COCO results: the `category_id` of faces; None: that of the dataset.
+        sizes: For YOLO's files: list of image sizes, `name width height` per line; default: from the images.
 
     Returns:
         Detections of the dataset's images (and of unknown ones, where they count), in pixels; and the findings.
@@ -108,7 +119,13 @@ def read_predictions(
     sshbench.errors.MissingDataError: missing.zip does not exist. Give a folder or a .zip of detection files
     """
     return load_predictions(
-        Path(path).expanduser(), dataset, benchmark_named(dataset.name), strict=strict, box_format=box_format
+        Path(path).expanduser(),
+        dataset,
+        benchmark_named(dataset.name),
+        strict=strict,
+        box_format=box_format,
+        category=category,
+        sizes=None if sizes is None else Path(sizes).expanduser(),
     )
 
 
@@ -118,7 +135,9 @@ def load_predictions(
     benchmark: Benchmark,
     *,
     strict: bool = False,
-    box_format: BoxFormat = "xywh",
+    box_format: BoxFormat | None = None,
+    category: int | None = None,
+    sizes: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
     """Read a prediction set in whatever format its benchmark has.
@@ -128,7 +147,9 @@ def load_predictions(
         dataset: The images that the detections are of.
         benchmark: Says what format they are in; see `benchmark_of`.
         strict: Raise an error instead of reporting what was found.
-        box_format: What the four numbers of WIDER FACE's rows are.
+        box_format: As for `read_predictions`.
+        category: As for `read_predictions`.
+        sizes: As for `read_predictions`.
         progress: Called with the number of files read since the last call, where there is one file per image.
 
     Raises:
@@ -138,6 +159,30 @@ def load_predictions(
     """
     if benchmark.read is not None:
         return resolve(benchmark.read)(path, dataset, strict)
-    return formats.read_predictions(
-        path, dataset, benchmark.text_format, strict=strict, box_format=box_format, progress=progress
+    detections, findings = formats.read_predictions(
+        path,
+        dataset,
+        benchmark.text_format,
+        strict=strict,
+        box_format=box_format,
+        category=category,
+        sizes=lambda keys: _sizes_of(dataset, keys, sizes),
+        progress=progress,
     )
+    more = suspicions(detections, dataset.faces, {finding.code for finding in findings})
+    if strict and more:
+        listed = "; ".join(f"{finding.code}: {finding}" for finding in more)
+        raise CheckFailedError(f"strict mode: {path}: {listed}", remedy="Fix the predictions or use --lenient")
+    return detections, findings + more
+
+
+def _sizes_of(dataset: Dataset, keys: Sequence[str], listed: Path | None) -> dict[str, tuple[int, int]]:
+    """Return width and height of images, as far as they are known: from a list, the annotation, or the files."""
+    known = {} if listed is None else read_size_list(listed)
+    if dataset.faces.sizes is not None:
+        known = {key: (int(w), int(h)) for key, (w, h) in zip(dataset.keys, dataset.faces.sizes, strict=True)} | known
+    for key in keys:
+        if key not in known and key in dataset and (path := dataset[key].path) is not None and path.is_file():
+            height, width = read_image(path).shape[:2]
+            known[key] = width, height
+    return known

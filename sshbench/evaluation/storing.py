@@ -65,7 +65,7 @@ def evaluate_run(
         text = f"there is no result: all {counted(len(failures), 'image')} failed ({next(iter(failures.values()))})"
         raise CheckFailedError(text, remedy=f"Fix the cause and run the same command again; the run is {run.folder}")
     detections = run.detections()
-    found = [*findings, *run.findings()]
+    found = [*findings, *run.findings(), *_other_sizes(run, dataset)]
     if not complete:
         text = f"UNFINISHED: only {run.stored()} of {run.identity.images} images are done and count here"
         found.insert(0, Finding("unfinished-run", text))
@@ -80,6 +80,28 @@ def evaluate_run(
         started=started,
         progress=progress,
     )
+
+
+def _other_sizes(run: Run, dataset: Dataset) -> list[Finding]:
+    """Compare the sizes of the images that the detector got with those of the annotation."""
+    if dataset.faces.sizes is None:
+        return []
+    annotated = {key: (int(w), int(h)) for key, (w, h) in zip(dataset.keys, dataset.faces.sizes, strict=True)}
+    other = {key: size for key, size in run.sizes().items() if size != annotated.get(key, size)}
+    if not other:
+        return []
+    key, (width, height) = next(iter(other.items()))
+    turned = sum(size[::-1] == annotated[name] for name, size in other.items())
+    text = (
+        f"{counted(len(other), 'image')} of another size than the annotation says, for example {key}: "
+        f"{width}x{height}, not {annotated[key][0]}x{annotated[key][1]}"
+    )
+    if turned:
+        text += (
+            f"; {turned} of them lie on their side: the EXIF orientation of photographs is not applied, because the "
+            "benchmarks give boxes in pixels as stored. Store the images upright"
+        )
+    return [Finding("other-size", text, tuple(other))]
 
 
 def store_evaluation(run: Run, evaluation: Evaluation) -> Evaluation:

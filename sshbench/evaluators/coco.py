@@ -77,7 +77,7 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
         curves=dict(result.curves),
         counted=result.counted,
         result=result,
-        findings=(Finding("detections-per-image", text),),
+        findings=(Finding("detections-per-image", text),) if result.max_detections != MIN_LIMIT else (),
         pictured=subsets[-1] if subsets else "all",
         scores=detections.scores,
         used=detections.total,

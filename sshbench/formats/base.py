@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 from sshbench.errors import InputError
 from sshbench.files import read_plain_or_gz
 from sshbench.images import IMAGE_SUFFIXES
+
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 
 ImageIds = Mapping[int | str, str]
 """Image keys by `image_id`."""
@@ -74,6 +77,16 @@ def whole_number(text: str) -> int | None:
     (42, None, None)
     """
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def has_decimal_commas(line: str) -> bool:
+    """Return whether a row of numbers has decimal commas: most fields between blanks are digits, a comma and digits.
+
+    >>> has_decimal_commas("172,5 64,25 95,0 110,75 0,98"), has_decimal_commas("172,64,95,110,0.98")
+    (True, False)
+    """
+    fields = line.split()
+    return len(fields) > 1 and 2 * sum(bool(_DECIMAL_COMMA.fullmatch(field)) for field in fields) > len(fields)
 
 
 def count_at(lines: Sequence[str], at: int, path: Path, remedy: str) -> int:

@@ -34,12 +34,16 @@ class CocoTruth:
         suffix: The suffix of all file names; "" where they differ, and then the keys keep their suffixes.
         image_ids: Keys by image id.
         category_id: The category of faces.
+        categories: Names of all categories by id, first that of faces.
+        orphans: Number of faces of images that the file does not list; they were left out.
     """
 
     faces: FaceSet
     suffix: str
     image_ids: dict[int | str, str]
     category_id: Any
+    categories: dict[int | str, str]
+    orphans: int = 0
 
 
 def read_coco(path: Path, category: str = "face") -> CocoTruth:
@@ -67,8 +71,8 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
     keys = [name[: len(name) - len(suffix)] for name in names]
     if len(set(keys)) < len(keys):
         raise InputError("two images share one file_name", file=path, field="images", remedy="Name each image once")
-    wanted = _category(content, path, category)
-    rows, where = _annotations(content, path, {image["id"]: i for i, image in enumerate(images)}, wanted)
+    wanted, categories = _category(content, path, category)
+    rows, where, orphans = _annotations(content, path, {image["id"]: i for i, image in enumerate(images)}, wanted)
     boxes = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     faces = FaceSet(
@@ -81,25 +85,33 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
         ellipses=_ellipses(rows, path),
         areas=np.array([row["area"] for row in rows], dtype=np.float64),
     )
-    return CocoTruth(faces, suffix, {image["id"]: key for image, key in zip(images, keys, strict=True)}, wanted)
+    ids = {image["id"]: key for image, key in zip(images, keys, strict=True)}
+    return CocoTruth(faces, suffix, ids, wanted, categories, orphans)
 
 
 def _annotations(
     content: dict[str, Any], path: Path, index: dict[int | str, int], category: Any
-) -> tuple[list[dict[str, Any]], IntArray]:
-    """Return the checked annotations of a category in the order of the images, and the position of each one's image."""
+) -> tuple[list[dict[str, Any]], IntArray, int]:
+    """Return the checked annotations of a category in the order of the images, and the position of each one's image.
+
+    The third value is the number of annotations of images that are not listed; pycocotools passes over them, too.
+    """
     rows: list[dict[str, Any]] = []
     where: list[int] = []
+    orphans = 0
     for n, entry in enumerate(_list(content, "annotations", path)):
         field = f"annotations[{n}]"
         if not isinstance(entry, dict):
             raise InputError("invalid annotation", file=path, field=field, value=entry, remedy=_REMEDY)
         if entry.get("category_id") != category:
             continue
-        image = index.get(entry["image_id"]) if isinstance(entry.get("image_id"), int | str) else None
-        if image is None:
+        if not isinstance(entry.get("image_id"), int | str):
             value = entry.get("image_id")
-            raise InputError("unknown image", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
+            raise InputError("invalid image id", file=path, field=f"{field}.image_id", value=value, remedy=_REMEDY)
+        image = index.get(entry["image_id"])
+        if image is None:
+            orphans += 1
+            continue
         # Official annotations have faces of negative width (one in WIDER FACE val): they stay what they are.
         box = box_of(entry.get("bbox"), path, f"{field}.bbox", inside_out=True)
         area = number_of(entry.get("area", box[2] * box[3]), path, f"{field}.area")
@@ -116,7 +128,10 @@ def _annotations(
         where.append(image)
     images = np.array(where, dtype=np.int64)
     order = np.argsort(images, kind="stable")
-    return [rows[i] for i in order.tolist()], images[order]
+    if orphans and not rows:
+        text = "no annotation is of an image in 'images'"
+        raise InputError(text, file=path, field="annotations", value=entry["image_id"], remedy=_REMEDY)
+    return [rows[i] for i in order.tolist()], images[order], orphans
 
 
 def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
@@ -134,7 +149,8 @@ def _images(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     return sorted(images, key=lambda image: (isinstance(image["id"], str), image["id"]))
 
 
-def _category(content: dict[str, Any], path: Path, name: str) -> Any:
+def _category(content: dict[str, Any], path: Path, name: str) -> tuple[Any, dict[int | str, str]]:
+    """Return the id of the category of faces, and the names of all categories by id, the faces' first."""
     categories = [c for c in _list(content, "categories", path) if isinstance(c, dict) and "id" in c]
     named = [c for c in categories if str(c.get("name", "")).lower() == name.lower()]
     if not named and len(categories) == 1:
@@ -147,7 +163,11 @@ def _category(content: dict[str, Any], path: Path, name: str) -> Any:
             value=[c.get("name") for c in categories],
             remedy="Name the category of faces with [layout] category = ... in a protocol of your own",
         )
-    return named[0]["id"]
+    wanted = named[0]["id"]
+    if not isinstance(wanted, int | str):
+        raise InputError("invalid id", file=path, field="categories", value=wanted, remedy="Write a number")
+    names = {c["id"]: str(c.get("name", "")) for c in categories if isinstance(c["id"], int | str)}
+    return wanted, {wanted: names[wanted], **names}
 
 
 def _list(content: dict[str, Any], name: str, path: Path) -> list[Any]:

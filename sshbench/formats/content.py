@@ -31,6 +31,7 @@ class Content(Generic[_Rows_co]):
         sizes: int64 (images, 2), width and height in pixels, or None.
         image_ids: Ids of a COCO json, or None.
         category_id: Its category of faces.
+        notes: What was left out on reading, one sentence each.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Content(Generic[_Rows_co]):
     sizes: IntArray | None = None
     image_ids: tuple[int | str, ...] | None = None
     category_id: Any = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def convert(
     else:
         content = reader.read_truth(source, known)
         losses = writer.write_truth(content, target)
-    return Conversion(len(content.keys), content.rows.total, tuple(losses))
+    return Conversion(len(content.keys), content.rows.total, (*content.notes, *losses))
 
 
 def known_of(

@@ -12,8 +12,17 @@ import numpy as np
 
 from sshbench.boxes import bounding_boxes, sides_of, xywh_of
 from sshbench.errors import InputError
-from sshbench.files import write_atomic
-from sshbench.formats.base import count_at, read_lines, read_size_list, shortest
+from sshbench.files import FileTree, write_atomic
+from sshbench.formats.base import (
+    count_at,
+    has_decimal_commas,
+    lines_of,
+    read_lines,
+    read_size_list,
+    shortest,
+    whole_number,
+)
+from sshbench.formats.box_formats import BoxFormat, corners_of
 from sshbench.formats.content import (
     Content,
     Format,
@@ -25,18 +34,23 @@ from sshbench.formats.content import (
     ignored_losses,
     size_losses,
 )
+from sshbench.formats.names import NameMatcher, is_litter
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
 _RECTANGLE, _ELLIPSE = 5, 6
 _REMEDY = "A block is: image name, count, then rows 'x y w h score' or 'major minor angle x y score'"
 
 
-def read_fddb(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+def read_fddb(
+    path: str | Path, keys: Sequence[str], *, box_format: BoxFormat | None = None
+) -> tuple[DetectionSet, list[Finding]]:
     r"""Read a file of detections, as FDDB's evaluation tool takes it (Jain and Learned-Miller, FDDB, 2010).
 
     Args:
-        path: The file, plain or .gz.
+        path: The file, plain or .gz; or a folder or zip of such files, read in the order of their names
+            (`fold-01-out.txt` to `fold-10-out.txt`).
         keys: The dataset's image names, in order. Blocks in another order are matched by name, and that is reported.
+        box_format: What the four numbers of a rectangle are; None: x y w h.
 
     Returns:
         Detections aligned with `keys`, those of each image in the order of the file, in pixels; and the findings.
@@ -53,10 +67,11 @@ def read_fddb(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list
     ([[10.0, 20.0, 40.0, 60.0]], 'missing-image', ('2002/b',))
     """
     path = Path(path).expanduser()
-    read = read_fddb_file(path)
+    matcher = NameMatcher(keys)
+    read = read_fddb_file(path, box_format=box_format, matcher=matcher)
     names = read.keys
     known, there = set(keys), set(names)
-    findings = []
+    findings = [] if (matched := matcher.finding()) is None else [matched]
     if missing := tuple(key for key in keys if key not in there):
         findings.append(
             Finding(
@@ -72,23 +87,32 @@ def read_fddb(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list
         text = f"{len(unknown)} blocks name images that the dataset does not have; they were not read"
         findings.append(Finding("unknown-image", text, unknown))
         if len(unknown) == len(names):
-            raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
+            remedy = f"Names are as in the dataset, for example {keys[0]}" if keys else _REMEDY
+            raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=remedy)
     return read.aligned(keys), findings
 
 
-def read_fddb_file(path: Path) -> DetectionSet:
-    """Read a file of detections without a dataset: images, and the detections of each, in the order of the file.
+def read_fddb_file(
+    path: Path, *, box_format: BoxFormat | None = None, matcher: NameMatcher | None = None
+) -> DetectionSet:
+    """Read detections without a dataset: images, and the detections of each, in the order of the file.
+
+    Args:
+        path: The file; or a folder or zip of such files, read in the order of their names.
+        box_format: What the four numbers of a rectangle are; None: x y w h.
+        matcher: Gives images the names of the dataset.
 
     Raises:
         MissingDataError: There is no such file.
         InputError: A line is invalid; the text names it.
     """
-    names, counts, table = read_blocks(path, (_RECTANGLE, _ELLIPSE))
-    _check_names(path, names)
+    blocks = Blocks((_RECTANGLE, _ELLIPSE), matcher)
+    for file, lines in _texts(path):
+        blocks.read(file, lines)
+    names, counts, table = blocks.names, blocks.counts, blocks.table
     _check_numbers(path, names, counts, table)
     if table.shape[1] == _RECTANGLE:
-        boxes, ellipses = table[:, :4].copy(), None
-        boxes[:, 2:] += boxes[:, :2]
+        boxes, ellipses = corners_of(table[:, :4], box_format or "xywh"), None
     else:
         ellipses = table[:, :5]
         boxes = bounding_boxes(ellipses)
@@ -105,17 +129,13 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
         MissingDataError: A file does not exist.
         InputError: A line is invalid; the text names it.
     """
-    names: list[str] = []
-    counts: list[int] = []
-    tables: list[FloatArray] = []
+    blocks = Blocks((_ELLIPSE,))
     for path in paths:
-        more, sizes, table = read_blocks(path, (_ELLIPSE,))
-        names += more
-        _check_names(path, names)
-        counts += sizes.tolist()
-        tables.append(table)
-        _check_numbers(path, more, sizes, table)
-    ellipses = np.concatenate(tables)[:, :5] if tables else np.empty((0, 5))
+        first, rows = len(blocks.names), len(blocks.table)
+        blocks.read(path, read_lines(path))
+        _check_numbers(path, blocks.names[first:], blocks.counts[first:], blocks.table[rows:])
+    names, counts, table = blocks.names, blocks.counts, blocks.table
+    ellipses = table[:, :5]
     ignore = np.zeros(len(ellipses), dtype=np.bool_)
     return FaceSet(
         tuple(names), offsets_of(counts), bounding_boxes(ellipses), {"all": ignore}, ellipses=ellipses, sizes=None
@@ -144,62 +164,111 @@ def read_sizes(path: Path, keys: Iterable[str]) -> IntArray:
     return np.array([sizes[key] for key in keys], dtype=np.int64).reshape(-1, 2)
 
 
-def read_blocks(path: Path, widths: tuple[int, ...]) -> tuple[list[str], IntArray, FloatArray]:
-    """Read the names, counts and rows of all blocks of a file.
+class Blocks:
+    """The blocks of one or more files: a name, a count, and as many rows.
 
     Args:
-        path: The file, plain or .gz.
-        widths: Numbers a row may have; all rows have the same.
+        widths: How many numbers a row may have; all rows have the same number.
+        matcher: Gives images the names of the dataset.
 
-    Raises:
-        MissingDataError: There is no such file.
-        InputError: A count, a row or a number is invalid; the text names the line.
+    Attributes:
+        names: Name of each block's image.
+        counts: int64 (blocks,), rows of each.
+        table: float64 (rows, columns).
     """
-    lines = read_lines(path)
-    names: list[str] = []
-    counts: list[int] = []
-    rows: list[str] = []
-    at = 0
-    while at < len(lines):
-        name = lines[at].strip()
-        if not name:
-            at += 1
-            continue
-        count = count_at(lines, at + 1, path, _REMEDY)
-        block = lines[at + 2 : at + 2 + count]
-        if len(block) < count:
-            raise InputError(f"{name} has {len(block)} of {count} rows", file=path, line=at + 2, remedy=_REMEDY)
-        names.append(name)
-        counts.append(count)
-        rows += block
-        at += 2 + count
-    return names, np.array(counts, dtype=np.int64), _table(rows, widths, lines, path)
+
+    def __init__(self, widths: tuple[int, ...], matcher: NameMatcher | None = None) -> None:
+        self._widths = widths
+        self._matcher = matcher
+        self._places: dict[str, tuple[Path, int]] = {}
+        self.names: list[str] = []
+        self.counts: IntArray = np.empty(0, dtype=np.int64)
+        self.table: FloatArray = np.empty((0, widths[0]))
+
+    def read(self, path: Path, lines: list[str]) -> None:
+        """Add the blocks of a file.
+
+        Raises:
+            InputError: A count, a row or a number is invalid, or an image has two blocks; the text names the line.
+        """
+        counts: list[int] = []
+        rows: list[tuple[int, str]] = []
+        at = 0
+        while at < len(lines):
+            name = lines[at].strip()
+            if not name:
+                at += 1
+                continue
+            self._add_name(name, path, at + 1)
+            count = count_at(lines, at + 1, path, _REMEDY)
+            if len(lines) < at + 2 + count:
+                text = f"{name} has {len(lines) - at - 2} of {count} rows"
+                raise InputError(text, file=path, line=at + 2, remedy=_REMEDY)
+            counts.append(count)
+            rows += [(number + 1, lines[number]) for number in range(at + 2, at + 2 + count)]
+            at += 2 + count
+        self.counts = np.append(self.counts, np.array(counts, dtype=np.int64))
+        if rows:
+            table = _table(rows, self._widths if not len(self.table) else (self.table.shape[1],), path)
+            self.table = np.concatenate((self.table, table)) if len(self.table) else table
+
+    def _add_name(self, name: str, path: Path, line: int) -> None:
+        key = name if self._matcher is None else self._matcher.match(name) or name
+        if key in self._places:
+            other, first = self._places[key]
+            where = f"line {first}" + (f" of {other}" if other != path else "")
+            raise InputError(
+                f"duplicate image, also in {where}",
+                file=path,
+                line=line,
+                value=name,
+                remedy="Keep one block per image; was the file written twice?",
+            )
+        self._places[key] = path, line
+        self.names.append(key)
 
 
-def _table(rows: list[str], widths: tuple[int, ...], lines: list[str], path: Path) -> FloatArray:
-    if not rows:
-        return np.empty((0, widths[0]))
-    split = [row.split() for row in rows]
+def holds_folds(tree: FileTree) -> bool:
+    """Return whether the files of a folder or zip hold the blocks of many images, as FDDB's ten output files do."""
+    names = [name for name in tree.names if name.endswith(".txt") and not is_litter(name)]
+    read = tree.read_all(names)
+    for i in range(min(20, len(names))):
+        lines = lines_of(read(i))
+        count = whole_number(lines[1].strip()) if len(lines) > 1 else None
+        if count is not None and len(lines) > 2 + count:
+            return "/" in lines[0] and len(lines[2 + count].split()) == 1
+    return False
+
+
+def _texts(path: Path) -> list[tuple[Path, list[str]]]:
+    """Return the lines of a file, or of all text files in a folder or zip, in the order of their names."""
+    if not path.is_dir() and path.suffix != ".zip":
+        return [(path, read_lines(path))]
+    tree = FileTree(path)
+    names = sorted(name for name in tree.names if name.endswith(".txt") and not is_litter(name))
+    read = tree.read_all(names)
+    return [(path / name, lines_of(read(i))) for i, name in enumerate(names)]
+
+
+def _table(rows: list[tuple[int, str]], widths: tuple[int, ...], path: Path) -> FloatArray:
+    split = [line.replace(",", " ").split() for _, line in rows]
     width = len(split[0])
     if width in widths and all(len(fields) == width for fields in split):
         try:
             return np.array([float(field) for fields in split for field in fields]).reshape(-1, width)
         except ValueError:
             pass
-    raise _wrong_row(split, widths, lines, path)
+    raise _wrong_row(rows, split, widths, path)
 
 
-def _wrong_row(split: list[list[str]], widths: tuple[int, ...], lines: list[str], path: Path) -> InputError:
+def _wrong_row(rows: list[tuple[int, str]], split: list[list[str]], widths: tuple[int, ...], path: Path) -> InputError:
     """Return the error for the first row that is not like the others, with its line in the file."""
     width = len(split[0]) if len(split[0]) in widths else widths[0]
-    wrong = (
-        number
-        for number, line in enumerate(lines, start=1)
-        if len(fields := line.split()) > 1 and (len(fields) != width or not all(map(_is_number, fields)))
-    )
-    number = next(wrong, 1)
+    wrong = (i for i, fields in enumerate(split) if len(fields) != width or not all(map(_is_number, fields)))
+    number, line = rows[next(wrong, 0)]
+    remedy = "Write decimal points, not commas" if has_decimal_commas(line) else _REMEDY
     allowed = " or ".join(map(str, widths))
-    return InputError(f"expected {allowed} numbers", file=path, line=number, value=lines[number - 1], remedy=_REMEDY)
+    return InputError(f"expected {allowed} numbers", file=path, line=number, value=line, remedy=remedy)
 
 
 def _is_number(text: str) -> bool:
@@ -223,12 +292,6 @@ def _check_numbers(path: Path, names: list[str], counts: IntArray, table: FloatA
             value=table[row].tolist(),
             remedy="Fix or remove it",
         )
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise InputError("duplicate image", file=path, value=twice, remedy="Keep one block per image")
 
 
 def _read_truth(path: Path, known: Known) -> Truth:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from sshbench.errors import InputError, UsageError
 from sshbench.files import write_atomic
-from sshbench.formats.base import read_lines, read_mat_file, shortest, strip_suffix
+from sshbench.formats.base import has_decimal_commas, read_lines, read_mat_file, shortest, strip_suffix
+from sshbench.formats.box_formats import BoxFormat, corners_of
 from sshbench.formats.content import (
     Content,
     Format,
@@ -30,18 +31,22 @@ from sshbench.formats.content import (
     empty_image_losses,
     size_losses,
 )
+from sshbench.formats.names import NameMatcher
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
 _TRUTH_REMEDY = "Get the file again from the evaluation toolbox"
 _REMEDY = "A line is 'image score x1 y1 x2 y2'"
 
 
-def read_pascal(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, list[Finding]]:
+def read_pascal(
+    path: str | Path, keys: Sequence[str], *, box_format: BoxFormat | None = None
+) -> tuple[DetectionSet, list[Finding]]:
     r"""Read a file of detections of PASCAL Faces or AFW, one line `image score x1 y1 x2 y2` per detection.
 
     Args:
         path: The file, plain or .gz; corners are in pixels.
         keys: The dataset's image names without suffix, in order.
+        box_format: What the four numbers after the score are; None: x1 y1 x2 y2.
 
     Returns:
         Detections of `keys`, in order, then of images that the dataset does not have (false positives by the
@@ -59,17 +64,21 @@ def read_pascal(path: str | Path, keys: Sequence[str]) -> tuple[DetectionSet, li
     ([[10.0, 20.0, 40.0, 60.0]], [0.9], [])
     """
     path = Path(path).expanduser()
-    names, table = _read_rows(path)
+    written, table = _read_rows(path)
+    table[:, 1:] = corners_of(table[:, 1:], box_format or "xyxy")
+    matcher = NameMatcher(keys)
+    names = [matcher.match(name) or strip_suffix(name) for name in written]
     index = {key: i for i, key in enumerate(keys)}
     unknown = tuple(dict.fromkeys(name for name in names if name not in index))
     for name in unknown:
         index[name] = len(index)
-    findings = []
+    findings = [] if (matched := matcher.finding(suffixes=False)) is None else [matched]
     if unknown:
         text = f"{len(unknown)} images are not in the dataset; their detections are false positives"
         findings.append(Finding("unknown-image", text, unknown))
     if names and len(unknown) == len(set(names)):
-        raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=_REMEDY)
+        remedy = f"{_REMEDY}, with image names such as {keys[0]}" if keys else _REMEDY
+        raise InputError("none of its images is in the dataset", file=path, value=names[0], remedy=remedy)
     image = np.array([index[name] for name in names], dtype=np.int64)
     return _by_image((*keys, *unknown), image, table), findings
 
@@ -81,7 +90,8 @@ def read_pascal_file(path: Path) -> DetectionSet:
         MissingDataError: There is no such file.
         InputError: A line is invalid; the text names it.
     """
-    names, table = _read_rows(path)
+    written, table = _read_rows(path)
+    names = [strip_suffix(name) for name in written]
     index = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return _by_image(tuple(index), np.array([index[name] for name in names], dtype=np.int64), table)
 
@@ -96,16 +106,17 @@ def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
     names: list[str] = []
     numbers: list[list[float]] = []
     for number, line in enumerate(read_lines(path), start=1):
-        fields = line.split()
+        fields = line.replace(",", " ").split()
         if not fields:
             continue
         try:
             values = [float(field) for field in fields[1:6]]
         except ValueError:
             values = []
-        if len(fields) < 6 or len(values) < 5 or not np.isfinite(values).all():
-            raise InputError("invalid row", file=path, line=number, value=line, remedy=_REMEDY)
-        names.append(strip_suffix(fields[0]))
+        if len(fields) < 6 or has_decimal_commas(line) or len(values) < 5 or not np.isfinite(values).all():
+            remedy = "Write decimal points, not commas" if has_decimal_commas(line) else _REMEDY
+            raise InputError("invalid row", file=path, line=number, value=line, remedy=remedy)
+        names.append(fields[0])
         numbers.append(values)
     return names, np.array(numbers).reshape(-1, 5)
 

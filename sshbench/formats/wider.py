@@ -22,14 +22,17 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.boxes import xywh_of
-from sshbench.errors import CheckFailedError, MissingDataError
+from sshbench.errors import CheckFailedError, InputError, MissingDataError
 from sshbench.files import FileTree, atomic_file
-from sshbench.formats.base import shortest
-from sshbench.formats.wider_findings import BoxFormat as BoxFormat
-from sshbench.formats.wider_findings import Repairs, find_unsorted, suspicions, with_files
+from sshbench.formats.base import has_decimal_commas, lines_of, shortest
+from sshbench.formats.box_formats import BoxFormat as BoxFormat
+from sshbench.formats.box_formats import corners_of
+from sshbench.formats.names import NameMatcher, is_litter
+from sshbench.formats.wider_findings import DROPPED, Repairs, find_unsorted, suspicions, with_files
 from sshbench.formats.wider_rows import parse_batch
 from sshbench.records import Detections, DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
+_LOOKED_AT = 10  # files, for decimal commas
 _BATCH_BYTES = 1 << 18  # the working arrays of a batch stay in the processor's cache
 
 
@@ -42,6 +45,7 @@ def read_wider(
     strict: bool = False,
     repair: bool = True,
     progress: Callable[[int], None] | None = None,
+    tree: FileTree | None = None,
 ) -> tuple[DetectionSet, list[Finding]]:
     r"""Read a folder or zip of WIDER FACE prediction files.
 
@@ -50,11 +54,12 @@ def read_wider(
         keys: Image keys `<event>/<image>` to read, in the dataset's order.
         known_keys: All keys of the dataset if `keys` is a part of it: files of the other images are skipped without a
             finding; default `keys`.
-        box_format: `xyxy` reads columns 3 and 4 as x2 and y2 instead of w and h.
+        box_format: What the first four columns are.
         strict: Repair nothing, and raise an error where there would be a finding.
         repair: Read files that the official tool drops where that is possible (see the module's docstring); False
             gives the official tool's own rows.
         progress: Called with the number of files of each batch that was read.
+        tree: The files of `path`, where they are listed already.
 
     Returns:
         The detections aligned with `keys`, rows in file order, corners in pixels; and the findings.
@@ -76,15 +81,19 @@ def read_wider(
     """
     path = Path(path).expanduser()
     repairs = Repairs()
-    tree = FileTree(path)
+    tree = tree or FileTree(path)
     names, images = _match_names(tree, keys, known_keys, repairs)
     if not names:
+        there = next(iter(sorted(tree.names)), "")
         raise MissingDataError(
-            f"no file in {path} belongs to an image of the dataset",
+            f"no file in {path} belongs to an image of the dataset"
+            + (f"; there is, for example, {there}" if there else "; it is empty"),
             remedy=f"Files are named <event>/<image>.txt, for example {keys[0]}.txt" if keys else "",
         )
     batches = _parsed_batches(tree, names, repairs, repair=repair and not strict)
     detections = _join(batches, images, keys, box_format, progress)
+    if _have_decimal_commas(tree, names):
+        repairs.add("decimal-commas", names[0])
     find_unsorted(detections, repairs)
     findings = repairs.findings() + suspicions(detections, box_format)
     if strict and findings:
@@ -93,6 +102,42 @@ def read_wider(
             f"strict mode: {path} is not a clean submission:\n{listed}\n", remedy="Fix the files or use --lenient"
         )
     return detections, findings
+
+
+def refuse_unreadable(path: Path, detections: DetectionSet, findings: Sequence[Finding]) -> None:
+    """Raise an error where every file of a prediction set was dropped, which would give a figure of 0.
+
+    Args:
+        path: The folder or zip.
+        detections: What was read from it.
+        findings: What was found.
+
+    Raises:
+        InputError: No file could be read; the text shows the first lines of one beside the form that is wanted.
+    """
+    if detections.total:
+        return
+    dropped = {file for finding in findings if finding.code in DROPPED for file in finding.files}
+    missing = sum(len(finding.files) for finding in findings if finding.code == "missing-file")
+    if not dropped or len(dropped) + missing < len(detections.keys):
+        return
+    tree, name = FileTree(path), min(dropped)
+    lines = lines_of(tree.read_all([name])(0))[:3]
+    raise InputError(
+        "no prediction file could be read; this one begins with",
+        file=tree.path / name,
+        value=" | ".join(lines),
+        remedy="Line 1 is a name, line 2 the number of rows, and each row 'x y w h score' in pixels. "
+        "`sshbench data formats` shows all formats, and `sshbench data convert` converts them",
+    )
+
+
+def _have_decimal_commas(tree: FileTree, names: Sequence[str]) -> bool:
+    """Return whether the first files with rows have decimal commas, which the official tool takes for separators."""
+    read = tree.read_all(names)
+    rows = [row for i in range(min(_LOOKED_AT, len(names))) for row in read(i)[:2000].split(b"\n")[2:4]]
+    rows = [row for row in rows if b"," in row]
+    return bool(rows) and all(has_decimal_commas(row.decode("latin-1")) for row in rows)
 
 
 def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
@@ -135,23 +180,34 @@ def _match_names(
     # WIDER's keys have two parts; those of other datasets that come in this format have their own number.
     depths = sorted({key.count("/") + 1 for key in known}) or [2]
     found: dict[int, str] = {}
+    others: list[str] = []
     for name in sorted(tree.names):
-        if not name.endswith(".txt"):
+        if not name.endswith(".txt") or is_litter(name):
             continue
         key = next((key for depth in depths if (key := _key_of(name, depth)) in known), _key_of(name, depths[-1]))
         image = index.get(key)
-        if image is None and key.endswith(".jpg"):
-            image = index.get(key[: -len(".jpg")])
-            if image is not None:
-                repairs.add("renamed-file", name)
         if image is None:
-            # Files such as a README.txt at the top are no predictions; those that sit in an event's folder may be.
-            if key not in known and "/" in name:
-                repairs.add("unknown-file", name)
+            if key not in known:
+                others.append(name)
         elif image in found:
             repairs.add("duplicate-file", name)
         else:
             found[image] = name
+    # Files with the names of the dataset go first; others may take what they left.
+    matcher = NameMatcher(known)
+    for name in others:
+        matched = matcher.match(name[: -len(".txt")])
+        if matched is None:
+            # Files such as a README.txt at the top are no predictions; those that sit in an event's folder may be.
+            if "/" in name:
+                repairs.add("unknown-file", name)
+        elif (image := index.get(matched)) is None:
+            continue
+        elif image in found:
+            repairs.add("duplicate-file", name)
+        else:
+            found[image] = name
+            repairs.add("renamed-file", name)
     for i, key in enumerate(keys):
         if i not in found:
             repairs.add("missing-file", f"{key}.txt")
@@ -177,7 +233,9 @@ def _join(
     for rows, batch_counts in batches:
         counts[images[first : first + len(batch_counts)]] = batch_counts
         first += len(batch_counts)
-        if box_format == "xywh":
+        if box_format != "xywh":
+            rows[:, :4] = corners_of(rows[:, :4], box_format)
+        else:
             rows[:, 2:4] += rows[:, 0:2]
         tables.append(rows)
         if progress is not None:

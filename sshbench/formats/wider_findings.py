@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from sshbench.formats.box_formats import BoxFormat
 from sshbench.records import DetectionSet, Finding, FloatArray, IntArray
 
-BoxFormat = Literal["xywh", "xyxy"]
 _SHOWN_FILES = 10
 
 
@@ -32,12 +31,16 @@ class Repairs:
         ]
 
 
+DROPPED = ("empty-file", "bad-count", "too-few-rows", "bad-row")
+"""Codes of the findings on files of which no row was read."""
+
 _MESSAGES = {
     "missing-file": "images have no prediction file: their faces count as missed, as in the official tool. "
-    "Write a file with count 0 for an image without detections",
+    "Write a file with count 0 for an image without detections, or evaluate only those that have one by --only-listed",
     "unknown-file": "files belong to no image of the dataset and were not read. Check their names",
     "duplicate-file": "files belong to an image for which another file was read. Keep one file per image",
-    "renamed-file": "files were matched although they are named '<image>.jpg.txt'. Name them '<image>.txt'",
+    "renamed-file": "files were matched although they are named in another way (suffix, case, folders or backslashes). "
+    "Name them '<event>/<image>.txt'",
     "empty-file": "files hold no count and were dropped, as in the official tool. Write line 1 (name), line 2 (count)",
     "bad-count": "files have a count that is not a whole number of 0 or more and were dropped, as in the official tool",
     "too-few-rows": "files hold fewer rows than their count says and were dropped, as in the official tool. "
@@ -49,6 +52,8 @@ _MESSAGES = {
     "decimal numbers; --strict refuses such files",
     "odd-text": "files hold text that the official tool evaluates as an expression (for example 1/2, 0x10 or 9d-1); "
     "its values were taken, other readers may take others. Write plain decimal numbers",
+    "decimal-commas": "or more files have decimal commas (172,5), which the official tool reads as separators, so that "
+    "its boxes are others. Write decimal points",
     "extra-rows": "files hold more rows than their count says; the rows after it were ignored, as in the official tool",
     "unsorted-rows": "files are not sorted by falling score; they were sorted, as the official tool does",
     "not-finite": "files hold NaN or infinite numbers. One infinite score squashes all others to 0",

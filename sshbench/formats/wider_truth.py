@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import FileTree, write_atomic
+from sshbench.flat import counted
 from sshbench.formats.base import (
     count_at,
     is_image_name,
@@ -91,6 +92,8 @@ def read_text(path: Path) -> FaceSet:
         InputError: A name, a count or a row is invalid; the text names the line.
     """
     lines = read_lines(path)
+    if lines and lines[0].startswith("# ") and is_image_name(lines[0].strip()):
+        return _read_retinaface(lines, path)
     keys: list[str] = []
     tables: list[FloatArray] = []
     with_faces = not path.name.endswith(("_filelist.txt", "_filelist.txt.gz"))
@@ -117,10 +120,27 @@ def read_text(path: Path) -> FaceSet:
     return FaceSet(tuple(keys), offsets_of([len(t) for t in tables]), _corners([table[:, :4]]), {}, attributes)
 
 
+def _read_retinaface(lines: list[str], path: Path) -> FaceSet:
+    """Read RetinaFace's labels: `# <image>`, then rows x y w h with five landmarks, which are left out."""
+    keys: list[str] = []
+    tables: list[list[list[float]]] = []
+    for at, line in enumerate(lines):
+        if line.startswith("# "):
+            keys.append(strip_suffix(line[2:].strip()))
+            tables.append([])
+        elif line.strip():
+            # Their landmarks are not attributes of WIDER FACE.
+            fields = line.split()
+            tables[-1].append(_numbers([" ".join(fields[:4])], 0, path, line=at + 1))
+    table = np.array([row for rows in tables for row in rows], dtype=np.float64).reshape(-1, 4)
+    attributes = {name: np.zeros(len(table), dtype=np.int8) for name in ATTRIBUTES}
+    return FaceSet(tuple(keys), offsets_of([len(rows) for rows in tables]), _corners([table]), {}, attributes)
+
+
 def image_names(path: Path) -> tuple[str, ...]:
     """Return the names of a text list's images, with their suffixes, in its order."""
     lines = read_lines(path)
-    return tuple(line.strip() for line in lines if is_image_name(line.strip()))
+    return tuple(line.strip().removeprefix("# ") for line in lines if is_image_name(line.strip()))
 
 
 def _column(content: dict[str, Any], name: str, path: Path) -> list[npt.NDArray[Any]]:
@@ -167,7 +187,7 @@ def _corners(tables: list[FloatArray]) -> FloatArray:
     return boxes
 
 
-def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
+def _numbers(lines: list[str], at: int, path: Path, line: int | None = None) -> list[float]:
     """Read the four numbers of a box and up to six codes of attributes."""
     fields = lines[at].split() if at < len(lines) else []
     try:
@@ -177,7 +197,7 @@ def _numbers(lines: list[str], at: int, path: Path) -> list[float]:
     if len(values) < 4 or not np.isfinite(values).all() or any(abs(code) > 127 for code in values[4:]):
         value = lines[at] if at < len(lines) else "end of file"
         remedy = "A row is x y w h blur expression illumination invalid occlusion pose"
-        raise InputError("invalid row", file=path, line=at + 1, value=value, remedy=remedy)
+        raise InputError("invalid row", file=path, line=line or at + 1, value=value, remedy=remedy)
     return values
 
 
@@ -186,7 +206,15 @@ def _read_truth(path: Path, known: Known) -> Truth:
     faces = read_text(path)
     invalid = faces.attributes["invalid"] != 0
     faces = FaceSet(faces.keys, faces.offsets, faces.boxes, {"all": invalid}, faces.attributes)
-    return known.complete(Content(image_names(path), faces))
+    notes = []
+    if marked := int(invalid.sum()):
+        notes.append(
+            f"{counted(marked, 'face')} marked invalid {'is' if marked == 1 else 'are'} ignored: a crowd in COCO json, "
+            "an ignore flag in PASCAL"
+        )
+    if any(line.startswith("# ") for line in read_lines(path)[:1]):
+        notes.append("landmarks were left out")
+    return known.complete(Content(image_names(path), faces, notes=tuple(notes)))
 
 
 def _read_detections(path: Path, known: Known) -> Found:

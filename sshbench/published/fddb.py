@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from sshbench.errors import InputError, MissingDataError
 from sshbench.published.compare import candidates, disagreements
 from sshbench.published.records import ImportedCurve, ImportReport
 from sshbench.published.store import store
-from sshbench.records import FloatArray
+from sshbench.records import Finding, FloatArray
 
 # Copies of the results page carry versions behind the name: Linkface-DiscROC_v1.txt, DeepIRDiscROC(2).txt.
 _NAME = re.compile(r"(?P<method>.*?)[-_ ]?(?P<kind>Disc|Cont)ROC(?:[-_]v?\d+|\(\d+\))?\.txt")
@@ -32,40 +35,55 @@ def import_fddb(folder: Path) -> ImportReport:
         folder: A folder of such files.
 
     Returns:
-        The curves, each true positive rate at 1000 false positives computed anew, and the published figures that
-        they do not bear out.
+        The curves, each true positive rate at 1000 false positives computed anew, the published figures that they do
+        not bear out, and as findings the files that were left out and second curves of a method, which get a name of
+        their own.
 
     Raises:
         MissingDataError: There is no such folder, or no curve in it.
-        InputError: A line cannot be read; file and line are named.
     """
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder with the *ROC.txt files")
     kept: dict[tuple[str, str, str], ImportedCurve] = {}
-    for path in sorted(folder.rglob("*ROC*.txt")):
+    findings: list[Finding] = []
+    for path in sorted(folder.rglob("*ROC*.txt"), key=lambda path: (path.parent, path.stem)):
         match = _NAME.fullmatch(path.name)
         if match is None:
             continue
-        columns = read_roc_file(path)
+        try:
+            columns = read_roc_file(path)
+        except InputError as error:
+            findings.append(
+                Finding("unread-curve", f"left out: {error.message}", (path.relative_to(folder).as_posix(),))
+            )
+            continue
         figure, slack = _rate(columns)
         name = match["method"] or path.resolve().parent.name
         file = path.relative_to(folder).as_posix()
         curve = ImportedCurve(candidates("fddb", name)[0], "all", _SUBSETS[match["kind"]], columns, figure, file, slack)
         other = kept.setdefault(curve.key, curve)
         if not other.same_points(curve):
-            raise InputError(
-                f"is another {curve.subset} curve of {curve.method} than {other.file}",
-                file=path,
-                remedy="Import the copies one at a time; the last one stays",
-            )
+            copy = _free_name(curve, kept)
+            kept[copy.key] = copy
+            text = f"another {curve.subset} curve of {curve.method} than {other.file}: imported as {copy.method}"
+            findings.append(Finding("second-curve", text, (file,)))
     if not kept:
         raise MissingDataError(
-            f"no file *DiscROC.txt or *ContROC.txt below {folder}", remedy="Name the folder with these files"
+            f"no readable file *DiscROC.txt or *ContROC.txt below {folder}", remedy="Name the folder with these files"
         )
     curves = tuple(kept.values())
     compared, found = disagreements("fddb", curves)
     store("fddb", curves)
-    return ImportReport("fddb", curves, compared, found)
+    return ImportReport("fddb", curves, compared, found, tuple(findings))
+
+
+def _free_name(curve: ImportedCurve, kept: Mapping[tuple[str, str, str], ImportedCurve]) -> ImportedCurve:
+    """Return the curve under a name of its own, or under that of a copy with the same points."""
+    for number in itertools.count(2):
+        copy = replace(curve, method=f"{curve.method}-{number}")
+        if copy.key not in kept or kept[copy.key].same_points(copy):
+            return copy
+    raise AssertionError
 
 
 def read_roc_file(path: Path) -> FloatArray:

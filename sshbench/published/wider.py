@@ -34,30 +34,35 @@ def import_wider(folder: Path) -> ImportReport:
         folder: A copy of the collection, or any folder above or inside it.
 
     Returns:
-        The curves, each AP computed anew, and the published figures that they do not bear out.
+        The curves, each AP computed anew, the published figures that they do not bear out, and as findings the files
+        that were left out.
 
     Raises:
         MissingDataError: There is no such folder, or no curve in it.
-        InputError: A file holds no curve; it is named.
     """
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder plot/baselines of your copy")
     groups: dict[tuple[Path, str, str], list[ImportedCurve]] = {}
     misnamed: dict[str, list[str]] = {}
+    left_out: list[Finding] = []
     for path in sorted(folder.rglob("wider_pr_info_*.mat")):
         match = _NAME.fullmatch(path.name)
         if match is None:
-            raise InputError(
-                "is not named wider_pr_info_<method>_<subset>_<split>.mat", file=path, remedy="Rename or remove it"
-            )
+            text = "left out: not named wider_pr_info_<method>_<subset>_<split>.mat"
+            left_out.append(Finding("unread-curve", text, (path.relative_to(folder).as_posix(),)))
+            continue
         # The tool names its test curves without a split: wider_pr_info_<method>_easy.mat.
         split = match["split"] or "test"
         method = match["method"]
         if "setting_ext" in path.resolve().parts:
             # Detectors trained on other data stand in a tree of their own, under the same folder names.
             method += "-ext"
-        variable, columns = read_pr_file(path)
         file = path.relative_to(folder).as_posix()
+        try:
+            variable, columns = read_pr_file(path)
+        except InputError as error:
+            left_out.append(Finding("unread-curve", f"left out: {error.message}", (file,)))
+            continue
         if variable != _VARIABLE:
             misnamed.setdefault(f"{method}: the curve is in the variable '{variable}', not '{_VARIABLE}'", []).append(
                 file
@@ -67,18 +72,17 @@ def import_wider(folder: Path) -> ImportReport:
         )
     if not groups:
         raise MissingDataError(
-            f"no file wider_pr_info_*.mat below {folder}", remedy="Name the folder plot/baselines of your copy"
+            f"no readable file wider_pr_info_*.mat below {folder}"
+            + (f" ({left_out[0].files[0]}: {left_out[0].message})" if left_out else ""),
+            remedy="Name the folder plot/baselines of your copy",
         )
     kept: dict[tuple[str, str, str], ImportedCurve] = {}
     for (_, name, split), group in groups.items():
         for curve in _named(name, split, group):
             other = kept.setdefault(curve.key, curve)
             if not other.same_points(curve):
-                raise InputError(
-                    f"is another curve of {' '.join(curve.key)} than {other.file}",
-                    file=curve.file,
-                    remedy="Import the copies one at a time; the last one stays",
-                )
+                text = f"left out: another curve of {' '.join(curve.key)} than {other.file}"
+                left_out.append(Finding("second-curve", text, (curve.file,)))
     subsets = ("easy", "medium", "hard")
     curves = tuple(
         sorted(kept.values(), key=lambda c: (c.split != "val", c.method.casefold(), subsets.index(c.subset)))
@@ -86,7 +90,7 @@ def import_wider(folder: Path) -> ImportReport:
     compared, found = disagreements("wider", curves)
     store("wider", curves)
     findings = tuple(Finding("misnamed-variable", text, tuple(files)) for text, files in misnamed.items())
-    return ImportReport("wider", curves, compared, found, findings)
+    return ImportReport("wider", curves, compared, found, (*findings, *left_out))
 
 
 def read_pr_file(path: Path) -> tuple[str, FloatArray]:

@@ -15,7 +15,7 @@ from statistics import median
 from sshbench.curves import PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.evaluation.figures import curve_figure, labels_of, shown_curves
+from sshbench.evaluation.figures import curve_figure, shown_curves
 from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluation.origin import check_origin
 from sshbench.evaluation.storing import evaluate_run, stored_protocol
@@ -24,6 +24,7 @@ from sshbench.files import write_atomic
 from sshbench.plotting import save_png, to_svg
 from sshbench.records import DetectionSet
 from sshbench.report.gallery import Picture, gallery
+from sshbench.report.labels import run_labels
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page
 from sshbench.runs import Run, open_run
@@ -68,7 +69,7 @@ def build_report(
     opened = [open_run(folder) for folder in runs]
     try:
         _check_alike(opened)
-        for run, label in zip(opened, labels_of([run.identity.detector for run in opened]), strict=True):
+        for run, label in zip(opened, run_labels([run.identity for run in opened]), strict=True):
             reports.append(_report_run(run, label, data, images_per_run))
             if on_run is not None:
                 on_run(label)

@@ -17,6 +17,7 @@ from sshbench.errors import SshbenchError, UsageError
 from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.protocols import Protocol
 from sshbench.published.tables import PublishedFigure, published_of_detector
+from sshbench.report.labels import run_labels
 from sshbench.report.leaderboard_latency import (
     Latency,
     LeftOut,
@@ -69,6 +70,7 @@ class Row:
     Attributes:
         identity: Of its first run.
         title: For people.
+        label: Name in tables: the detector, and the settings in which rows of this detector differ.
         results: Its run on each board, by position of the board.
         latencies: Its latency on each board, where one was measured on as many pixels as the run.
         timed: All timings of it, whether they are shown or not.
@@ -77,6 +79,7 @@ class Row:
 
     identity: Identity
     title: str
+    label: str = ""
     results: dict[int, Measured] = field(default_factory=dict)
     latencies: dict[int, Latency] = field(default_factory=dict)
     timed: list[Timed] = field(default_factory=list)
@@ -87,10 +90,22 @@ class Row:
         run = self.results.get(board)
         return None if run is None else run.record.metrics.get(metric)
 
+    def warnings(self, board: int) -> list[str]:
+        """Return what a reader must know of the result, without what concerns every result of a benchmark."""
+        run = self.results.get(board)
+        found = () if run is None else run.record.warnings
+        return [finding.message for finding in found if finding.code not in _USUAL]
+
     def domain(self, board: int) -> Domain | None:
         """Return whether the model may have seen such images; None where there is no result."""
         run = self.results.get(board)
         return None if run is None else run.record.domain
+
+
+# Findings that every result of a benchmark may have, or that the board says itself.
+_USUAL = frozenset(
+    {"detections-per-image", "part-of-dataset", "unsorted-rows", "image-order", "matched-name", "renamed-file"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,9 @@ class Leaderboard:
                 rows += [
                     {
                         "detector": row.identity.detector,
+                        "label": row.label,
+                        "settings": json.dumps(row.identity.settings, sort_keys=True),
+                        "run": run.folder,
                         "weights_sha256": row.identity.weights_sha256,
                         "dataset": board.protocol.dataset,
                         "images": board.images,
@@ -139,6 +157,7 @@ class Leaderboard:
                         "low_ms": low,
                         "high_ms": high,
                         "stable": latency and latency.stable,
+                        "warnings": " | ".join(row.warnings(position)),
                     }
                     for metric in board.metrics
                 ]
@@ -187,6 +206,8 @@ def collect(
         _owner(timed, found).timed.append(timed)
     first = next(iter(boards.values()))
     found.sort(key=lambda row: -(row.value(0, first.chosen) or -1.0))
+    for row, label in zip(found, run_labels([row.identity for row in found]), strict=True):
+        row.label = label
     left_out = [one for position in range(len(boards)) for one in _join(found, position, scope)]
     return Leaderboard(list(boards.values()), found, records[0] if records else None, scope, left_out)
 

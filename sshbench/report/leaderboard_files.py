@@ -78,7 +78,7 @@ def speed_accuracy(board: Leaderboard) -> Figure:
         one = board.boards[position]
         axes = figure.add_subplot(len(shown), 1, panel)
         points = [
-            Point(number, latency.summary.median, 100 * value, row.identity.detector, row.domain(position) or "unknown")
+            Point(number, latency.summary.median, 100 * value, row.label, row.domain(position) or "unknown")
             for number, row in enumerate(board.rows, start=1)
             if (latency := row.latencies.get(position)) and (value := row.value(position, one.chosen)) is not None
         ]

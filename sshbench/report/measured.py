@@ -19,12 +19,13 @@ from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, is_run, op
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Who made a run, its figures, the rules they were made by, and how many pixels the network got."""
+    """Who made a run, its figures, the rules they were made by, how many pixels the network got, and its folder."""
 
     identity: Identity
     record: EvaluationRecord
     protocol: Protocol
     pixels: Pixels
+    folder: str = ""
 
 
 def read_measured(folder: Path) -> Measured:
@@ -46,9 +47,10 @@ def read_measured(folder: Path) -> Measured:
     if is_run(folder):
         with open_run(folder) as run:
             check_detections(folder, run.digest)
-            return Measured(identity, record, protocol, pixels_of_run(run))
+            return Measured(identity, record, protocol, pixels_of_run(run), folder.as_posix())
     # Archives of older versions kept no pixels; a fixed input size gives them.
-    return Measured(identity, record, protocol, kept.pixels or _pixels(identity, None))
+    pixels = kept.pixels or _pixels(identity, None)
+    return Measured(identity, record, protocol, pixels, folder.as_posix())
 
 
 def pixels_of_run(run: Run) -> Pixels:

@@ -71,7 +71,7 @@ def test_fitting_ellipses_changes_result_and_identity(sshbench: Any, shared: Pat
     arguments = ["--dataset", "fddb", "--data", data, "--predictions", data / "detections" / "mtcnn.txt.gz", "--json"]
     plain, fitted = (json.loads(sshbench("eval", *arguments, *more)[1]) for more in ([], ["--fit-ellipse"]))
     assert fitted["protocol_hash"] != plain["protocol_hash"]
-    assert [warning["code"] for warning in fitted["warnings"]] == ["fitted-ellipses"]
+    assert [warning["code"] for warning in fitted["warnings"]] == ["high-threshold", "fitted-ellipses"]
     assert "fddb_ellipse" in fitted["warnings"][0]["message"]
     assert fitted["metrics"]["TPR@200/continuous"] > plain["metrics"]["TPR@200/continuous"] + 0.05
 
@@ -147,7 +147,7 @@ def test_coco_run_and_report(sshbench: Any, tmp_path: Path) -> None:
     metrics = json.loads(out)["metrics"]
     assert (metrics["AP"], metrics["AP50"], metrics["AR"]) == pytest.approx((1, 1, 1))
     assert metrics["AP/small"] is None
-    assert "detections per image" in json.loads(out)["warnings"][0]["message"]
+    assert [warning["code"] for warning in json.loads(out)["warnings"]] == ["equal-scores"]
     code, out, _ = sshbench("report", tmp_path / "run", "-o", tmp_path / "report")
     assert code == 0
     assert "AR" in (tmp_path / "report" / "index.html").read_text()

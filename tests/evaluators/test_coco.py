@@ -168,7 +168,7 @@ def test_what_is_read(tmp_path: Path) -> None:
         ([{"file_name": "a.jpg"}], {}, r"images\[0\]\.id"),
         ([IMAGE, IMAGE], {}, "duplicate id"),
         ([IMAGE, {**IMAGE, "id": 2}], {}, "share one file_name"),
-        ([IMAGE], {"image_id": 2}, r"annotations\[0\]\.image_id"),
+        ([IMAGE], {"image_id": 2}, "no annotation is of an image in 'images': 2"),
         ([IMAGE], {"bbox": [1, 2, 3]}, r"annotations\[0\]\.bbox"),
         ([IMAGE], {"bbox": [1, 2, 3, float("nan")]}, r"annotations\[0\]\.bbox"),
         ([IMAGE], {"area": "x"}, r"annotations\[0\]\.area"),

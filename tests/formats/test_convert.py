@@ -189,7 +189,8 @@ def test_the_official_files_come_back(shared: Path, tmp_path: Path) -> None:
         middle, back = tmp_path / f"{name}.json", tmp_path / f"{name}.txt"
         first = convert(source, middle, source_format=name, target_format="coco")
         second = convert(middle, back, source_format="coco", target_format=name)
-        assert (first.losses, second.losses) == ((), ())
+        marked = ("585 faces marked invalid are ignored: a crowd in COCO json, an ignore flag in PASCAL",)
+        assert (first.losses, second.losses) == (marked if name == "wider" else (), ())
         there, here = (path.read_text().split() for path in (source, back))
         assert [_plain(word) for word in here] == [_plain(word) for word in there]
 

@@ -178,7 +178,6 @@ def test_coco_results_name_unknown_images_as_the_file_does(tmp_path: Path) -> No
     ("change", "says"),
     [
         ({"bbox": [1, 2, 3]}, r"\[1\]\.bbox"),
-        ({"bbox": [1, 2, -3, 4]}, "negative side"),
         ({"bbox": [1, 2, float("nan"), 4]}, r"\[1\]\.bbox"),
         ({"score": None}, r"\[1\]\.score"),
         ({"score": True}, r"\[1\]\.score"),
@@ -227,7 +226,7 @@ def test_an_annotation_that_names_an_image_twice_is_refused_with_its_file(tmp_pa
     for fold in folds:
         fold.write_text("a/b\n1\n3 2 0 5 5 1\n")
     assert read_annotation(folds[:1]).keys == ("a/b",)
-    with pytest.raises(InputError, match=r"fold2.txt: duplicate image: 'a/b'"):
+    with pytest.raises(InputError, match=r"fold2.txt:1: duplicate image, also in line 1 of .*fold1.txt: 'a/b'"):
         read_annotation(folds)
 
 
