@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.evaluation.figures import labels_of
-from sshbench.files import write_atomic
+from sshbench.files import safe_name, write_atomic
 from sshbench.report.build import build_report
 from sshbench.report.measured import ArchivedIdentity, pixels_of_run
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run
@@ -48,7 +48,7 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
                 detections_sha256=run.detections().digest,
                 pixels=pixels_of_run(run),
             )
-            folder = out / label
+            folder = out / safe_name(label)
             written.append(identity.write(folder / IDENTITY))
             written += [write_atomic(folder / n, (run.folder / n).read_bytes()) for n in (METRICS, PROTOCOL)]
     finally:

@@ -11,11 +11,12 @@ from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
 from sshbench.detectors.function import BoxFunction, as_detector
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.weights import weights_files
-from sshbench.errors import UsageError
+from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.loading import load_benchmark
-from sshbench.evaluation.origin import check_images
+from sshbench.evaluation.origin import check_images, check_unchanged
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, identity_of, store_evaluation
+from sshbench.files import safe_name
 from sshbench.inference import OnError, run_detector
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
@@ -35,6 +36,7 @@ def run(
     limit: int | None = None,
     trained_on: tuple[str, ...] | None = None,
     overwrite: bool = False,
+    strict: bool = False,
     on_error: OnError | None = None,
     image_timeout: float | None = 600,
     progress: bool = True,
@@ -57,6 +59,7 @@ def run(
         limit: Only the first images.
         trained_on: Benchmarks whose training images the model saw; default: what detector or weights file say.
         overwrite: Discard what the run's folder holds, instead of resuming.
+        strict: Raise an error where an image is damaged or failed; what was computed is stored.
         on_error: `stop` at the first image on which the detector fails, or `record` failures and go on; default: record
             up to three, or 1 % of the images if that is more, then stop.
         image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
@@ -71,7 +74,7 @@ def run(
         MissingDataError: Images, annotations or weights are missing; the text says where to get them.
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `on_error` allows; finished images are stored.
-        CheckFailedError: No image could be used.
+        CheckFailedError: No image could be used, or `strict` and one was not intact.
 
     >>> import tempfile
     >>> import sshbench
@@ -84,9 +87,9 @@ def run(
     """
     started = time.perf_counter()
     images, rules = load_benchmark(dataset, data, protocol)
+    images = images.with_images()
     if limit is not None:
         images = images.limited(limit)
-    images = images.with_images()
     # The user's word goes before the protocol's policy, and that before the detector's own settings.
     loaded = _loaded(detector, {**rules.inference.overrides(), **(settings or {})}, bool(settings))
     findings: list[Finding] = []
@@ -102,13 +105,19 @@ def run(
         weights_sha256=loaded.weights_sha256,
         trained_on=_trained_on(loaded, trained_on, own_weights="weights" in (settings or {})),
     )
-    folder = Path("runs") / f"{images.name}-{name}-{identity.key[:8]}" if out is None else Path(out).expanduser()
+    folder = (
+        Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
+        if out is None
+        else Path(out).expanduser()
+    )
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
+        check_unchanged(stored)
         check_images(stored, images)
         left = len(images.keys) - len(stored.done())
         if left:
             stored.add_session(versions(), machine(), now())
-        with progress_bar(f"{name} on {images.name}", left, "images", enabled=progress) as bar:
+        whole = len(images.keys)
+        with progress_bar(f"{name} on {images.name}", whole, "images", done=whole - left, enabled=progress) as bar:
 
             def report(image: StoredImage) -> None:
                 bar.update(1)
@@ -126,7 +135,14 @@ def run(
                 started=started,
                 progress=bar.update,
             )
-        return store_evaluation(stored, evaluation)
+        evaluation = store_evaluation(stored, evaluation)
+    wrong = [finding for finding in evaluation.record.warnings if finding.code in _NOT_STRICT]
+    if strict and wrong:
+        raise CheckFailedError(f"strict mode: {wrong[0].message}", remedy=f"The result is stored in {folder}")
+    return evaluation
+
+
+_NOT_STRICT = ("damaged-image", "failed-image", "other-size")
 
 
 def _loaded(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import json
 import os
 import re
 import shutil
@@ -20,11 +19,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
+from urllib.request import Request
 
 from filelock import FileLock
 
-from sshbench.errors import DownloadError
+from sshbench.errors import DownloadError, InputError
+from sshbench.models import FileModel
 
 Progress = Callable[[int], None]
 """Called with the number of bytes that arrived; a negative number where a transfer starts again corrects the sum."""
@@ -106,6 +107,32 @@ def download(
     except OSError as error:
         remedy = "Check the folder's permissions and free space; the next download resumes"
         raise DownloadError(f"{path} cannot be read or written ({error})", remedy=remedy) from error
+
+
+class PartRecord(FileModel):
+    """The file `<name>.part.json`: what the bytes in `<name>.part` are of.
+
+    Attributes:
+        url: Address they came from.
+        version: The server's mark of the file's version, ETag or Last-Modified; empty if it gave none.
+    """
+
+    url: str
+    version: str = ""
+
+
+class _HttpOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https only."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> Request | None:
+        if not newurl.startswith(("http://", "https://")):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is neither http nor https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_HttpOnly)
 
 
 class _Job:
@@ -202,6 +229,10 @@ class _Job:
 
     def _attempt(self) -> None:
         self._start()
+        for file in (self.part, self.memo):
+            if file.is_symlink():
+                text = f"{file} is a link, and a download through it would change another file"
+                raise DownloadError(text, remedy="Remove the link")
         there, version = self._to_resume()
         if there and there == self.size:
             self._start(self.part)
@@ -213,7 +244,7 @@ class _Job:
                 request.add_header("If-Range", version)
         try:
             with _network():
-                response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
+                response: http.client.HTTPResponse = _OPENER.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
             # 416: no bytes follow those that are here. The file is complete if the server states this length.
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not there:
@@ -232,8 +263,7 @@ class _Job:
             else:
                 # The old bytes are removed before the new mark is written, so that a crash cannot join two versions.
                 self._discard()
-            memo = {"url": self.url, "version": _version(response)}
-            self.memo.write_text(json.dumps(memo), encoding="utf-8")
+            PartRecord(url=self.url, version=_version(response)).write(self.memo)
             self._store(response, total)
         if total is not None and self.got < total:
             raise http.client.HTTPException(f"the connection ended after {self.got} of {total} bytes")
@@ -243,9 +273,9 @@ class _Job:
         """Return how many bytes an earlier attempt left, and the server's mark of their version, if known."""
         there = self.part.stat().st_size if self.part.is_file() else 0
         try:
-            memo = json.loads(self.memo.read_text(encoding="utf-8"))
-            version = str(memo["version"]) if memo["url"] == self.url else ""
-        except (OSError, ValueError, LookupError, TypeError):
+            memo = PartRecord.read(self.memo, remedy="")
+            version = memo.version if memo.url == self.url else ""
+        except InputError:
             version = ""
         # Without a mark the bytes may be of another version; only a hash of the whole file can tell afterwards.
         usable = (version or self.kind) and (self.size is None or there <= self.size)
@@ -259,7 +289,8 @@ class _Job:
         if response.status == http.HTTPStatus.PARTIAL_CONTENT:
             content = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
             now = _version(response)
-            if content is None or int(content[1]) != there or (version and now and now != version):
+            ends = content is not None and there <= int(content[2]) == int(content[3]) - 1
+            if content is None or not ends or int(content[1]) != there or (version and now and now != version):
                 self._discard()
                 raise http.client.HTTPException("the server sent another part than requested")
             total: int | None = int(content[3])

@@ -9,7 +9,9 @@ import gzip
 import hashlib
 import io
 import itertools
+import lzma
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError, MissingDataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +54,9 @@ def cache_dir(part: str) -> Path:
     Args:
         part: Name of the folder, for example `ground_truth` or `weights`. It lies below `SSHBENCH_CACHE` if that is
             set, else below the platform's cache folder.
+
+    Raises:
+        UsageError: It cannot be created.
     """
     base = os.environ.get("SSHBENCH_CACHE")
     if base:
@@ -60,8 +65,21 @@ def cache_dir(part: str) -> Path:
         from platformdirs import user_cache_path
 
         folder = user_cache_path("sshbench", appauthor=False) / part
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"the cache folder {folder} cannot be created ({error.strerror})"
+        raise UsageError(text, remedy="Name a folder that can be written with SSHBENCH_CACHE") from error
     return folder
+
+
+def safe_name(name: str) -> str:
+    """Return a name as part of a file name: up to 100 letters, digits, blanks and `._=+()-`, nothing that leads out.
+
+    >>> safe_name("../../etc/x"), safe_name("haar (2)")
+    ('-..-etc-x', 'haar (2)')
+    """
+    return re.sub(r"[^\w .=+()-]", "-", name).lstrip(".")[:100] or "unnamed"
 
 
 def sha256_of(path: Path) -> str:
@@ -130,6 +148,11 @@ def npz_bytes(arrays: Mapping[str, npt.NDArray[np.generic]], *, compressed: bool
 
 
 _STORED_OR_DEFLATED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE = (zlib.error, lzma.LZMAError, EOFError, MemoryError, OSError)
+MAX_MEMBER_BYTES = 1 << 28
+"""Largest text file of an image in a zip, unpacked."""
+MAX_UNPACKED_BYTES = 1 << 32
+"""Largest .gz file, unpacked."""
 _LOCAL_HEADER = 30  # bytes of a zip's local file header before the name (APPNOTE.TXT 4.3.7)
 
 
@@ -180,11 +203,17 @@ class FileTree:
                 f"not a readable zip ({error})", file=self.path, remedy="Give a folder or a zip of detection files"
             ) from error
         self._entries = {info.filename: info for info in infos}
+        if len(self._entries) < len(infos):
+            names = [info.filename for info in infos]
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise InputError("a member is there twice", file=self.path, value=twice, remedy="Write the zip again")
         # One read of the whole archive: thousands of small members are then cut out of memory.
         self._data = self.path.read_bytes()
 
     def _read_member(self, name: str) -> bytes:
         info = self._entries[name]
+        if info.file_size > MAX_MEMBER_BYTES:
+            raise self._broken(name, f"{info.file_size:,} bytes, more than {MAX_MEMBER_BYTES:,}")
         if info.compress_type not in _STORED_OR_DEFLATED or info.flag_bits & 0x1:
             return self._read_member_slowly(info)
         at = info.header_offset
@@ -202,9 +231,9 @@ class FileTree:
 
     def _read_member_slowly(self, info: zipfile.ZipInfo) -> bytes:
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(info)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, OSError) as error:
+            with zipfile.ZipFile(self.path) as archive, archive.open(info) as member:
+                return member.read(MAX_MEMBER_BYTES)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, *_DAMAGE) as error:
             raise self._broken(info.filename, error) from error
 
     def _broken(self, name: str, why: object) -> InputError:
@@ -227,9 +256,15 @@ def read_plain_or_gz(path: Path, remedy: str) -> bytes:
     if not path.is_file():
         raise MissingDataError(f"there is no file {path}", remedy="Check the path")
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+        if path.suffix != ".gz":
+            return path.read_bytes()
+        with gzip.open(path) as file:
+            content = file.read(MAX_UNPACKED_BYTES + 1)
+    except _DAMAGE as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise InputError(f"more than {MAX_UNPACKED_BYTES:,} bytes when unpacked", file=path, remedy=remedy)
+    return content
 
 
 def _folder_names(root: Path) -> list[str]:
@@ -242,7 +277,7 @@ def _folder_names(root: Path) -> list[str]:
                 for entry in entries:
                     if entry.is_dir():
                         pending.append(f"{prefix}{entry.name}/")
-                    else:
+                    elif entry.is_file():  # a pipe would block the reader
                         names.append(f"{prefix}{entry.name}")
         except OSError as error:
             raise InputError(

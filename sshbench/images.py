@@ -25,6 +25,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_IMAGE_BYTES = 2**30
 """Largest image file that is read."""
 
+_END_WITHIN = 1 << 16  # telephones write data behind the end
 _ORIENTATION, _EXIF_WITHIN = 0x0112, 4096  # EXIF's tag, and the bytes of a file that have its data
 
 
@@ -56,9 +57,9 @@ def check_image(image: npt.NDArray[np.generic]) -> Image:
 
 
 def image_content(path: Path) -> str:
-    """Return what identifies the content of an image file: its size in bytes, a hash, and a mark if it is not upright.
+    """Return what identifies the content of an image file: its size in bytes, a hash, and marks.
 
-    The mark `-o6` says that the EXIF orientation is 6, for example.
+    The mark `-o6` says that the EXIF orientation is 6, for example, and `-cut` that the file is truncated.
 
     Raises:
         InputError: The file cannot be read, or is not a regular file of at most 1 GiB.
@@ -68,8 +69,13 @@ def image_content(path: Path) -> str:
 
 def _content_of(content: bytes) -> str:
     turned = orientation_of(content)
-    mark = f"-o{turned}" if turned != 1 else ""
+    mark = (f"-o{turned}" if turned != 1 else "") + ("-cut" if is_cut(content) else "")
     return f"{len(content)}-{hashlib.blake2b(content, digest_size=8).hexdigest()}{mark}"
+
+
+def is_cut(content: bytes) -> bool:
+    """Return whether a JPEG file lacks its end; OpenCV fills the rest of such an image with grey."""
+    return content.startswith(b"\xff\xd8\xff") and b"\xff\xd9" not in content[-_END_WITHIN:]
 
 
 def orientation_of(content: bytes) -> int:

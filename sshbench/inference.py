@@ -21,7 +21,7 @@ _Loaded = tuple[Image, str, float]  # the image, what identifies its file, and t
 OnError = Literal["stop", "record"]
 _READ_AHEAD = 4  # enough to hide the decoding of a photograph behind a detector, few enough to stay small in memory
 _FAILURES, _FAILED_SHARE = 3, 0.01  # of a detector's failures, that many do not stop a run
-_ENDS = 3  # processes that ended on an image without a trace, before the image is left out
+_ENDS = 5  # processes in a row that ended on an image without a trace and stored none, before it is left out
 
 
 def run_detector(
@@ -36,7 +36,7 @@ def run_detector(
     """Detect faces in every image of a dataset that the run does not hold yet.
 
     An image that fails is stored with its error. An image on which an earlier process crashed is stored so too; one on
-    which a process ended without a trace comes last, and is given up when three processes ended on it.
+    which a process ended without a trace, as if killed, comes last, and is given up when it ended five in a row.
 
     Args:
         detector: A loaded detector.
@@ -87,7 +87,7 @@ def _leave_out_crashed(run: Run, log: CrashLog) -> dict[str, int]:
     stack = log.last()
     for key, count in list(ends.items()):
         if stack or count >= _ENDS:
-            error = "the process crashed on this image" if stack else f"{count} processes ended on this image"
+            error = "the process crashed on this image" if stack else f"{count} processes in a row ended on this image"
             run.add(StoredImage(key, Detections.empty(), error=error, failure="crash", details=stack or None))
             del ends[key]
     return ends

@@ -30,9 +30,19 @@ class ShownFigure(Figure):
         return _png(self)
 
 
+def plain_text(text: str) -> str:
+    """Return a text that matplotlib draws as it stands: no formulas, no control characters, not left out of a legend.
+
+    >>> plain_text("_a$b$")[:2], len(plain_text("$"))
+    (' _', 2)
+    """
+    shown = "".join(character if character.isprintable() else " " for character in text).rstrip()
+    return f"{' ' if shown.startswith('_') else ''}{shown}".replace("$", r"\$")
+
+
 def style_axes(axes: Axes, title: str) -> None:
     """Apply the common style: a bold title on the left, a light grid behind the data, no frame at the top and right."""
-    axes.set_title(title, fontsize=11, loc="left", fontweight="bold")
+    axes.set_title(plain_text(title), fontsize=11, loc="left", fontweight="bold")
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

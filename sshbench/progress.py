@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+_EVERY, _AT_LEAST = 60.0, 10.0  # seconds between two lines of a log: at most, and at least
 _PATIENCE = 1.0  # seconds: shorter work needs no bar, and not the import of the library that draws it
 
 
@@ -29,10 +30,10 @@ class _Silent:
 class _Shown:
     """A bar that appears with the first report after a moment."""
 
-    def __init__(self, description: str, total: float | None, unit: str) -> None:
+    def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
         self._description, self._total, self._unit = description, total, unit
         self._began = time.monotonic()
-        self._done = 0.0
+        self._done = self._before = done
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -43,7 +44,8 @@ class _Shown:
                 return
             self._progress = _new_progress(self._unit)
             self._progress.start()
-            self._task = self._progress.add_task(self._description, total=self._total, note="")
+            before = int(self._before)
+            self._task = self._progress.add_task(self._description, total=self._total, completed=before, note="")
         assert self._task is not None
         self._progress.update(self._task, completed=self._done)
         if note:
@@ -54,20 +56,46 @@ class _Shown:
             self._progress.stop()
 
 
+class _Logged:
+    """Lines in a log: the first after a while, then one every 60 seconds or 10 %."""
+
+    def __init__(self, description: str, total: float | None, unit: str, done: float) -> None:
+        self._description, self._total, self._unit = description, total, unit
+        self._done = self._before = self._shown = done
+        self._began = self._last = time.monotonic()
+
+    def update(self, n: float, note: str = "") -> None:
+        self._done += n
+        now = time.monotonic()
+        step = self._total is not None and self._done - self._shown >= self._total / 10
+        if now - self._last >= _EVERY or (step and now - self._last >= _AT_LEAST):
+            speed = (self._done - self._before) / (now - self._began)
+            text = count_text(self._done, self._total, speed, self._unit)
+            print(f"{self._description}: {text}{f'  {note}' if note else ''}", file=sys.stderr, flush=True)
+            self._shown, self._last = self._done, now
+
+
 @contextmanager
-def progress_bar(description: str, total: float | None, unit: str, *, enabled: bool = True) -> Iterator[Bar]:
+def progress_bar(
+    description: str, total: float | None, unit: str, *, done: float = 0, enabled: bool = True
+) -> Iterator[Bar]:
     """Show progress while the block runs: bar, count, rate and remaining time.
 
     Args:
         description: What the block does.
         total: How much there is to do, in units, None where not known.
         unit: What is counted, for example `images`; `B` counts bytes and shows MB (10^6 bytes).
-        enabled: False for machines (`--json`); silent too where standard error is no terminal.
+        done: How much of `total` was done before, for work that is resumed.
+        enabled: False for machines (`--json`). Where standard error is no terminal, long work prints a line every 60
+            seconds or 10 %.
     """
-    if not enabled or not sys.stderr.isatty():
+    if not enabled:
         yield _Silent()
         return
-    bar = _Shown(description, total, unit)
+    if not sys.stderr.isatty():
+        yield _Logged(description, total, unit, done)
+        return
+    bar = _Shown(description, total, unit, done)
     try:
         yield bar
     finally:

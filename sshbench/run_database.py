@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS sessions (
 );
 CREATE TABLE IF NOT EXISTS working (
     key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet
-    ends INTEGER NOT NULL     -- how many processes ended while they worked on it
+    ends INTEGER NOT NULL     -- how many processes in a row ended on it without storing any image
 );
 """
 COLUMNS = (

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.display import short_repr
-from sshbench.errors import IdentityError, InputError, MissingDataError, UsageError
+from sshbench.errors import IdentityError, InputError, MissingDataError, SshbenchError, UsageError
 from sshbench.flat import counted
 from sshbench.models import FileModel
 from sshbench.protocols import content_hash
@@ -47,6 +47,7 @@ from sshbench.run_files import SEAL, written
 IDENTITY = "identity.json"
 DATABASE = "detections.sqlite"
 CRASH_LOG = "crash.log"
+LOCK = ".lock"
 Failure = Literal["image", "detector", "crash"]
 METRICS = "metrics.json"
 PROTOCOL = "protocol.json"
@@ -176,6 +177,7 @@ class Run:
         self._write(
             (f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows),
             ("DELETE FROM working WHERE key = ?", [(image.key,) for image in images]),
+            ("UPDATE working SET ends = 0", [()]),  # a process that gets on is not one that an image ends
         )
 
     def begin(self, key: str) -> None:
@@ -187,7 +189,7 @@ class Run:
         self._write(("DELETE FROM working WHERE key = ?", [(key,)]))
 
     def interrupted(self) -> dict[str, int]:
-        """Count the images on which an earlier process ended: by key, how many processes did so far."""
+        """Return the images on which processes ended: by key, how many of them in a row stored no image at all."""
         self._write(("UPDATE working SET ends = ends + 1", [()]))
         return dict(self._read("SELECT key, ends FROM working"))
 
@@ -211,17 +213,17 @@ class Run:
     def failed_images(self) -> list[StoredImage]:
         """Return the images without a result, sorted by key, each with the reason."""
         rows = self._read(f"SELECT {self._columns} FROM images WHERE error IS NOT NULL ORDER BY key")
-        return [_stored_image(row) for row in rows]
+        return [self._stored(row) for row in rows]
 
     def images(self) -> Iterator[StoredImage]:
         """Iterate over all images stored so far, sorted by key."""
         for row in self._read(f"SELECT {self._columns} FROM images ORDER BY key"):
-            yield _stored_image(row)
+            yield self._stored(row)
 
     def image(self, key: str) -> StoredImage | None:
         """Return one image, or None where it is not stored."""
         rows = list(self._read(f"SELECT {self._columns} FROM images WHERE key = ?", (key,)))
-        return _stored_image(rows[0]) if rows else None
+        return self._stored(rows[0]) if rows else None
 
     def detections(self) -> DetectionSet:
         """Return the detections of all images stored so far, sorted by key; each image's keep their order."""
@@ -246,7 +248,7 @@ class Run:
 
     def image_sizes(self) -> list[tuple[int, int]] | None:
         """Return width and height of every image that could be used; None where a size was not stored."""
-        sizes = self._db.execute("SELECT width, height FROM images WHERE error IS NULL ORDER BY key").fetchall()
+        sizes = list(self._read("SELECT width, height FROM images WHERE error IS NULL ORDER BY key"))
         return None if any(None in size for size in sizes) else sizes
 
     def stored(self) -> int:
@@ -267,7 +269,12 @@ class Run:
             first = next(iter(failures.values()))
             text = f"{counted(len(failures), 'image')} failed and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
-        turned = tuple(key for key, content in self.contents().items() if "-o" in content)
+        contents = self.contents()
+        cut = tuple(key for key, content in contents.items() if content.endswith("-cut"))
+        if cut:
+            text = f"{counted(len(cut), 'image')} cut off: the file ends early, and the rest of the image is grey"
+            found.append(Finding("damaged-image", text, cut))
+        turned = tuple(key for key, content in contents.items() if "-o" in content)
         if turned:
             text = (
                 f"{counted(len(turned), 'image')} with an EXIF orientation, which is not applied, because benchmarks "
@@ -277,7 +284,17 @@ class Run:
         versions = {row[0] for row in self._read("SELECT DISTINCT versions FROM sessions")}
         if len(versions) > 1:
             found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))
+        machines = {row[0] for row in self._read("SELECT DISTINCT machine FROM sessions")}
+        if len(machines) > 1:
+            found.append(Finding("mixed-machines", f"the run was made on {len(machines)} machines"))
         return found
+
+    def _stored(self, row: tuple[Any, ...]) -> StoredImage:
+        try:
+            return _stored_image(row)
+        except (SshbenchError, ValueError, TypeError, RecursionError) as error:
+            text = f"the row of image {row[0]!r} is damaged ({error})"
+            raise InputError(text, file=self.folder / DATABASE, remedy=REMEDY) from error
 
     def _read(self, query: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:
@@ -332,20 +349,21 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
     """
     from filelock import FileLock, Timeout
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file", remedy="Name a folder for the run")
-    ours = (folder / IDENTITY).exists() or _lock(folder).exists()
-    if folder.is_dir() and any(folder.iterdir()) and not ours:
-        raise UsageError(f"{folder} is not empty and holds no run", remedy="Name another folder with --out")
     lock = FileLock(_lock(folder))
     try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file", remedy="Name a folder for the run")
+        others = [path.name for path in folder.iterdir() if path.name != LOCK] if folder.is_dir() else []
+        if others and IDENTITY not in others:
+            text = f"{folder} is not empty and holds no run ({others[0]})"
+            raise UsageError(text, remedy="Name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         text = f"another process is working on the run in {folder}"
         raise UsageError(text, remedy="Wait for it, or name another folder with --out") from error
-    except OSError as error:
-        text = f"the run in {folder} cannot be written ({error.strerror})"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        text = f"the run in {folder} cannot be written ({getattr(error, 'strerror', None) or error})"
         raise UsageError(text, remedy="Name another folder with --out") from error
     try:
         if overwrite:
@@ -407,7 +425,7 @@ def _clear(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> Path:
-    return folder / ".lock"
+    return folder / LOCK
 
 
 def _stored_image(row: tuple[Any, ...]) -> StoredImage:

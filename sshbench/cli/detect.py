@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings
+from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings, one_detector
 
 
 def detect_command(
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns such as 'in/*.jpg'.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
-    detector: Annotated[str, typer.Option(help="Detector by name.")] = "ssh-tiny",
+    detectors: Annotated[
+        list[str] | None, typer.Option("--detector", help="Detector by name; default: ssh-tiny.")
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -50,6 +52,7 @@ def detect_command(
     from sshbench.images import find_images
     from sshbench.progress import progress_bar
 
+    detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend}
     check_outputs(found, out, overwrite=overwrite)

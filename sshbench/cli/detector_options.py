@@ -14,6 +14,19 @@ SetOption = Annotated[
 ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
 
 
+def one_detector(names: Sequence[str] | None) -> str | None:
+    """Return the only detector that was named; None if none was.
+
+    Raises:
+        UsageError: Several were named.
+    """
+    from sshbench.errors import UsageError
+
+    if names and len(names) > 1:
+        raise UsageError(f"several detectors: {', '.join(names)}", remedy="Run the command once for each of them")
+    return names[0] if names else None
+
+
 def given_settings(assignments: Sequence[str] | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """Join the texts of --set with the options that have a value.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings
+from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings, one_detector
 from sshbench.contamination import BENCHMARKS
 from sshbench.errors import UsageError
 
@@ -30,9 +30,11 @@ def eval_command(
         str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="Detector to run, of `sshbench detectors list`; or replay:FILE, a prediction set."),
+    detectors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector", help="Detector to run, of `sshbench detectors list`; or replay:FILE, a prediction set."
+        ),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -65,7 +67,8 @@ def eval_command(
         bool, typer.Option("--resume/--overwrite", help="Go on with the run in --out, or throw it away.")
     ] = True,
     strict: Annotated[
-        bool, typer.Option("--strict/--lenient", help="Any repair of a prediction file is an error.")
+        bool,
+        typer.Option("--strict/--lenient", help="A repaired prediction file or a damaged image is an error."),
     ] = False,
     box_format: Annotated[
         Literal["xywh", "xyxy", "cxcywh"] | None,
@@ -113,6 +116,7 @@ def eval_command(
     from sshbench.benchmark import run
     from sshbench.evaluation.api import evaluate
 
+    detector = one_detector(detectors)
     if (detector is None) == (predictions is None):
         raise UsageError("give either --detector or --predictions", remedy="`sshbench eval --help` has examples")
     options: dict[str, Any] = {
@@ -159,6 +163,7 @@ def eval_command(
             limit=limit,
             trained_on=seen,
             overwrite=not resume,
+            strict=strict,
             on_error=on_error,
             image_timeout=image_timeout or None,
             progress=not as_json,

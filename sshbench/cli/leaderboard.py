@@ -63,7 +63,9 @@ def leaderboard_command(
             LeaderboardFinding(**asdict(one), code=one.code, message=f"{one.reason}. {one.remedy}")
             for one in board.left_out
         )
-        print_json(LeaderboardOutput(files=tuple(map(str, files)), rows=rows, findings=findings))
+        print_json(
+            LeaderboardOutput(files=tuple(map(str, files)), rows=rows, findings=findings, passed_over=board.passed_over)
+        )
         return
     print_leaderboard(board)
     typer.echo(f"leaderboard: {files[0]}")

@@ -71,6 +71,7 @@ class LeaderboardOutput(Output):
     files: tuple[str, ...]
     rows: tuple[LeaderboardRow, ...]
     findings: tuple[LeaderboardFinding, ...]
+    passed_over: tuple[str, ...] = ()
 
 
 class DetectOutput(Output):

@@ -10,6 +10,7 @@ from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
+from sshbench.flat import counted
 from sshbench.published.tables import published_methods
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
@@ -32,7 +33,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print(_all(record, metrics))
     rule = shown_rule(evaluation.protocol)
     console.print(
-        f"{record.images} images, {record.faces} faces, {record.detections} detections in {record.seconds:.2f} s · "
+        f"{counted(record.images, 'image')}, {counted(record.faces, 'face')}, "
+        f"{counted(record.detections, 'detection')} in {record.seconds:.2f} s · "
         f"protocol {record.protocol} {record.protocol_hash}" + (f" ({rule})" if rule else ""),
         highlight=False,
     )
@@ -40,7 +42,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print("A smoke test on composed scenes: it shows that the pipeline works, not how good a detector is.")
     elif not whole:
         console.print("No published figures beside these: they are of another set of images.")
-    if not record.smoke_test:
+    if not record.smoke_test and record.domain != "unknown":
         console.print(DOMAIN_NOTE, style="dim", highlight=False)
     for warning in record.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
@@ -83,12 +85,16 @@ def print_leaderboard(board: Leaderboard) -> None:
             highlight=False,
             markup=False,
         )
-    console.print(f"data: {_SHORT_NOTE}. {DOMAIN_NOTE}", style="dim", highlight=False)
+    domains = {row.domain(i) for row in board.rows for i in row.results}
+    note = f"{_SHORT_NOTE}. {DOMAIN_NOTE}" if domains - {"unknown"} else _SHORT_NOTE
+    console.print(f"data: {note}", style="dim", highlight=False)
     for row in board.rows:
         for position in row.results:
             for warning in row.warnings(position):
                 text = f"warning: {row.label} on {board.boards[position].protocol.name}: {warning}"
                 console.print(text, style="yellow", highlight=False, markup=False)
+    for text in board.passed_over:
+        console.print(f"warning: {text}", style="yellow", highlight=False, markup=False)
     for left_out, detectors in grouped(board.left_out):
         also = f" The same holds for {', '.join(detectors[1:])}." if detectors[1:] else ""
         text = f"warning: {left_out.reason}.{also} {left_out.remedy}"

@@ -41,18 +41,20 @@ def list_command(as_json: _AsJson = False) -> None:
 
 @weights_app.command("fetch")
 def fetch_command(
-    names: Annotated[list[str] | None, typer.Argument(help="Files by name; default: all of the registry.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Files or detectors by name; default: all of the registry.")
+    ] = None,
     as_json: _AsJson = False,
 ) -> None:
     """Download missing weights files and check the others.
 
     Example:
 
-      sshbench weights fetch centerface.onnx
+      sshbench weights fetch yunet centerface.onnx
     """
     from sshbench.detectors.weights import find_weights, weights_files
 
-    wanted = names or [entry.name for entry in weights_files()]
+    wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files()]
     found = {name: str(find_weights(name)) for name in wanted}
     if as_json:
         from sshbench.cli.outputs import WeightsFetchOutput, print_json
@@ -61,6 +63,13 @@ def fetch_command(
         return
     for name, path in found.items():
         typer.echo(f"{name}: {path}")
+
+
+def _file_of(name: str) -> str:
+    """Return the name of the weights file of a detector; any other name as it is."""
+    from sshbench.detectors.registry import detector_info, targets
+
+    return detector_info(name).weights or name if name in targets() else name
 
 
 @weights_app.command("verify")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,15 +27,27 @@ def save_faces(path: Path, faces: FaceSet) -> None:
         **{f"ignore/{name}": flags for name, flags in faces.ignore.items()},
         **{f"attribute/{name}": values for name, values in faces.attributes.items()},
     }
-    write_arrays(path, arrays)
+    write_arrays(path, {**arrays, "digest": _digest(arrays)})
+
+
+def _digest(arrays: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.uint8]:
+    """Return a sha256 of all arrays, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
 def load_faces(path: Path) -> FaceSet | None:
     """Return what `save_faces` wrote; None if the file is missing or damaged, so that the caller makes it again."""
     try:
         # Opened here, because np.load does not close a file that is not an npz.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            names = arrays.files
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+            if not np.array_equal(arrays.pop("digest"), _digest(arrays)):
+                return None
+            names = list(arrays)
             text = arrays["keys"].tobytes().decode()
             return FaceSet(
                 keys=tuple(text.split("\n")) if text else (),

@@ -7,6 +7,7 @@ process what ended the last one.
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from sshbench.errors import DetectorError, SshbenchError
 
@@ -23,7 +25,9 @@ _GRACE = 10.0  # seconds between the error and the end of the process, for code 
 
 @contextmanager
 def contained(detector: str, doing: str) -> Iterator[None]:
-    """Turn every exception of a detector's code, `sys.exit` included, into a DetectorError; print to standard error.
+    """Turn every exception of a detector's code into a DetectorError, `sys.exit` and `os._exit` included.
+
+    What it prints goes to standard error.
 
     Args:
         detector: Name of the detector.
@@ -38,9 +42,20 @@ def contained(detector: str, doing: str) -> Iterator[None]:
     Traceback (most recent call last):
     sshbench.errors.DetectorError: detector 'mine' failed during loading (SystemExit: 0)
     """
+    process, leave = os.getpid(), os._exit
+
+    def caught_exit(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(status)
+        leave(status)  # a child process of the detector's
+
     try:
         with redirect_stdout(sys.stderr):
-            yield
+            os._exit = caught_exit
+            try:
+                yield
+            finally:
+                os._exit = leave
     except SshbenchError:
         raise
     except (Exception, SystemExit) as error:

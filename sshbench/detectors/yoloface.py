@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from sshbench.detectors.adapter import WeightsAdapter, fixed_input, select
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
 from sshbench.detectors.opencv_net import NetInput, read_darknet
 from sshbench.detectors.weights import find_weights
+from sshbench.errors import InputError
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
+
+_HEADER, _BYTES = 20, 418_516  # of its weights file
 
 
 class YoloFace500k(WeightsAdapter):
@@ -35,7 +39,9 @@ class YoloFace500k(WeightsAdapter):
         # OpenCV sets every score to 0 whose objectness is below 0.2, unless the definition states another threshold.
         lowered = f"[yolo]\nthresh={self.settings.score_threshold}\n".encode()
         definition = find_weights("yoloface-500k-v2.cfg").read_bytes().replace(b"[yolo]\n", lowered)
-        self._net = read_darknet(definition, self._find_weights())
+        weights = self._find_weights()
+        _check(weights)
+        self._net = read_darknet(definition, weights)
         self._outputs = self._net.getUnconnectedOutLayersNames()
 
     def preprocess(self, image: Image) -> Prepared[NetInput]:
@@ -58,3 +64,19 @@ class YoloFace500k(WeightsAdapter):
         centre, half = rows[:, :2], rows[:, 2:4] / 2
         boxes = np.hstack((centre - half, centre + half)) * [width, height, width, height]
         return select(boxes, rows[:, 5], self.settings)
+
+
+def _check(weights: Path) -> None:
+    """Check that a Darknet file has the length of this network's, and only finite numbers: OpenCV checks neither."""
+    content = weights.read_bytes()
+    if len(content) != _BYTES:
+        raise InputError(
+            f"{len(content):,} bytes, but the weights of this network have {_BYTES:,}",
+            file=weights,
+            remedy="Use the weights of yoloface-500k v2",
+        )
+    numbers = np.frombuffer(content[_HEADER:], dtype="<f4")
+    if not np.isfinite(numbers).all() or not numbers.any():
+        raise InputError(
+            "not the weights of a network: numbers are not finite, or all 0", file=weights, remedy="Use an intact copy"
+        )

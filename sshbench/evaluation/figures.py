@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sshbench.curves import Curve, ROCCurve, truncated_percent
 from sshbench.evaluation.result import Evaluation
-from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, style_axes
+from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, plain_text, style_axes
 from sshbench.records import FloatArray
 
 _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
@@ -62,13 +62,13 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
             linestyle=LINE_STYLES[i // len(COLOURS) % len(LINE_STYLES)],
             linewidth=1.8,
             # A label that starts with "_" would be left out of the legend.
-            label=f"{_plain(label)}  {truncated_percent(figure)}",
+            label=f"{plain_text(label)}  {truncated_percent(figure)}",
         )
     for i, (label, curve) in enumerate(others.items()):
         x, y, figure = _points(curve)
         style = LINE_STYLES[i % len(LINE_STYLES)]
         shade = GREYS[i // len(LINE_STYLES) % len(GREYS)]
-        text = f"{_plain(label)}  {truncated_percent(figure)}"
+        text = f"{plain_text(label)}  {truncated_percent(figure)}"
         axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=text)
     if any(isinstance(curve, ROCCurve) for curve in curves.values()):
         axes.set(
@@ -94,11 +94,6 @@ def _points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:
         return curve.false_positives, curve.true_positive_rate, curve.rate_at(1000)
     defined = ~np.isnan(curve.precision)
     return curve.recall[defined], curve.precision[defined], curve.ap
-
-
-def _plain(label: str) -> str:
-    # Matplotlib reads "$...$" as mathematics.
-    return label.replace("$", r"\$").lstrip("_") or "run"
 
 
 def labels_of(names: Sequence[str]) -> list[str]:

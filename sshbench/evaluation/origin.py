@@ -24,8 +24,7 @@ def check_origin(run: Run, dataset: Dataset, protocol: Protocol) -> None:
         InputError: A file of the run, or its detections, changed after the evaluation.
         IdentityError: The run was made with other annotations, or with images of other content.
     """
-    check_seal(run.folder, IDENTITY, METRICS, PROTOCOL)
-    check_detections(run.folder, run.digest)
+    check_unchanged(run)
     if run.finished and protocol.name == run.identity.protocol and run.stored_keys() <= set(dataset.keys):
         made_on = dataset.restricted(run.stored_keys())
         if made_on.fingerprint != run.identity.dataset_fingerprint:
@@ -35,6 +34,16 @@ def check_origin(run: Run, dataset: Dataset, protocol: Protocol) -> None:
                 remedy="Pass the dataset of the run with --data, or run the detector again",
             )
     check_images(run, dataset)
+
+
+def check_unchanged(run: Run) -> None:
+    """Check that the files and detections of a run are those of its last evaluation.
+
+    Raises:
+        InputError: One changed; the text names it.
+    """
+    check_seal(run.folder, IDENTITY, METRICS, PROTOCOL)
+    check_detections(run.folder, run.digest)
 
 
 def check_images(run: Run, dataset: Dataset) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import re
 from collections.abc import Container, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 from sshbench.errors import InputError
 from sshbench.files import read_plain_or_gz
+from sshbench.formats.matlab import load_mat
 from sshbench.images import IMAGE_SUFFIXES
 
 _DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
@@ -189,11 +189,9 @@ def read_mat_file(path: Path, remedy: str) -> dict[str, Any]:
         MissingDataError: There is no such file.
         InputError: It is damaged, or of another kind.
     """
-    from scipy.io import loadmat  # here, because it takes a tenth of a second
-
     content = read_plain_or_gz(path, remedy)
     try:
-        return dict(loadmat(io.BytesIO(content)))  # type: ignore[arg-type]  # its stubs know names of files only
+        return load_mat(content, path)
     except Exception as error:  # scipy raises many kinds on damaged files, some of them bare Exceptions
         raise InputError(f"not a readable .mat file ({error})", file=path, remedy=remedy) from error
 
@@ -211,7 +209,7 @@ def read_json(path: Path) -> object:
     except json.JSONDecodeError as error:
         text = f"invalid json ({error.msg}, column {error.colno})"
         raise InputError(text, file=path, line=error.lineno, remedy="Write the file again") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a number of too many digits
         raise InputError(f"cannot be read ({error})", file=path, remedy="Write the file again") from error
 
 

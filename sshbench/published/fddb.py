@@ -41,11 +41,13 @@ def import_fddb(folder: Path) -> ImportReport:
 
     Raises:
         MissingDataError: There is no such folder, or no curve in it.
+        InputError: No curve could be read; the text names the first file and line.
     """
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder with the *ROC.txt files")
     kept: dict[tuple[str, str, str], ImportedCurve] = {}
     findings: list[Finding] = []
+    unread: InputError | None = None
     for path in sorted(folder.rglob("*ROC*.txt"), key=lambda path: (path.parent, path.stem)):
         match = _NAME.fullmatch(path.name)
         if match is None:
@@ -53,6 +55,7 @@ def import_fddb(folder: Path) -> ImportReport:
         try:
             columns = read_roc_file(path)
         except InputError as error:
+            unread = unread or error
             findings.append(
                 Finding("unread-curve", f"left out: {error.message}", (path.relative_to(folder).as_posix(),))
             )
@@ -67,9 +70,11 @@ def import_fddb(folder: Path) -> ImportReport:
             kept[copy.key] = copy
             text = f"another {curve.subset} curve of {curve.method} than {other.file}: imported as {copy.method}"
             findings.append(Finding("second-curve", text, (file,)))
+    if not kept and unread is not None:
+        raise unread
     if not kept:
         raise MissingDataError(
-            f"no readable file *DiscROC.txt or *ContROC.txt below {folder}", remedy="Name the folder with these files"
+            f"no file *DiscROC.txt or *ContROC.txt below {folder}", remedy="Name the folder with these files"
         )
     curves = tuple(kept.values())
     compared, found = disagreements("fddb", curves)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from sshbench.curves import wider_ap
 from sshbench.errors import InputError, MissingDataError
+from sshbench.formats.matlab import load_mat
 from sshbench.published.compare import agrees, candidates, disagreements, published_figures
 from sshbench.published.hdf5 import UnreadableError, read_matrices
 from sshbench.published.records import ImportedCurve, ImportReport
@@ -39,12 +39,14 @@ def import_wider(folder: Path) -> ImportReport:
 
     Raises:
         MissingDataError: There is no such folder, or no curve in it.
+        InputError: No curve could be read; the text names the first file.
     """
     if not folder.is_dir():
         raise MissingDataError(f"there is no folder {folder}", remedy="Name the folder plot/baselines of your copy")
     groups: dict[tuple[Path, str, str], list[ImportedCurve]] = {}
     misnamed: dict[str, list[str]] = {}
     left_out: list[Finding] = []
+    unread: InputError | None = None
     for path in sorted(folder.rglob("wider_pr_info_*.mat")):
         match = _NAME.fullmatch(path.name)
         if match is None:
@@ -61,6 +63,7 @@ def import_wider(folder: Path) -> ImportReport:
         try:
             variable, columns = read_pr_file(path)
         except InputError as error:
+            unread = unread or error
             left_out.append(Finding("unread-curve", f"left out: {error.message}", (file,)))
             continue
         if variable != _VARIABLE:
@@ -70,10 +73,11 @@ def import_wider(folder: Path) -> ImportReport:
         groups.setdefault((path.parent, method, split), []).append(
             ImportedCurve(method, split, match["subset"], columns, wider_ap(columns[:, 1], columns[:, 0]), file)
         )
+    if not groups and unread is not None:
+        raise unread
     if not groups:
         raise MissingDataError(
-            f"no readable file wider_pr_info_*.mat below {folder}"
-            + (f" ({left_out[0].files[0]}: {left_out[0].message})" if left_out else ""),
+            f"no file wider_pr_info_*.mat below {folder}",
             remedy="Name the folder plot/baselines of your copy",
         )
     kept: dict[tuple[str, str, str], ImportedCurve] = {}
@@ -148,12 +152,8 @@ def _hdf5_variables(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 def _mat5_variables(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
-    from scipy.io import loadmat
-
     try:
-        # The stubs know only paths here.
-        stream: Any = io.BytesIO(content)
-        found: dict[str, Any] = loadmat(stream)
+        found = load_mat(content, path)
     # scipy lets whatever a damaged file trips over through.
     except Exception as error:
         raise InputError(f"cannot be read as a MATLAB file ({error})", file=path, remedy=_RESAVE) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sshbench.contamination import Domain
-from sshbench.errors import SshbenchError, UsageError
+from sshbench.errors import SshbenchError, UsageError, did_you_mean
 from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.protocols import Protocol
 from sshbench.published.tables import PublishedFigure, published_of_detector
@@ -41,6 +41,7 @@ class Board:
         total_images: Images of the whole dataset.
         smoke_test: It measures nothing.
         metrics: Those of its columns.
+        all_metrics: All of its results.
         chosen: The one that is drawn against speed, and that the rows are sorted by.
     """
 
@@ -50,6 +51,7 @@ class Board:
     smoke_test: bool
     metrics: list[str]
     chosen: str
+    all_metrics: tuple[str, ...] = ()
 
     @property
     def is_part(self) -> bool:
@@ -118,6 +120,7 @@ class Leaderboard:
         timing: What the timings have in common, None without timings.
         scope: What the latencies cover.
         left_out: Latencies that are not shown because they were measured on other pixels.
+        passed_over: Why timings belong to no row.
     """
 
     boards: list[Board]
@@ -125,6 +128,7 @@ class Leaderboard:
     timing: TimingRecord | None
     scope: str
     left_out: list[LeftOut]
+    passed_over: tuple[str, ...] = ()
 
     def timed_on(self, board: int) -> str:
         """Return which images the latencies of a board were measured on; empty where it shows none."""
@@ -180,7 +184,7 @@ def collect(
 
     Raises:
         UsageError: Nothing was named, two runs or two timings are of the same thing, timings are of unlike machines,
-            latencies of one board are of unlike images, or a timing belongs to no run.
+            latencies of one board are of unlike images, or no result has the metric.
         MissingDataError: A folder holds no evaluated run.
         InputError: A file cannot be read.
     """
@@ -200,16 +204,25 @@ def collect(
             )
         row.results[position] = measured
     found = list(rows.values())
+    known = sorted({name for board in boards.values() for name in board.all_metrics})
+    if metric is not None and metric not in known:
+        raise UsageError(f"unknown metric '{metric}'", remedy=did_you_mean(metric, known))
     records = [TimingRecord.load(path) for path in timings]
     check_alike(records)
+    passed_over: list[str] = []
     for timed in candidates(records):
-        _owner(timed, found).timed.append(timed)
+        owner = _owner(timed, found)
+        if isinstance(owner, Row):
+            owner.timed.append(timed)
+        else:
+            passed_over.append(owner)
     first = next(iter(boards.values()))
     found.sort(key=lambda row: -(row.value(0, first.chosen) or -1.0))
     for row, label in zip(found, run_labels([row.identity for row in found]), strict=True):
         row.label = label
     left_out = [one for position in range(len(boards)) for one in _join(found, position, scope)]
-    return Leaderboard(list(boards.values()), found, records[0] if records else None, scope, left_out)
+    timing = records[0] if records else None
+    return Leaderboard(list(boards.values()), found, timing, scope, left_out, tuple(passed_over))
 
 
 def _join(rows: Sequence[Row], position: int, scope: str) -> list[LeftOut]:
@@ -231,7 +244,7 @@ def _board(measured: Measured, metric: str | None) -> Board:
     names = list(record.metrics)
     chosen = metric if metric in record.metrics else compared_metric(names, protocol)
     metrics = headline_of(names, protocol)
-    return Board(protocol, record.images, record.total_images, record.smoke_test, metrics, chosen)
+    return Board(protocol, record.images, record.total_images, record.smoke_test, metrics, chosen, tuple(names))
 
 
 def _row(identity: Identity) -> Row:
@@ -249,12 +262,8 @@ def _key_of(identity: Identity) -> str:
     return json.dumps(what, sort_keys=True)
 
 
-def _owner(timed: Timed, rows: Sequence[Row]) -> Row:
-    """Return the row with the detector, weights, settings and size of a timing.
-
-    Raises:
-        UsageError: There is none; the text names what differs from the nearest.
-    """
+def _owner(timed: Timed, rows: Sequence[Row]) -> Row | str:
+    """Return the row with the detector, weights, settings and size of a timing; else why it belongs to none."""
     reasons = []
     for row in rows:
         if row.identity.detector == timed.record.detector:
@@ -263,9 +272,9 @@ def _owner(timed: Timed, rows: Sequence[Row]) -> Row:
                 return row
             reasons.append(differing)
     why = f": {reasons[0]}" if reasons else ", there is no run of this detector"
-    raise UsageError(
-        f"the timing of '{timed.record.detector}' belongs to no run{why}",
-        remedy="Time and evaluate with the same weights, settings and size",
+    return (
+        f"the timing of '{timed.record.detector}' at {timed.timing.size} belongs to no run{why}. Time and evaluate "
+        "with the same weights, settings and size"
     )
 
 

@@ -15,7 +15,7 @@ from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.detectors.pixels import TOLERANCE
 from sshbench.evaluation.metrics import percent, title_of
 from sshbench.files import write_atomic
-from sshbench.plotting import COLOURS, plain_numbers, save_png, to_svg
+from sshbench.plotting import COLOURS, plain_numbers, plain_text, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_latency import megapixels
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
@@ -85,7 +85,7 @@ def speed_accuracy(board: Leaderboard) -> Figure:
         _draw(axes, points)
         axes.set(xscale="log", xlabel=f"milliseconds per image, {board.timed_on(position)}")
         axes.set_ylabel(f"{title_of(one.chosen) if '/' in one.chosen else one.chosen}, percent")
-        axes.set_title(one.title, fontsize=11, loc="left", fontweight="bold")
+        axes.set_title(plain_text(one.title), fontsize=11, loc="left", fontweight="bold")
         axes.margins(x=0.06, y=0.08)
         plain_numbers(axes.xaxis)
     return figure
@@ -123,7 +123,7 @@ def _draw(axes: Axes, points: list[Point]) -> None:
             zorder=4,
         )
         label = f"{point.number}  {point.name}  {point.value:.1f}, {milliseconds(point.latency)} ms"
-        handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=label))
+        handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=plain_text(label)))
     for domain in _MARKERS:
         if any(point.domain == domain for point in points):
             text = DOMAIN_MARKS[domain]

@@ -47,10 +47,16 @@ def read_measured(folder: Path) -> Measured:
     if is_run(folder):
         with open_run(folder) as run:
             check_detections(folder, run.digest)
-            return Measured(identity, record, protocol, pixels_of_run(run), folder.as_posix())
+            return Measured(identity, record, protocol, pixels_of_run(run), _shown(folder))
     # Archives of older versions kept no pixels; a fixed input size gives them.
     pixels = kept.pixels or _pixels(identity, None)
-    return Measured(identity, record, protocol, pixels, folder.as_posix())
+    return Measured(identity, record, protocol, pixels, _shown(folder))
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder as a user would name it: relative where it is below the current one."""
+    whole, here = folder.resolve(), Path.cwd()
+    return (whole.relative_to(here) if whole.is_relative_to(here) else folder).as_posix()
 
 
 def pixels_of_run(run: Run) -> Pixels:

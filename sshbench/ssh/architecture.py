@@ -130,7 +130,7 @@ def from_dict(content: dict[str, Any]) -> Architecture:
             frozen=int(content.get("frozen", 0)),
             stem=int(content.get("stem", 1)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"is not a valid architecture of SSH ({error!r})", remedy=f"Compare with {_TABLE.name}"
         ) from error

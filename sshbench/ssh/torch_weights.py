@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def read_state_dict(path: Path) -> dict[str, Float32Array]:
     if not path.is_file():
         raise MissingDataError(f"there is no file {path}", remedy="Check the path")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old kinds of tensors
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on damaged files
         raise InputError(
             f"is not a file of tensors that can be loaded without executing code ({type(error).__name__})",
@@ -48,4 +51,19 @@ def read_state_dict(path: Path) -> dict[str, Float32Array]:
     found = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
     if not found:
         raise InputError("does not contain tensors by name", file=path, remedy="Save the model's state_dict()")
-    return {name.removeprefix("module."): tensor.float().numpy() for name, tensor in found.items()}
+    try:
+        return {name.removeprefix("module."): _plain(tensor) for name, tensor in found.items()}
+    except Exception as error:  # tensors without data, or of kinds that cannot be converted
+        raise InputError(
+            f"holds a tensor that cannot be read ({type(error).__name__}: {error})",
+            file=path,
+            remedy="Save the model's state_dict() with ordinary tensors",
+        ) from error
+
+
+def _plain(tensor: torch.Tensor) -> Float32Array:
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    return tensor.detach().cpu().float().numpy()

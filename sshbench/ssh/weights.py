@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import write_atomic
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import Architecture, Layer, from_dict
@@ -89,8 +89,10 @@ def load_weights(path: Path) -> Weights:
         raise InputError("is not a weights file of SSH", file=path, field="format", remedy=remedy)
     try:
         architecture = from_dict(json.loads(metadata["architecture"]))
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError("does not name an architecture", file=path, field="architecture", remedy=remedy) from error
+    except UsageError as error:
+        raise InputError(error.message, file=path, field="architecture", remedy=remedy) from error
     trunk_only = metadata.get("part") == "trunk"
     check_parameters(parameters, _expected(architecture, trunk_only=trunk_only), path)
     own = {name: text for name, text in metadata.items() if name not in ("format", "architecture", "part")}

@@ -77,7 +77,11 @@ def check(job: Job) -> None:
         Settings(resize=size)
     if job.image_size:
         parse_image_size(job.image_size)
-    for name, value in (("batch", job.batch), ("min-count", job.min_count), ("threads", job.threads or 1)):
+    for name, value in (
+        ("batch", job.batch),
+        ("min-count", job.min_count),
+        ("threads", 1 if job.threads is None else job.threads),
+    ):
         if value < 1:
             raise UsageError(f"--{name} must be at least 1, not {value}")
     if not 0 <= job.min_time < 86400:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sshbench.files import write_atomic
-from sshbench.plotting import COLOURS, ShownFigure, plain_numbers, save_png, style_axes, to_svg
+from sshbench.plotting import COLOURS, ShownFigure, plain_numbers, plain_text, save_png, style_axes, to_svg
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 
@@ -41,7 +41,9 @@ def size_figure(records: Sequence[TimingRecord]) -> Figure:
         error = np.abs(np.array(ends).reshape(-1, 2).T - np.array(medians))
         colour = COLOURS[i % len(COLOURS)]
         areas = [_area(timing.size) for timing in sizes]
-        axes.errorbar(areas, medians, yerr=error, marker="o", capsize=3, color=colour, label=label_of(record))
+        axes.errorbar(
+            areas, medians, yerr=error, marker="o", capsize=3, color=colour, label=plain_text(label_of(record))
+        )
     axes.set(xlabel="input, megapixels (m x M)", ylabel="milliseconds per image", yscale="log")
     plain_numbers(axes.yaxis)
     _finish(axes, f"latency against input size, scope {records[0].scope}")
@@ -80,7 +82,9 @@ def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
                 )
             )
         numbers, times = [number for number, _ in found], [value for _, value in found]
-        axes.scatter(numbers, times, s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=label_of(record))
+        axes.scatter(
+            numbers, times, s=12, alpha=0.6, color=COLOURS[i % len(COLOURS)], label=plain_text(label_of(record))
+        )
     axes.set(xlabel=f"{'faces' if known else 'detections'} in the image", ylabel="milliseconds after the network")
     _finish(axes, "cost of many faces")
     return _write(figure, pd.concat(tables), out, "latency-faces")

@@ -223,9 +223,7 @@ def _time(
 
         if len(jobs) == 1:
             return [jobs_of.run(jobs[0], report, lambda record: _keep([record], out), detector)]
-        records = run_interleaved(jobs, report)
-    _keep(records, out)
-    return records
+        return run_interleaved(jobs, report, lambda records: _keep(records, out))
 
 
 def _keep(records: Sequence[TimingRecord], out: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 Requests and answers are JSON objects, one per line. The first is the job; then `{"size": S}` begins a series,
 `{"step": true}` measures a pass, `{"finish": true}` returns the figures of the series, `{"record": true}` returns the
-whole record and ends. An answer has the field `error` if something failed.
+record of all sizes so far. The process ends when its input does. An answer has the field `error` if something failed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from sshbench.timing.record import SizeTiming
 
 
 def main() -> None:
-    """Answer requests until the record was requested or the parent process ended."""
+    """Answer requests until the input ends, which it also does when the parent process is killed."""
     # What libraries print must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr
 
     def answer(content: dict[str, Any]) -> None:
         print(json.dumps(content), file=answers, flush=True)
@@ -33,7 +34,7 @@ def main() -> None:
             _serve(bench, answer)
     except SshbenchError as error:
         answer({"error": str(error), "exit_code": error.exit_code})
-    except Exception as error:  # noqa: BLE001  # the parent shall hear of it, whatever it is
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the parent shall hear of it, whatever it is
         answer({"error": f"{type(error).__name__}: {error}", "exit_code": 1})
 
 
@@ -55,7 +56,6 @@ def _serve(bench: Bench, answer: Any) -> None:
             answer({"finished": size})
         elif "record" in request:
             answer({"record": bench.record(sizes).model_dump(mode="json")})
-            return
 
 
 if __name__ == "__main__":

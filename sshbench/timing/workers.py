@@ -76,12 +76,17 @@ class Worker:
         return answer
 
 
-def run_interleaved(jobs: Sequence[Job], on_progress: Progress | None = None) -> list[TimingRecord]:
+def run_interleaved(
+    jobs: Sequence[Job],
+    on_progress: Progress | None = None,
+    on_records: Callable[[list[TimingRecord]], None] | None = None,
+) -> list[TimingRecord]:
     """Time several detectors at the same sizes, alternating pass by pass.
 
     Args:
         jobs: One per detector; sizes, times and counts of the first apply to all.
         on_progress: Called with the size and its finished fraction.
+        on_records: Called after each size with the records so far, so that a failure at a later size loses nothing.
 
     Raises:
         SshbenchError: A detector cannot be timed.
@@ -91,9 +96,13 @@ def run_interleaved(jobs: Sequence[Job], on_progress: Progress | None = None) ->
         workers = [stack.enter_context(Worker(job)) for job in jobs]
         for worker in workers:
             worker.start()
+        records: list[TimingRecord] = []
         for size in first.sizes:
             _interleave(workers, size, first.min_time * 1e9, on_progress)
-        return [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
+            records = [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
+            if on_records is not None:
+                on_records(records)
+        return records
 
 
 def _interleave(workers: Sequence[Worker], size: str, min_spent: float, on_progress: Progress | None) -> None:

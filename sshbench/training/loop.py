@@ -29,7 +29,7 @@ from sshbench.training.loss import Loss, ssh_loss
 from sshbench.training.network import network, parameter_groups, updated_average, weights_of
 from sshbench.training.processes import Processes
 from sshbench.training.recipe import Optimiser, Recipe
-from sshbench.training.state import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from sshbench.training.state import Checkpoint, Progress, fitting_checkpoint, load_checkpoint, save_checkpoint
 
 LOG_EVERY = 10
 """Iterations per row of the table of losses."""
@@ -83,7 +83,8 @@ class Trainer:
                 remedy="Use a folder for --out that all machines share",
             )
         if stored is not None:
-            self._model.load_state_dict(stored.model)
+            with fitting_checkpoint(out):
+                self._model.load_state_dict(stored.model)
         placed: Any = self._model  # torch's type hints lack `memory_format`
         placed.to(self._device, memory_format=torch.channels_last)
         groups = parameter_groups(self._model, recipe.optimiser.lr, recipe.optimiser.weight_decay)
@@ -91,7 +92,8 @@ class Trainer:
             [dict(group) for group in groups], lr=recipe.optimiser.lr, momentum=recipe.optimiser.momentum
         )
         if stored is not None:
-            self._optimiser.load_state_dict(stored.optimiser)
+            with fitting_checkpoint(out):
+                self._optimiser.load_state_dict(stored.optimiser)
         if recipe.ema:
             average = self.progress.average or self._model.state_dict()
             self.progress.average = {name: value.clone().to(self._device) for name, value in average.items()}

@@ -68,7 +68,7 @@ class Input(StrictModel):
     min_face: float = Field(
         default=1.0, validation_alias=AliasChoices("min_face", "least_face"), serialization_alias="least_face"
     )
-    crop: int = Field(default=0, ge=0, multiple_of=64)
+    crop: int = Field(default=0, ge=0, le=8192, multiple_of=64)
     face_sizes: tuple[float, float] = (12.0, 400.0)
     scales: tuple[float, float] = (0.25, 4.0)
     mosaic: float = Field(default=0.0, ge=0, le=1)
@@ -76,6 +76,14 @@ class Input(StrictModel):
     colour: float = Field(default=0.0, ge=0, le=1)
     grey: float = Field(default=0.0, ge=0, le=1)
     blur: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Input:
+        for name in ("face_sizes", "scales"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must be two rising numbers above 0, not {low:g}, {high:g}")
+        return self
 
     def size_pair(self) -> tuple[int, int]:
         """Return M and N of `resize`, in pixels."""
@@ -196,16 +204,20 @@ def load_recipe(name: str | Path) -> Recipe:
         path = _shipped(str(name))
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError, OverflowError) as error:
+        if isinstance(error, ValidationError):
+            raise _invalid(error, path) from error
         raise InputError(
             f"not a readable TOML file ({error})", file=path, remedy="Compare it with a shipped recipe"
         ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or None
-        raise InputError(
-            first["msg"], file=path, field=field, value=first.get("input"), remedy="Compare it with a shipped recipe"
-        ) from error
+
+
+def _invalid(error: ValidationError, path: Path) -> InputError:
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or None
+    return InputError(
+        first["msg"], file=path, field=field, value=first.get("input"), remedy="Compare it with a shipped recipe"
+    )
 
 
 def _shipped(name: str) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sshbench.detectors.registry import load_detector
+from sshbench.errors import UsageError
 from sshbench.ssh.weights import Weights, load_weights, save_weights
 from sshbench.training.files import WEIGHTS, write_tables
 from sshbench.training.loop import Trainer
@@ -97,11 +99,37 @@ def train(
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # our own threads prepare the images
     try:
-        with joined(device) as processes:
+        with joined(device) as processes, _alone(Path(out), processes):
             training = _Training(recipe, Path(data), Path(out), weights, processes, half=half)
             return training.run(stop_after, progress)
     finally:
         cv2.setNumThreads(threads)
+
+
+@contextmanager
+def _alone(out: Path, processes: Processes) -> Iterator[None]:
+    """Keep other trainings out of a folder; the first process holds the lock for all."""
+    from filelock import FileLock, Timeout
+
+    if not processes.first:
+        yield
+        return
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", remedy="Name a folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        text = f"another process trains in {out}"
+        raise UsageError(text, remedy="Wait for it, or name another folder with --out") from error
+    except OSError as error:
+        text = f"the training in {out} cannot be written ({error.strerror})"
+        raise UsageError(text, remedy="Name another folder with --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Training:

@@ -7,6 +7,9 @@ iteration is enough.
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +80,19 @@ def save_checkpoint(folder: Path, recipe: Recipe, checkpoint: Checkpoint) -> Non
     write_atomic(folder / CHECKPOINT, buffer.getvalue())
 
 
+@contextmanager
+def fitting_checkpoint(folder: Path) -> Iterator[None]:
+    """Turn every error of PyTorch about the state in a checkpoint into an InputError that names the file."""
+    try:
+        yield
+    except Exception as error:  # torch raises many kinds
+        raise InputError(
+            f"not a valid checkpoint of this network ({type(error).__name__}: {error})"[:500],
+            file=folder / CHECKPOINT,
+            remedy="Restore it from a copy, or train into another folder with --out",
+        ) from error
+
+
 def load_checkpoint(folder: Path, recipe: Recipe) -> Checkpoint | None:
     """Read the checkpoint of a folder; None if there is none.
 
@@ -88,6 +104,9 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> Checkpoint | None:
     if not path.is_file():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"checksum of {damaged}")
         content = torch.load(path, map_location="cpu", weights_only=True)
         version, stored = int(content.get("format", 1)), str(content["config"])
         if version > _FORMAT:
@@ -99,6 +118,8 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> Checkpoint | None:
             [Validation(*row) for row in content["validation"]],
             dict(content["average"]),
         )
+        if progress.iteration < 0 or not all({"iteration", "total"} <= set(row) for row in progress.losses):
+            raise ValueError("iteration or losses")
         checkpoint = Checkpoint(progress, dict(content["model"]), dict(content["optimiser"]))
     except InputError:
         raise
@@ -106,11 +127,11 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> Checkpoint | None:
         raise InputError(
             f"not a valid checkpoint ({type(error).__name__})",
             file=path,
-            remedy="Delete it to start from the beginning",
+            remedy="Restore it from a copy, or train into another folder with --out",
         ) from error
     if stored != recipe.hash:
         raise IdentityError(
             f"the training in {folder} uses another recipe (hash {stored}, the given one has {recipe.hash})",
-            remedy="Pass another folder with --out, or delete its checkpoint",
+            remedy="Train into another folder with --out, or with the recipe of this one",
         )
     return checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_an_image_that_takes_too_long(sshbench: CommandLine, misbehave: Misbehav
 
 
 def test_ctrl_c_says_how_to_resume(sshbench: CommandLine, misbehave: Misbehave, tmp_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
     misbehave("interrupt", range(4, 5))
     code, out, err = evaluate(sshbench, tmp_path / "run", "--json")
     assert (code, out) == (130, "")
@@ -176,8 +178,12 @@ DETECTOR = """
 
 @pytest.mark.parametrize(
     ("death", "commands"),
-    [("os.abort()", 2), ("ctypes.string_at(0)", 2), ("os._exit(0)", 4)],
-    ids=["abort", "segv", "exit"],
+    [
+        pytest.param("os.abort()", 2, id="abort"),
+        pytest.param("ctypes.string_at(0)", 2, id="segv"),
+        pytest.param("os._exit(0)", 1, id="exit"),
+        pytest.param("os.kill(os.getpid(), 9)", 7, id="kill", marks=pytest.mark.thorough),
+    ],
 )
 def test_the_same_command_gets_past_an_image_that_ends_the_process(tmp_path: Path, death: str, commands: int) -> None:
     import sshbench as package

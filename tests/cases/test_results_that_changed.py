@@ -186,3 +186,78 @@ def test_detect_gives_every_image_files_of_its_own(sshbench: CommandLine, tmp_pa
     assert written == ["a-2.json", "a-3.json", "a-4.json", "a.json"]
     images = {Path(json.loads((tmp_path / "out" / name).read_text())["image"]).name for name in written}
     assert images == {"a.jpg", "a.png", "a-2.png", "a.bmp"}
+
+
+def test_a_photograph_that_is_cut_off(sshbench: CommandLine, misbehave: Misbehave, data: Path, tmp_path: Path) -> None:
+    first = sorted(data.rglob("*.jpg"))[0]
+    first.write_bytes(first.read_bytes()[:-2000])
+    misbehave("fine", range(0))
+    code, out, err = evaluate(sshbench, data, tmp_path / "run")
+    assert code == 0, err
+    assert "damaged-image" in {finding["code"] for finding in json.loads(out)["warnings"]}
+    code, out, err = sshbench(
+        "eval", "--dataset", "sample", "--data", data, "--limit", 6, "--detector", "misbehaving", "--strict",
+        "-o", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert (code, out) == (1, "")
+    assert "strict mode: 1 image cut off" in err
+
+
+@pytest.mark.parametrize("command", [["eval", "--dataset", "sample", "--detector", "haar"], ["data", "formats"]])
+def test_a_full_disk_behind_the_output(command: list[str], tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    more = ["--resize", "144x192", "--limit", "1", "-o", str(tmp_path / "run")] if command[0] == "eval" else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "sshbench", *command, *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_console_without_the_characters() -> None:
+    import os
+    import subprocess
+    import sys
+
+    for encoding in ("ascii", "cp437"):
+        done = subprocess.run(
+            [sys.executable, "-m", "sshbench", "protocols", "list"],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "POSIX"},
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_reader_that_goes_away() -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        f"{sys.executable} -m sshbench protocols show wider | head -n 1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_error_of_ours_is_one_line(sshbench: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr("sshbench.protocols.load_protocol", broken)
+    code, out, err = sshbench("protocols", "show", "wider")
+    assert (code, out) == (1, "")
+    assert "internal error (TypeError: a bug)" in err
+    assert "Traceback" not in err
+    assert "Traceback" in sshbench("-v", "protocols", "show", "wider")[2]

@@ -127,13 +127,16 @@ def test_second_import_adds_and_replaces_and_leaves_one_npz(tmp_path: Path) -> N
     assert files[1] == "wider.json"
 
 
-def test_same_curve_twice_is_one_but_two_curves_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_same_curve_twice_is_one_and_a_second_curve_of_one_name_is_left_out(tmp_path: Path) -> None:
     write_curve(tmp_path / "in" / "a", "one")
     write_curve(tmp_path / "in" / "b", "one")
     assert len(import_wider(tmp_path / "in").curves) == 1
     write_curve(tmp_path / "in" / "b", "one", curve=CURVE[:10])
-    with pytest.raises(InputError, match=r"another curve of one val easy than a/wider_pr_info_one_easy_val\.mat"):
-        import_wider(tmp_path / "in")
+    report = import_wider(tmp_path / "in")
+    assert len(report.curves) == 1
+    (finding,) = (finding for finding in report.findings if finding.code == "second-curve")
+    assert finding.message == "left out: another curve of one val easy than a/wider_pr_info_one_easy_val.mat"
+    assert finding.files == ("b/wider_pr_info_one_easy_val.mat",)
 
 
 @pytest.mark.parametrize(
