@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sshbench.files import sample_dir
+from sshbench.images import is_cut
 
 CommandLine = Callable[..., tuple[int, str, str]]
 Misbehave = Callable[[str, range], None]
@@ -194,13 +195,15 @@ def test_a_photograph_that_is_cut_off(sshbench: CommandLine, misbehave: Misbehav
     misbehave("fine", range(0))
     code, out, err = evaluate(sshbench, data, tmp_path / "run")
     assert code == 0, err
-    assert "damaged-image" in {finding["code"] for finding in json.loads(out)["warnings"]}
+    # Newer versions of OpenCV refuse such a file, older ones fill it with grey.
+    assert {finding["code"] for finding in json.loads(out)["warnings"]} & {"damaged-image", "failed-image"}
+    assert is_cut(first.read_bytes())
     code, out, err = sshbench(
         "eval", "--dataset", "sample", "--data", data, "--limit", 6, "--detector", "misbehaving", "--strict",
         "-o", tmp_path / "run", "--json",
     )  # fmt: skip
     assert (code, out) == (1, "")
-    assert "strict mode: 1 image cut off" in err
+    assert "strict mode: 1 image" in err
 
 
 @pytest.mark.parametrize("command", [["eval", "--dataset", "sample", "--detector", "haar"], ["data", "formats"]])
@@ -218,7 +221,7 @@ def test_a_full_disk_behind_the_output(command: list[str], tmp_path: Path) -> No
             check=False,
         )
     assert done.returncode == 1
-    assert "cannot be written" in done.stderr
+    assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
 
 
