@@ -192,7 +192,7 @@ def _numbers(lines: list[str], at: int, path: Path, line: int | None = None) -> 
     fields = lines[at].split() if at < len(lines) else []
     try:
         values = [float(field) for field in fields[:4]] + [float(int(field)) for field in fields[4:10]]
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a whole number of more than 308 digits
         values = []
     if len(values) < 4 or not np.isfinite(values).all() or any(abs(code) > 127 for code in values[4:]):
         value = lines[at] if at < len(lines) else "end of file"

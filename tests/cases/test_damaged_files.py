@@ -99,6 +99,9 @@ def test_numbers_of_too_many_digits(tmp_path: Path) -> None:
     (tmp_path / "gt.txt").write_text(f"a.jpg\n1\n1 2 3 4 {MANY_DIGITS} 0 0 0 0 0\n")
     with pytest.raises(InputError, match=r"gt\.txt:3: invalid row"):
         read_text(tmp_path / "gt.txt")
+    (tmp_path / "gt.txt").write_text(f"a.jpg\n1\n1 2 3 4 {'9' * 400} 0 0 0 0 0\n")
+    with pytest.raises(InputError, match=r"gt\.txt:3: invalid row"):
+        read_text(tmp_path / "gt.txt")
     (tmp_path / "r.json").write_text(f'[{{"image_id": {MANY_DIGITS}}}]')
     with pytest.raises(InputError, match="cannot be read"):
         package.read_coco_results(tmp_path / "r.json", ["a"])

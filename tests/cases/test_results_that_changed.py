@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+import sshbench as package
 from sshbench.files import sample_dir
 from sshbench.images import is_cut
 
@@ -26,12 +27,23 @@ def data(tmp_path: Path) -> Path:
     return Path(shutil.copytree(sample_dir(), tmp_path / "data"))
 
 
+def corner(image: np.ndarray) -> tuple[list[list[int]], list[float]]:
+    """Find one face in the corner of every image."""
+    return [[0, 0, 10, 10]], [0.5]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the first images of the sample."""
+    folder = tmp_path_factory.mktemp("made") / "run"
+    package.run(corner, "sample", out=folder, limit=6)
+    return folder
+
+
 @pytest.fixture
-def run(sshbench: CommandLine, misbehave: Misbehave, data: Path, tmp_path: Path) -> Path:
-    misbehave("fine", range(0))
-    code, _, err = evaluate(sshbench, data, tmp_path / "run")
-    assert code == 0, err
-    return tmp_path / "run"
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy of the run that a test may change."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
 
 
 def evaluate(sshbench: CommandLine, data: Path, out: Path) -> tuple[int, str, str]:
@@ -76,7 +88,8 @@ def test_an_edited_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: 
 @pytest.mark.parametrize("name", ["metrics.json", "identity.json", "protocol.json", "files.json"])
 def test_a_damaged_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path, name: str, content: str) -> None:
     (run / name).write_text(content)
-    for code, out, err in reads(sshbench, run, data, tmp_path):
+    for command in (["eval", "--dataset", "sample", "--predictions", run], ["leaderboard", run, "-o", tmp_path / "b"]):
+        code, out, err = sshbench(*command, "--json")
         assert (code, out) == (2, "")
         assert name in err
         assert "Traceback" not in err
@@ -84,7 +97,7 @@ def test_a_damaged_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: 
 
 def test_edited_detections(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(run / "detections.sqlite")) as database:
-        database.execute("UPDATE images SET scores = ?", (np.array([0.1, 0.2]).tobytes(),))
+        database.execute("UPDATE images SET scores = ?", (np.array([0.1]).tobytes(),))
         database.commit()
     for code, out, err in reads(sshbench, run, data, tmp_path):
         assert (code, out) == (2, "")
@@ -104,9 +117,11 @@ def test_other_images(sshbench: CommandLine, run: Path, data: Path, tmp_path: Pa
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
-    for code, out, err in [*reads(sshbench, run, data, tmp_path)[:2], evaluate(sshbench, data, run)]:
+    for code, out, err in reads(sshbench, run, data, tmp_path)[:2]:
         assert (code, out) == (1, "")
         assert "2 images changed since the run" in err
+    with pytest.raises(package.SshbenchError, match="2 images changed since the run"):
+        package.run(corner, "sample", data=data, out=run, limit=6)
 
 
 def test_overwrite_leaves_no_file_of_the_earlier_evaluation(
@@ -127,8 +142,6 @@ def test_overwrite_leaves_no_file_of_the_earlier_evaluation(
 
 
 def test_a_run_that_is_removed_midway(sshbench: CommandLine, data: Path, tmp_path: Path) -> None:
-    import sshbench as package
-
     def detect(image: np.ndarray) -> tuple[list[list[int]], list[float]]:
         detect.calls += 1  # type: ignore[attr-defined]
         if detect.calls == 3:  # type: ignore[attr-defined]
@@ -141,8 +154,6 @@ def test_a_run_that_is_removed_midway(sshbench: CommandLine, data: Path, tmp_pat
 
 
 def test_trained_on_said_later_counts(tmp_path: Path) -> None:
-    import sshbench as package
-
     def nothing(image: np.ndarray) -> tuple[list[list[int]], list[float]]:
         return [], []
 
