@@ -22,6 +22,18 @@ _EPILOG = """Examples:
   sshbench eval --dataset sample --detector haar --out runs/haar
 
 The run of a detector is kept in a folder. Killed at any moment, the same command resumes it.
+
+Predictions, one row each (`sshbench data formats` shows whole files):
+
+  wider   folder or zip, <event>/<image>.txt: name, count, then x y w h score
+
+  fddb    text file or folder: name, count, then x y w h score or major minor angle x y score
+
+  pascal  text file (PASCAL Faces, AFW): image score x1 y1 x2 y2
+
+  coco    json: {"image_id": 1, "category_id": 1, "bbox": [x, y, w, h], "score": 0.9}
+
+  yolo    folder or zip, <image>.txt: 0 cx cy w h score, relative to the image
 """
 
 
