@@ -102,7 +102,7 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
         raise InputError(
             f"not the expected weights file: sha256 {actual}, expected {entry.sha256}",
             file=found,
-            remedy="Remove it, so that the right one is found or downloaded",
+            remedy="Put the right file in its place, or name another folder with SSHBENCH_WEIGHTS",
         )
     return found
 

@@ -79,6 +79,7 @@ def suspicions(detections: DetectionSet, faces: FaceSet, known: set[str]) -> lis
     if not detections.total:
         return []
     found = [_relative(detections), *_scores(detections, faces), _no_size(detections), _degrees(detections)]
+    found.append(_outside(detections, faces))
     if found[0] is None and detections.ellipses is None:
         found.append(_other_reading(detections, faces))
     return [finding for finding in found if finding is not None and finding.code not in known]
@@ -128,6 +129,22 @@ def _no_size(detections: DetectionSet) -> Finding | None:
         "empty-boxes",
         f"{flat} of {counted(detections.total, 'box', 'boxes')} have no area. Check the order of the columns, and "
         "--box-format",
+    )
+
+
+def _outside(detections: DetectionSet, faces: FaceSet) -> Finding | None:
+    """Report boxes that lie wholly outside of their images, where the annotation has the sizes."""
+    if faces.sizes is None or detections.keys[: len(faces.keys)] != faces.keys:
+        return None
+    sizes = np.repeat(faces.sizes, np.diff(detections.offsets[: len(faces.keys) + 1]), axis=0)
+    boxes = detections.boxes[: len(sizes)]
+    outside = int(np.count_nonzero(((boxes[:, :2] >= sizes) | (boxes[:, 2:] <= 0)).any(axis=1)))
+    if outside <= max(2, detections.total // 100):
+        return None
+    return Finding(
+        "outside-boxes",
+        f"{outside} of {counted(detections.total, 'box', 'boxes')} lie outside of their images. Check the order of the "
+        "columns, and whether the images were resized",
     )
 
 

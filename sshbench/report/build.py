@@ -28,6 +28,7 @@ from sshbench.report.labels import run_labels
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page
 from sshbench.runs import Run, open_run
+from sshbench.tables import to_csv
 
 STAGES = ("read", "preprocess", "forward", "postprocess")
 
@@ -148,8 +149,8 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
         svgs[name] = to_svg(figure, stem)
         files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
         files.append(save_png(figure, out / f"{stem}.png"))
-    files.append(write_atomic(out / "ap.csv", _figures(reports).to_csv(index=False)))
-    files.append(write_atomic(out / "curves.csv", _curves(reports).to_csv(index=False)))
+    files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
+    files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
     page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others)))
     return ReportFiles(page=page, files=(page, *files))
 

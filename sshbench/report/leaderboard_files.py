@@ -20,6 +20,7 @@ from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_latency import megapixels
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
 from sshbench.report.page import environment
+from sshbench.tables import to_csv
 
 _MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "D"}
 
@@ -35,7 +36,7 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
     Returns:
         The files, the page first.
     """
-    files = [write_atomic(out / "leaderboard.csv", board.to_pandas().to_csv(index=False))]
+    files = [write_atomic(out / "leaderboard.csv", to_csv(board.to_pandas()))]
     svg = ""
     if any(row.latencies for row in board.rows):
         figure = speed_accuracy(board)

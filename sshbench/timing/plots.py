@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, ShownFigure, plain_numbers, plain_text, save_png, style_axes, to_svg
+from sshbench.tables import to_csv
 from sshbench.timing.record import SizeTiming, TimingRecord
 
 
@@ -114,7 +115,7 @@ def _finish(axes: Axes, title: str) -> None:
 
 def _write(figure: Figure, table: pd.DataFrame, out: Path, name: str) -> list[Path]:
     files = [
-        write_atomic(out / f"{name}.csv", table.to_csv(index=False)),
+        write_atomic(out / f"{name}.csv", to_csv(table)),
         write_atomic(out / f"{name}.svg", to_svg(figure, name)),
     ]
     return [*files, save_png(figure, out / f"{name}.png")]
