@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,23 @@ def test_a_checkpoint_that_cannot_be_resumed(faces: Path, write_recipe: Callable
     del content["format"]  # as older versions wrote it
     torch.save(content, path)
     assert trained(recipe, faces, tmp_path, until=1).progress.iteration == 1
+    whole = path.read_bytes()
+    changes: list[dict[str, Any]] = [
+        {"iteration": -1},
+        {"losses": [{"lr": 1.0}]},
+        {"model": {}},
+        {"model": {**content["model"], "conv1_1.weight": torch.zeros(1)}},
+        {"optimiser": {}},
+    ]
+    for change in changes:
+        torch.save({**content, **change}, path)
+        with pytest.raises(InputError, match="not a valid checkpoint"):
+            trained(recipe, faces, tmp_path)
+    flipped = bytearray(whole)
+    flipped[len(flipped) // 2] ^= 0x40
+    path.write_bytes(flipped)
+    with pytest.raises(InputError, match="not a valid checkpoint"):
+        trained(recipe, faces, tmp_path)
     path.write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(InputError, match="not a valid checkpoint"):
         trained(recipe, faces, tmp_path)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sshbench.errors import CheckFailedError
+from sshbench.errors import CheckFailedError, InputError, UsageError
 from sshbench.ssh.weights import load_weights
 from sshbench.training import Status, Trainer, load_recipe, train
 from sshbench.training.recipe import Data
@@ -159,3 +159,29 @@ def test_a_failed_validation_loses_no_step_and_is_repeated(
     assert Trainer(recipe, training_set(recipe.data, faces), tmp_path / "out").progress.iteration == 2
     result = train(path, faces, tmp_path / "out")
     assert [row.iteration for row in result.validation] == [2, 3]
+
+
+def test_two_trainings_do_not_share_a_folder(faces: Path, write_recipe: Callable[..., Path], tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"), pytest.raises(UsageError, match="another process trains in"):
+        train(write_recipe(), faces, tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        train(write_recipe(), faces, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("input_", "says"),
+    [
+        ("crop = 640000", "crop"),
+        ("crop = 64\nface_sizes = [40, 10]", "rising"),
+        ("crop = 64\nscales = [0, 1]", "rising"),
+        (f"crop = {'9' * 5000}", "TOML"),
+        (f"crop = {'[' * 3000}{']' * 3000}", "TOML"),
+    ],
+)
+def test_an_invalid_recipe(write_recipe: Callable[..., Path], input_: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load_recipe(write_recipe(input_=input_))

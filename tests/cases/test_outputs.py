@@ -1,0 +1,145 @@
+"""What others open: CSV files without formulas, pages without scripts, downloads that follow nothing else than http."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sshbench as package
+from sshbench.download import download_file
+from sshbench.errors import DownloadError
+from sshbench.evaluation.plausibility import suspicions
+from sshbench.records import DetectionSet, FaceSet
+from sshbench.timing.public import time_detectors
+
+CommandLine = Callable[..., tuple[int, str, str]]
+NAMES = ["=1+1", "<script>alert(1)</script>", "$x^{", "_hidden", "a\x07b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_detector(sshbench: CommandLine, tmp_path: Path, name: str) -> None:
+    detector = package.FunctionDetector(lambda image: ([[0, 0, 9, 9]], [0.5]), name=name)
+    package.run(detector, "sample", out=tmp_path / "run", limit=3)
+    for command in ("report", "leaderboard", "archive"):
+        code, _, err = sshbench(command, tmp_path / "run", "-o", tmp_path / command)
+        assert code == 0, err
+    assert not (tmp_path / "archive" / "..").joinpath("escaped").exists()
+    for page in (tmp_path / "report" / "index.html", tmp_path / "leaderboard" / "index.html"):
+        assert "<script>alert" not in page.read_text()
+    for table in (tmp_path / "report" / "ap.csv", tmp_path / "leaderboard" / "leaderboard.csv"):
+        with table.open(newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in ("=", "@", "\t")]
+
+
+def test_a_link_of_another_kind_is_no_link(sshbench: CommandLine, tmp_path: Path) -> None:
+    text = sshbench("protocols", "show", "sample")[1]
+    source = '[[sources]]\nwhat = "paper"\ntitle = "A paper"\nurl = "javascript:alert(1)"\n'
+    (tmp_path / "mine.toml").write_text(f"{text}\n{source}")
+    package.run(lambda image: ([[0, 0, 9, 9]], [0.5]), tmp_path / "mine.toml", out=tmp_path / "run", limit=2)
+    assert sshbench("report", tmp_path / "run", "-o", tmp_path / "report")[0] == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "A paper" in page
+    assert "javascript:" not in page
+
+
+class Redirects(BaseHTTPRequestHandler):
+    """Sends everybody to another kind of address."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "ftp://example.org/file.bin" if "ftp" in self.path else "file:///etc/passwd")
+        self.end_headers()
+
+
+@pytest.fixture
+def redirects() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Redirects)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("path", ["ftp", "file"])
+def test_a_download_follows_http_only(redirects: str, tmp_path: Path, path: str) -> None:
+    with pytest.raises(DownloadError):
+        download_file(f"{redirects}/{path}", tmp_path / "f.bin", retries=0)
+    assert not (tmp_path / "f.bin").exists()
+
+
+def test_a_download_does_not_write_through_a_link(redirects: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("of the user")
+    (tmp_path / "f.bin.part").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(DownloadError, match="is a link"):
+        download_file(f"{redirects}/x", tmp_path / "f.bin", retries=0)
+    assert (tmp_path / "mine.txt").read_text() == "of the user"
+
+
+def test_a_timing_of_several_keeps_finished_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sshbench.timing import workers
+
+    real = workers._interleave
+    sizes: list[str] = []
+
+    def breaks(members: object, size: str, *rest: object) -> None:
+        sizes.append(size)
+        if len(sizes) == 2:
+            members[0]._process.kill()  # type: ignore[index]
+        real(members, size, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(workers, "_interleave", breaks)
+    with pytest.raises(package.SshbenchError, match="process that times 'haar' ended"):
+        time_detectors(
+            ["haar", "haar"], sizes="60x80,90x120", count=1, min_time=0, min_count=3, out=tmp_path, progress=False
+        )
+    content = json.loads((tmp_path / "timing-haar.json").read_text())
+    assert [size["size"] for size in content["sizes"]] == ["60x80"]
+
+
+def sets(boxes: np.ndarray, truth: np.ndarray, sizes: np.ndarray | None = None) -> tuple[DetectionSet, FaceSet]:
+    """Return one detection and one face per image."""
+    keys = tuple(f"i{i}" for i in range(len(boxes)))
+    offsets = np.arange(len(boxes) + 1)
+    scores = np.linspace(0.01, 0.99, len(boxes))
+    return DetectionSet(keys, offsets, boxes, scores), FaceSet(keys, offsets, truth, {}, sizes=sizes)
+
+
+TRUTH = np.array([[100.0 + 5 * i, 60 + 3 * i, 150 + 6 * i, 130 + 5 * i] for i in range(20)])
+
+
+@pytest.mark.parametrize(
+    ("boxes", "code"),
+    [
+        (TRUTH, ""),
+        (TRUTH / 2, "scaled-boxes"),
+        (TRUTH * 2, "scaled-boxes"),
+        (TRUTH[:, [1, 0, 3, 2]], "swapped-axes"),
+        (np.hstack((TRUTH[:, :2], TRUTH[:, :2] + TRUTH[:, 2:])), "xyxy-boxes"),
+        (np.hstack((TRUTH[:, :2], TRUTH[:, 2:] - TRUTH[:, :2])), "xywh-boxes"),
+        (TRUTH / 1000, "relative-boxes"),
+        (TRUTH + 5000, "outside-boxes"),
+    ],
+)
+def test_other_readings_of_boxes(boxes: np.ndarray, code: str) -> None:
+    detections, faces = sets(boxes, TRUTH, np.full((20, 2), 1000))
+    codes = [finding.code for finding in suspicions(detections, faces, set())]
+    assert (code in codes) if code else codes == []
+
+
+def test_angles_in_degrees() -> None:
+    ellipses = np.column_stack((TRUTH[:, :2], np.full(20, 88.0), TRUTH[:, 2:]))
+    keys = tuple(f"i{i}" for i in range(20))
+    detections = DetectionSet(keys, np.arange(21), TRUTH, np.linspace(0, 1, 20), ellipses)
+    faces = FaceSet(keys, np.arange(21), TRUTH, {})
+    assert "degrees" in [finding.code for finding in suspicions(detections, faces, set())]
