@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from sshbench.errors import shorten
 from sshbench.files import write_atomic
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,12 +32,12 @@ class ShownFigure(Figure):
 
 
 def plain_text(text: str) -> str:
-    """Return a text that matplotlib draws as it stands: no formulas, no control characters, not left out of a legend.
+    """Return a text that matplotlib draws as it stands: not too long, no formulas or control characters.
 
     >>> plain_text("_a$b$")[:2], len(plain_text("$"))
     (' _', 2)
     """
-    shown = "".join(character if character.isprintable() else " " for character in text).rstrip()
+    shown = "".join(character if character.isprintable() else " " for character in shorten(text)).rstrip()
     return f"{' ' if shown.startswith('_') else ''}{shown}".replace("$", r"\$")
 
 

@@ -48,7 +48,7 @@ def run_figure(evaluation: Evaluation) -> Figure:
         _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve}, {})
     note = " - smoke test, measures no detector" if evaluation.record.smoke_test else ""
     note += "" if evaluation.record.complete else " - UNFINISHED RUN"
-    figure.suptitle(f"{evaluation.protocol.title}{note}", fontsize=12)
+    figure.suptitle(plain_text(f"{evaluation.protocol.title}{note}"), fontsize=12)
     return figure
 
 
