@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sshbench.curves import Curve, ROCCurve, truncated_percent
+from sshbench.errors import shorten
 from sshbench.evaluation.result import Evaluation
 from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, plain_text, style_axes
 from sshbench.records import FloatArray
@@ -42,10 +43,10 @@ def shown_curves(evaluation: Evaluation) -> dict[str, Curve]:
 
 def run_figure(evaluation: Evaluation) -> Figure:
     """Draw all subsets of one run side by side."""
-    curves = shown_curves(evaluation)
+    curves, label = shown_curves(evaluation), shorten(evaluation.record.detector, 32)
     figure = ShownFigure(figsize=(4.4 * max(len(curves), 1), 4.3), layout="constrained")
     for position, (name, curve) in enumerate(curves.items(), start=1):
-        _draw(figure.add_subplot(1, len(curves), position), name, {evaluation.record.detector: curve}, {})
+        _draw(figure.add_subplot(1, len(curves), position), name, {label: curve}, {})
     note = " - smoke test, measures no detector" if evaluation.record.smoke_test else ""
     note += "" if evaluation.record.complete else " - UNFINISHED RUN"
     figure.suptitle(plain_text(f"{evaluation.protocol.title}{note}"), fontsize=12)
