@@ -159,7 +159,9 @@ def main() -> int:
             tried(
                 "train",
                 20,
-                lambda folder: command("train", "--config", base / "tiny.toml", "--data", sample_dir(), "-o", folder / "t"),
+                lambda folder: command(
+                    "train", "--config", base / "tiny.toml", "--data", sample_dir(), "-o", folder / "t"
+                ),
                 files("loss.csv", "weights.safetensors"),
                 base,
             ),

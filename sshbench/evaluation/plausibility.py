@@ -16,7 +16,8 @@ from sshbench.boxes import pairwise_iou
 from sshbench.flat import counted
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
-_IMAGES, _BOXES = 150, 40  # compared: images, and detections per image, by falling score
+_FIRST, _RELATIVE = 1000, 2.0  # boxes, and the largest coordinate that is taken for a relative one
+_IMAGES, _BOXES = 40, 40  # compared: images, and detections per image, by falling score
 _FEW, _MORE, _TIMES = 0.4, 0.3, 2.0  # met now at most; met in another reading at least, and this many times as many
 _LEAST = 5  # faces, below which nothing is concluded
 _HIGH_CUT, _MANY = 0.3, 100
@@ -86,8 +87,10 @@ def suspicions(detections: DetectionSet, faces: FaceSet, known: set[str]) -> lis
 
 
 def _relative(detections: DetectionSet) -> Finding | None:
+    if (detections.boxes[:_FIRST] > _RELATIVE).any():  # as in nearly every set, which is then not looked through
+        return None
     finite = detections.boxes[np.isfinite(detections.boxes).all(axis=1)]
-    if len(finite) < _LEAST or np.abs(finite).max() > 2:
+    if len(finite) < _LEAST or np.abs(finite).max() > _RELATIVE:
         return None
     return Finding(
         "relative-boxes",
@@ -97,7 +100,9 @@ def _relative(detections: DetectionSet) -> Finding | None:
 
 
 def _scores(detections: DetectionSet, faces: FaceSet) -> list[Finding | None]:
-    scores = detections.scores[np.isfinite(detections.scores)]
+    scores = detections.scores
+    if not math.isfinite(scores.sum()):
+        scores = scores[np.isfinite(scores)]
     if not len(scores):
         return []
     low, high = float(scores.min()), float(scores.max())
@@ -121,8 +126,8 @@ def _scores(detections: DetectionSet, faces: FaceSet) -> list[Finding | None]:
 
 
 def _no_size(detections: DetectionSet) -> Finding | None:
-    sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
-    flat = int(np.count_nonzero((sides <= 0).any(axis=1)))
+    boxes = detections.boxes
+    flat = int(np.count_nonzero((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])))
     if flat <= max(2, detections.total // 100):
         return None
     return Finding(
@@ -189,13 +194,9 @@ def _other_reading(detections: DetectionSet, faces: FaceSet) -> Finding | None:
 def _pairs(detections: DetectionSet, faces: FaceSet) -> list[tuple[IntArray, FloatArray]]:
     """Return the best detections (rows) and the faces of some images that have both, spread over the set."""
     where = {key: i for i, key in enumerate(faces.keys)}
-    both = [
-        (i, where[key])
-        for i, key in enumerate(detections.keys)
-        if key in where
-        and detections.offsets[i + 1] > detections.offsets[i]
-        and faces.offsets[where[key] + 1] > faces.offsets[where[key]]
-    ]
+    found, there = np.diff(detections.offsets).tolist(), np.diff(faces.offsets).tolist()
+    places = ((i, where.get(key, -1)) for i, key in enumerate(detections.keys) if found[i])
+    both = [(i, j) for i, j in places if j >= 0 and there[j]]
     pairs = []
     for i, j in both[:: max(1, len(both) // _IMAGES)]:
         rows = np.arange(detections.offsets[i], detections.offsets[i + 1])

@@ -196,7 +196,7 @@ def _ellipses(rows: list[dict[str, Any]], path: Path) -> FloatArray | None:
 
 def _sizes(images: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:
     sizes = [(image.get("width"), image.get("height")) for image in images]
-    if not all(type(number) is int and number > 0 for size in sizes for number in size):
+    if not all(type(number) is int and 0 < number < 2**31 for size in sizes for number in size):
         return None
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)
 

@@ -251,7 +251,7 @@ def _texts(path: Path) -> list[tuple[Path, list[str]]]:
 
 
 def _table(rows: list[tuple[int, str]], widths: tuple[int, ...], path: Path) -> FloatArray:
-    split = [line.replace(",", " ").split() for _, line in rows]
+    split = [line.split() if "," not in line else line.replace(",", " ").split() for _, line in rows]
     width = len(split[0])
     if width in widths and all(len(fields) == width for fields in split):
         try:

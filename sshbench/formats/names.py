@@ -10,6 +10,7 @@ from sshbench.flat import counted
 from sshbench.formats.base import key_of
 from sshbench.records import Finding
 
+_SIGNS = ("__MACOSX", "._", ".DS_", ".ds_", ".db", ".DB", ".ini", ".INI")
 _LITTER = frozenset({"thumbs.db", ".ds_store", "desktop.ini"})
 
 
@@ -19,6 +20,8 @@ def is_litter(path: str) -> bool:
     >>> is_litter("__MACOSX/a/._b.txt"), is_litter("a/Thumbs.db"), is_litter("a/b.txt")
     (True, True, False)
     """
+    if not any(sign in path for sign in _SIGNS):  # as for nearly all of thousands of files
+        return False
     *folders, name = path.replace("\\", "/").split("/")
     return "__MACOSX" in folders or name.startswith("._") or name.lower() in _LITTER
 

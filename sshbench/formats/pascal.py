@@ -67,12 +67,13 @@ def read_pascal(
     written, table = _read_rows(path)
     table[:, 1:] = corners_of(table[:, 1:], box_format or "xyxy")
     matcher = NameMatcher(keys)
-    names = [matcher.match(name) or strip_suffix(name) for name in written]
+    matched = {name: matcher.match(name) or strip_suffix(name) for name in dict.fromkeys(written)}
+    names = [matched[name] for name in written]
     index = {key: i for i, key in enumerate(keys)}
     unknown = tuple(dict.fromkeys(name for name in names if name not in index))
     for name in unknown:
         index[name] = len(index)
-    findings = [] if (matched := matcher.finding(suffixes=False)) is None else [matched]
+    findings = [] if (other := matcher.finding(suffixes=False)) is None else [other]
     if unknown:
         text = f"{len(unknown)} images are not in the dataset; their detections are false positives"
         findings.append(Finding("unknown-image", text, unknown))
@@ -106,14 +107,15 @@ def _read_rows(path: Path) -> tuple[list[str], FloatArray]:
     names: list[str] = []
     numbers: list[list[float]] = []
     for number, line in enumerate(read_lines(path), start=1):
-        fields = line.replace(",", " ").split()
+        commas = "," in line
+        fields = (line.replace(",", " ") if commas else line).split()
         if not fields:
             continue
         try:
             values = [float(field) for field in fields[1:6]]
         except ValueError:
             values = []
-        if len(fields) < 6 or has_decimal_commas(line) or len(values) < 5 or not np.isfinite(values).all():
+        if len(fields) < 6 or (commas and has_decimal_commas(line)) or len(values) < 5 or not np.isfinite(values).all():
             remedy = "Write decimal points, not commas" if has_decimal_commas(line) else _REMEDY
             raise InputError("invalid row", file=path, line=number, value=line, remedy=remedy)
         names.append(fields[0])

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -149,9 +150,9 @@ def read_yolo(
 
 def is_yolo(tree: FileTree) -> bool:
     """Return whether the text files of a folder or zip are YOLO's: rows of a class and numbers between 0 and 1."""
-    names = _label_files(tree)
+    names = list(islice(filter(_is_label_file, tree.names), _LOOKED_AT))
     read = tree.read_all(names)
-    for i in range(min(20, len(names))):
+    for i in range(len(names)):
         lines = [line.split() for line in lines_of(read(i)[:4000])[:1] if line.strip()]
         if lines:
             fields = lines[0]
@@ -166,13 +167,13 @@ def _is_part(text: str) -> bool:
         return False
 
 
-def _label_files(tree: FileTree) -> list[str]:
+def _is_label_file(name: str) -> bool:
     # Labelling tools put their list of classes there.
-    return sorted(
-        name
-        for name in tree.names
-        if name.endswith(".txt") and not is_litter(name) and name.rpartition("/")[2] != "classes.txt"
-    )
+    return name.endswith(".txt") and not name.endswith("classes.txt") and not is_litter(name)
+
+
+def _label_files(tree: FileTree) -> list[str]:
+    return sorted(filter(_is_label_file, tree.names))
 
 
 def _pixels(relative: FloatArray, scale: FloatArray) -> FloatArray:
@@ -203,6 +204,7 @@ def _read(path: Path, known: Known, columns: int) -> tuple[Truth, FloatArray]:
     return replace(content, rows=FaceSet(keys, faces.offsets, boxes, ignore)), table[:, -1]
 
 
+_LOOKED_AT = 20  # files, to tell the format
 _NO_ROWS: tuple[FloatArray, str] = (np.empty((0, 5)), "")
 
 
