@@ -73,6 +73,15 @@ def cache_dir(part: str) -> Path:
     return folder
 
 
+def printable(name: str) -> str:
+    r"""Return a file's name with a question mark for what is no text in the file system's encoding.
+
+    >>> printable("a\udcff.zip")
+    'a?.zip'
+    """
+    return name.encode(errors="replace").decode()
+
+
 def safe_name(name: str) -> str:
     """Return a name as part of a file name: up to 100 letters, digits, blanks and `._=+()-`, nothing that leads out.
 

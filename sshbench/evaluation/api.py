@@ -17,6 +17,7 @@ from sshbench.evaluation.origin import check_origin
 from sshbench.evaluation.plausibility import suspicions
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, keep
+from sshbench.files import printable
 from sshbench.formats import set_name
 from sshbench.formats.box_formats import BoxFormat
 from sshbench.interop import to_numpy
@@ -91,7 +92,7 @@ def evaluate(
     source = detector or "detections"
     if isinstance(predictions, str | Path):
         path = Path(predictions).expanduser()
-        source = path.name
+        source = printable(path.name)
         if is_run(path):
             evaluation = _of_run(path, images, rules, allow_unfinished, trained_on, started, progress)
             return evaluation if out is None else _kept(evaluation, out, source, box_format, overwrite)

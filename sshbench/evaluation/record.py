@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sshbench.contamination import Domain
+from sshbench.files import printable
 from sshbench.models import FileModel, StrictModel
 from sshbench.records import Finding
 
@@ -22,8 +23,8 @@ class StoredFinding(StrictModel):
         """Return a finding with the first of its files and their number."""
         return cls(
             code=finding.code,
-            message=finding.message,
-            files=finding.files[:_LISTED_FILES],
+            message=printable(finding.message),
+            files=tuple(map(printable, finding.files[:_LISTED_FILES])),
             file_count=len(finding.files),
         )
 

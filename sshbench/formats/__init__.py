@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sshbench.errors import CheckFailedError
-from sshbench.files import FileTree
+from sshbench.files import FileTree, printable
 from sshbench.formats.base import Images
 from sshbench.formats.box_formats import BoxFormat
 from sshbench.records import DetectionSet, Finding
@@ -49,7 +49,7 @@ def set_name(path: Path) -> str:
     >>> set_name(Path("mtcnn.txt.gz")), set_name(Path("ssh-v1.2.zip"))
     ('mtcnn', 'ssh-v1.2')
     """
-    return re.sub(r"\.(zip|(txt|json)(\.gz)?|gz)$", "", path.name)
+    return re.sub(r"\.(zip|(txt|json)(\.gz)?|gz)$", "", printable(path.name))
 
 
 def read_predictions(

@@ -309,3 +309,15 @@ def test_several_detectors_where_one_is_taken(sshbench: CommandLine, tmp_path: P
         code, out, err = sshbench(*command, "--detector", "haar", "--detector", "yunet", "-o", tmp_path / "out")
         assert (code, out) == (2, "")
         assert "several detectors: haar, yunet" in err
+
+
+def test_a_file_whose_name_is_no_text(sshbench: CommandLine, tmp_path: Path) -> None:
+    keys = package.load_dataset("sample").keys
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.zip")
+    with zipfile.ZipFile(odd, "w") as archive:
+        archive.writestr(f"{keys[0]}.txt", "a\n1\n1 2 30 40 0.9\n")
+    code, out, err = sshbench("eval", "--dataset", "sample", "--predictions", odd, "-o", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(out)["detector"] == "?"
+    for command in ("report", "leaderboard"):
+        assert sshbench(command, tmp_path / "run", "-o", tmp_path / command)[0] == 0
