@@ -139,6 +139,8 @@ def unreadable(path: Path, error: Exception) -> InputError:
 
 
 def _remedy(error: Exception) -> str:
+    if "full" in str(error):
+        return "Free some space, then run the command again: finished images are kept"
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return "Another program uses it: wait until it is done, or copy the run and use the copy"
     if isinstance(error, sqlite3.OperationalError) and any(

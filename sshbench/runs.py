@@ -386,6 +386,11 @@ def open_run(folder: Path) -> Run:
         MissingDataError: There is no run in the folder.
         InputError: Its identity or its database cannot be read.
     """
+    if (folder / METRICS).is_file() and not (folder / DATABASE).exists():
+        raise MissingDataError(
+            f"{folder} is an archived run: its figures are kept, but not its detections",
+            remedy="Name the run itself; `sshbench leaderboard` takes archived runs, and `sshbench archive` made a report",
+        )
     if not is_run(folder):
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
     return Run(folder, _read_identity(folder), *open_to_read(folder / DATABASE))

@@ -275,3 +275,11 @@ def test_an_error_of_ours_is_one_line(sshbench: CommandLine, monkeypatch: pytest
     assert "internal error (TypeError: a bug)" in err
     assert "Traceback" not in err
     assert "Traceback" in sshbench("-v", "protocols", "show", "wider")[2]
+
+
+def test_a_report_of_an_archived_run(sshbench: CommandLine, run: Path, tmp_path: Path) -> None:
+    assert sshbench("archive", run, "-o", tmp_path / "archive")[0] == 0
+    code, _, err = sshbench("report", tmp_path / "archive" / "corner", "-o", tmp_path / "report")
+    assert code == 2
+    assert "is an archived run" in err
+    assert sshbench("leaderboard", tmp_path / "archive" / "corner", "-o", tmp_path / "board")[0] == 0
