@@ -389,7 +389,7 @@ def open_run(folder: Path) -> Run:
     if (folder / METRICS).is_file() and not (folder / DATABASE).exists():
         raise MissingDataError(
             f"{folder} is an archived run: its figures are kept, but not its detections",
-            remedy="Name the run itself; `sshbench leaderboard` takes archived runs, and `sshbench archive` made a report",
+            remedy="Name the run itself; `sshbench leaderboard` takes archived runs",
         )
     if not is_run(folder):
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")

@@ -75,6 +75,8 @@ def unpack(
             members = _zip_members(stack.enter_context(zipfile.ZipFile(archive)), archive)
         else:
             members = _tar_members(stack.enter_context(_open_tar(archive)), archive, max_bytes)
+        if not members:
+            raise InputError("holds no file", file=archive, remedy=_REMEDY)
         total = sum(member.size for member in members)
         if total > max_bytes:
             raise _too_large(archive, total, max_bytes)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from sshbench.errors import DetectorError, SshbenchError
+from sshbench.errors import DetectorError, SshbenchError, shorten
 
 _GRACE = 10.0  # seconds between the error and the end of the process, for code that does not return to Python
 
@@ -59,7 +59,8 @@ def contained(detector: str, doing: str) -> Iterator[None]:
     except SshbenchError:
         raise
     except (Exception, SystemExit) as error:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        said = shorten(" ".join(str(error).split()), 300)
+        text = f"{type(error).__name__}: {said}" if said else type(error).__name__
         details = "".join(traceback.format_exception(error))
         raise DetectorError(f"detector '{detector}' failed during {doing} ({text})", details=details) from error
 

@@ -86,7 +86,7 @@ def stored(benchmark: Collection) -> list[ImportedCurve]:
             # An import replaced the curves between reading the index and the npz: the new index names the new npz.
             if attempt == 2:
                 raise _damaged(path) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
             raise _damaged(path) from error
     return []
 

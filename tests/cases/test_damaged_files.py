@@ -87,6 +87,12 @@ def test_a_pipe_among_the_files(tmp_path: Path) -> None:
         read_image(tmp_path / "image.jpg")
     with pytest.raises(SshbenchError):
         package.read_predictions(tmp_path / "image.jpg", package.load_dataset("sample"))
+    with pytest.raises(InputError, match="not a regular file"):
+        read_image(Path("/dev/zero"))
+    with (tmp_path / "sparse.jpg").open("wb") as file:
+        file.truncate(200 << 30)
+    with pytest.raises(InputError, match="larger than 1 GiB"):
+        read_image(tmp_path / "sparse.jpg")
 
 
 def test_numbers_of_too_many_digits(tmp_path: Path) -> None:

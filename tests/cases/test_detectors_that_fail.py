@@ -292,3 +292,23 @@ def test_a_run_of_an_older_version_gets_the_new_columns(
     code, out, err = evaluate(sshbench, tmp_path / "run", "--json")
     assert code == 0, err
     assert json.loads(out)["images"] == 10
+
+
+def test_a_size_that_does_not_fit(sshbench: CommandLine, tmp_path: Path) -> None:
+    code, out, err = sshbench(
+        "eval", "--dataset", "sample", "--detector", "ultraface-rfb-320", "--resize", "400x800", "-o", tmp_path / "run"
+    )
+    assert (code, out) == (2, "")
+    assert "fixed at 320 x 240 pixels" in err
+
+
+def test_a_run_of_two_machines(
+    sshbench: CommandLine, misbehave: Misbehave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misbehave("runtime error", range(5, 100))
+    assert evaluate(sshbench, tmp_path / "run")[0] == 1
+    misbehave("fine", range(0))
+    monkeypatch.setattr("sshbench.benchmark.machine", lambda: {"processor": "another"})
+    code, out, _ = evaluate(sshbench, tmp_path / "run", "--json")
+    assert code == 0
+    assert "mixed-machines" in {finding["code"] for finding in json.loads(out)["warnings"]}

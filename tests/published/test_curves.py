@@ -288,6 +288,9 @@ def test_damaged_cache_names_its_file(tmp_path: Path) -> None:
     next(cache.glob("*.npz")).unlink()
     with pytest.raises(InputError, match=r"wider\.json"):
         cached_curves()
+    (cache / "wider.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"wider\.json"):
+        cached_curves()
     (cache / "wider.json").write_text("[]")
     with pytest.raises(InputError, match=r"wider\.json"):
         cached_curves()
