@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
@@ -26,6 +26,7 @@ class CenterFace(OnnxAdapter):
         weights="centerface.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.1, nms_iou=0.3),
         defaults_source="the decode function of its code; the threshold of its WIDER evaluation is not published",
     )

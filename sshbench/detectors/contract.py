@@ -35,6 +35,9 @@ Outputs = TypeVar("Outputs", default=Any)
 """What `forward` makes and `postprocess` takes."""
 _Result = TypeVar("_Result")
 
+PROBABILITY: Mapping[str, tuple[float, float]] = {"score_threshold": (0.0, 1.0)}
+"""`DetectorInfo.ranges` of a detector whose scores are probabilities."""
+
 MAX_DETECTIONS = 1_000_000
 """Most detections of one image that are accepted; more come from a missing threshold."""
 
@@ -102,7 +105,7 @@ class DetectorInfo:
         defaults_source: Where the settings are published.
         trained_on: Benchmarks (dataset names of this package) whose training images were used, so that results on
             them are `in domain`; empty: none of them; None: the training data are not published.
-        ranges: Smallest and largest value of numbers in `defaults.extra`, by name.
+        ranges: Smallest and largest value of numbers in `defaults.extra`, and of `score_threshold`, by name.
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
         draw_threshold: Minimum score of the boxes that `sshbench detect` draws: the published operating point, else
             half of the range of a probability; None draws all, for scores that are not probabilities.

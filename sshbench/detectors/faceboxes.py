@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select, subtract_mean
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.priors import decode, priors
 from sshbench.errors import UsageError
 from sshbench.records import Detections, Image
@@ -26,6 +26,7 @@ class FaceBoxes(WeightsAdapter):
         weights="FaceBoxesProd.pth",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.05, nms_iou=0.3, top_k=750),
         defaults_source="FaceBoxes.PyTorch, test.py: score 0.05, NMS 0.3, best 750; AFW at original size; it has "
         "published no WIDER evaluation",

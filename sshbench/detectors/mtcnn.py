@@ -6,7 +6,7 @@ import numpy as np
 
 from sshbench.boxes import nms
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.mtcnn_cascade import crop, moved, nms_by_smaller, normalised, proposals, pyramid, squares
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
@@ -36,7 +36,13 @@ class Mtcnn(WeightsAdapter):
         ),
         defaults_source="the authors' demo (faces from 20 pixels, pyramid 0.709, scores 0.6, 0.7, 0.7); those of its "
         "WIDER evaluation are not published",
-        ranges={"min_face": (1, 10_000), "scale_factor": (0.01, 0.99), "pnet_score": (0, 1), "rnet_score": (0, 1)},
+        ranges={
+            **PROBABILITY,
+            "min_face": (1, 10_000),
+            "scale_factor": (0.01, 0.99),
+            "pnet_score": (0, 1),
+            "rnet_score": (0, 1),
+        },
     )
 
     def load(self) -> None:

@@ -67,7 +67,7 @@ def changed_settings(info: DetectorInfo, changes: Mapping[str, SettingValue | No
         elif name == "top_k" and (value is None or value == "none"):
             common[name] = None
         else:
-            common[name] = _converted(info, name, value, _COMMON[name])
+            common[name] = _in_range(info, name, _converted(info, name, value, _COMMON[name]))
     settings = replace(defaults, **common, extra=extra)  # type: ignore[arg-type]  # types are those of _COMMON
     check_fixed_size(info, settings)
     return settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select, subtract_mean
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.priors import decode, priors
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
@@ -28,6 +28,7 @@ class RetinaFaceMnet025(OnnxAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.6,  # the authors' detect.py, --vis_thres
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.02, nms_iou=0.4),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )

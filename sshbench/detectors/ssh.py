@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from sshbench.detectors.contract import DetectorInfo, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
@@ -33,6 +33,7 @@ class Ssh(SshStages):
         weights="ssh-vgg16.safetensors",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=_RELEASE,
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )

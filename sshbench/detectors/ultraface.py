@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, fixed_input, select, subtract_mean
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
@@ -26,6 +26,7 @@ class UltraFace320(OnnxAdapter):
         weights="ultraface-version-RFB-320.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400),
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
         fixed_size=(320, 240),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, fixed_input, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.opencv_net import NetInput, read_darknet
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import InputError
@@ -29,6 +29,7 @@ class YoloFace500k(WeightsAdapter):
         weights="yoloface-500k-v2.weights",
         training_data="WIDER FACE train",
         trained_on=("wider",),
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.005, nms_iou=0.45),
         defaults_source="Darknet's `detector map`, quoted in its README: threshold 0.005, NMS 0.45; size of its cfg",
         fixed_size=(352, 288),

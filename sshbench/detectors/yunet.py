@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
@@ -26,6 +26,7 @@ class YuNet(OnnxAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.9,  # default of OpenCV's FaceDetectorYN
+        ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.02, nms_iou=0.45),
         defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
     )

@@ -30,7 +30,7 @@ def test_every_setting_of_every_detector_can_be_set_as_text(name: str) -> None:
 def test_published_values_are_within_the_stated_ranges() -> None:
     for name in names():
         info = detector_info(name)
-        assert set(info.ranges) <= set(info.defaults.extra)
+        assert set(info.ranges) <= {*info.defaults.extra, "score_threshold"}
         assert changed_settings(info, dict(info.defaults.extra)) == info.defaults
 
 
@@ -53,7 +53,7 @@ def test_published_values_are_within_the_stated_ranges() -> None:
         ("yunet", {"top_k": True}, "'top_k'.*a whole number, not True"),
         ("yunet", {"nms_iou": "1.5"}, r"nms_iou must be between 0 and 1, not 1\.5"),
         ("yunet", {"nms_iou": None}, "'nms_iou'.*a number, not None"),
-        ("yunet", {"score_threshold": "inf"}, "score_threshold must be a finite number"),
+        ("yunet", {"score_threshold": "inf"}, "between 0 and 1, not inf"),
         ("haar", {"nms_iou": "0.5"}, "has no NMS threshold, so nms_iou cannot be 0.5"),
         ("yunet", {"resize": "640x480"}, "Use fit=640x480"),
         ("ssd-res10", {"resize": "fit=640x480"}, r"'ssd-res10' is fixed at 300 x 300 pixels.*fit=640x480"),
@@ -149,3 +149,10 @@ def test_info_lists_every_setting_with_its_value(sshbench: Any) -> None:
         assert listed == [f"{key}={'none' if value is None else value}" for key, value in values.items()]
     assert "resize=original (fixed: the network accepts 320 x 240 pixels only)" in "\n".join(lines)
     assert json.loads(sshbench("detectors", "info", "mtcnn", "--json")[1])["ranges"]["min_face"] == [1, 10000]
+
+
+@pytest.mark.parametrize("name", ["yunet", "ssh-tiny", "mtcnn", "ultraface-rfb-640"])
+def test_a_threshold_of_a_probability_is_one(name: str) -> None:
+    with pytest.raises(UsageError, match=r"'score_threshold' of detector .* between 0 and 1, not 2"):
+        changed_settings(detector_info(name), {"score_threshold": 2})
+    assert changed_settings(detector_info("dlib-hog"), {"score_threshold": 2}).score_threshold == 2
