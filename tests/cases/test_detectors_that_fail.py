@@ -180,7 +180,7 @@ DETECTOR = """
     ("death", "commands"),
     [
         pytest.param("os.abort()", 2, id="abort"),
-        pytest.param("ctypes.string_at(0)", 2, id="segv"),
+        pytest.param("ctypes.string_at(0)", 2, id="segv", marks=pytest.mark.thorough),
         pytest.param("os._exit(0)", 1, id="exit"),
         pytest.param("os.kill(os.getpid(), 9)", 7, id="kill", marks=pytest.mark.thorough),
     ],
