@@ -125,6 +125,15 @@ def _quick_figures() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _known_matlab_files() -> Iterator[None]:
+    """Read MATLAB files in a quick run without trying them in a process of their own before."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not THOROUGH:
+            patch.setattr("sshbench.formats.matlab._check", lambda content: None)
+        yield
+
+
 @pytest.fixture
 def sshbench(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
