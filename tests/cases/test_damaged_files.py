@@ -260,7 +260,10 @@ def test_a_folder_with_other_files_and_a_lock_is_not_ours(tmp_path: Path) -> Non
     assert (tmp_path / "mine" / "metrics.json").read_text() == "of the user"
 
 
-@pytest.mark.parametrize("damage", ["blob", "text", "stages", "column", "page"])
+@pytest.mark.parametrize(
+    "damage",
+    ["blob", "page", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("text", "stages", "column"))],
+)
 def test_a_damaged_database(sshbench: CommandLine, tmp_path: Path, damage: str) -> None:
     import sqlite3
     from contextlib import closing

@@ -49,7 +49,13 @@ def evaluate(sshbench: CommandLine, out: Path, *options: object) -> tuple[int, s
     return sshbench("eval", "--dataset", "sample", "--limit", 10, "--detector", "misbehaving", "-o", out, *options)
 
 
-@pytest.mark.parametrize("behaviour", FAILURES)
+QUICK = ("runtime error", "sys.exit(0)", "score NaN", "five columns", "None")
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [pytest.param(one, marks=() if one in QUICK else (pytest.mark.thorough,)) for one in FAILURES],
+)
 def test_one_failure_is_recorded_and_the_run_goes_on(
     sshbench: CommandLine, misbehave: Misbehave, tmp_path: Path, behaviour: str
 ) -> None:
@@ -181,7 +187,7 @@ DETECTOR = """
     [
         pytest.param("os.abort()", 2, id="abort"),
         pytest.param("ctypes.string_at(0)", 2, id="segv", marks=pytest.mark.thorough),
-        pytest.param("os._exit(0)", 1, id="exit"),
+        pytest.param("os._exit(0)", 1, id="exit", marks=pytest.mark.thorough),
         pytest.param("os.kill(os.getpid(), 9)", 7, id="kill", marks=pytest.mark.thorough),
     ],
 )

@@ -85,7 +85,13 @@ def test_an_edited_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: 
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"format": 99}', '{"metrics": {"AP/easy": NaN}}', "[" * 100_000, "1" * 5000]
 )
-@pytest.mark.parametrize("name", ["metrics.json", "identity.json", "protocol.json", "files.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "metrics.json",
+        *(pytest.param(f"{n}.json", marks=pytest.mark.thorough) for n in ("identity", "protocol", "files")),
+    ],
+)
 def test_a_damaged_file(sshbench: CommandLine, run: Path, data: Path, tmp_path: Path, name: str, content: str) -> None:
     (run / name).write_text(content)
     for command in (["eval", "--dataset", "sample", "--predictions", run], ["leaderboard", run, "-o", tmp_path / "b"]):
@@ -217,7 +223,13 @@ def test_a_photograph_that_is_cut_off(sshbench: CommandLine, misbehave: Misbehav
     assert "strict mode: 1 image" in err
 
 
-@pytest.mark.parametrize("command", [["eval", "--dataset", "sample", "--detector", "haar"], ["data", "formats"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["eval", "--dataset", "sample", "--detector", "haar"], marks=pytest.mark.thorough),
+        ["data", "formats"],
+    ],
+)
 def test_a_full_disk_behind_the_output(command: list[str], tmp_path: Path) -> None:
     import subprocess
     import sys

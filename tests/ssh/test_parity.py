@@ -132,6 +132,7 @@ def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 def test_export_without_torch_compares_with_an_independent_network(weights: Weights, tmp_path: Path) -> None:
     save_weights(tmp_path / "w.safetensors", weights)
     arguments = ("weights", "export", tmp_path / "w.safetensors", "-o", tmp_path / "n.onnx")
@@ -148,6 +149,7 @@ def test_export_without_torch_compares_with_an_independent_network(weights: Weig
     assert "Do not use the file" in done.stderr
 
 
+@pytest.mark.thorough
 def test_doctor_without_torch_compares_with_an_independent_network() -> None:
     done = without_torch("right", "doctor", "--json")
     assert done.returncode == 0, done.stderr
