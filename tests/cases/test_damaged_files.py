@@ -29,6 +29,7 @@ from sshbench.published.wider import read_pr_file
 from sshbench.ssh.architecture import from_dict
 from sshbench.ssh.weights import load_weights, random_weights, save_weights
 
+pytestmark = pytest.mark.thorough  # in our own CI, or by name (file.py::test)
 CommandLine = Callable[..., tuple[int, str, str]]
 FAULTS = Path(__file__).with_name("faults")
 KEYS = [f"0--A/im{i:02d}" for i in range(10)]

@@ -24,6 +24,7 @@ from sshbench.evaluation.plausibility import suspicions
 from sshbench.records import DetectionSet, FaceSet
 from sshbench.timing.public import time_detectors
 
+pytestmark = pytest.mark.thorough  # in our own CI, or by name (file.py::test)
 CommandLine = Callable[..., tuple[int, str, str]]
 NAMES = ["=1+<script>alert(1)</script>", "_$x^{\x07"]
 

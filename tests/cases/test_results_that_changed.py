@@ -17,6 +17,7 @@ import sshbench as package
 from sshbench.files import sample_dir
 from sshbench.images import is_cut
 
+pytestmark = pytest.mark.thorough  # in our own CI, or by name (file.py::test)
 CommandLine = Callable[..., tuple[int, str, str]]
 Misbehave = Callable[[str, range], None]
 
