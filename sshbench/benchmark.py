@@ -113,10 +113,10 @@ def run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
-        left = len(images.keys) - len(stored.done())
+        whole = len(images.keys)
+        left = whole - len(stored.done())
         if left:
             stored.add_session(versions(), machine(), now())
-        whole = len(images.keys)
         with progress_bar(f"{name} on {images.name}", whole, "images", done=whole - left, enabled=progress) as bar:
 
             def report(image: StoredImage) -> None:
@@ -125,7 +125,7 @@ def run(
                     on_image(image)
 
             run_detector(loaded, images, stored, on_error=on_error, image_timeout=image_timeout, on_image=report)
-        with progress_bar("evaluation", len(images.keys), "images", enabled=progress) as bar:
+        with progress_bar("evaluation", whole, "images", enabled=progress) as bar:
             evaluation = evaluate_run(
                 stored,
                 images,

