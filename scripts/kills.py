@@ -20,7 +20,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from sshbench.files import sample_dir
 
@@ -62,15 +64,20 @@ def duration(words: Sequence[str]) -> float:
 
 
 def tried(
-    name: str, count: int, make: Callable[[Path], list[str]], digest: Callable[[Path], object], base: Path
+    name: str,
+    count: int,
+    make: Callable[[Path], list[str]],
+    digest: Callable[[Path], object],
+    base: Path,
+    share: float = 1.1,
 ) -> bool:
-    """Kill a command `count` times, let it end, and compare; print the result."""
+    """Kill a command `count` times within a share of its duration, let it end, and compare; print the result."""
     quiet, disturbed = base / f"{name}-quiet", base / f"{name}-disturbed"
     for folder in (quiet, disturbed):
         folder.mkdir()
     whole = duration(make(quiet))
     for _ in range(count):
-        kill(make(disturbed), 1.1 * whole)
+        kill(make(disturbed), share * whole)
     left = [str(path) for path in disturbed.rglob("*.tmp")]
     subprocess.run(make(disturbed), check=True, capture_output=True)
     equal = digest(quiet) == digest(disturbed)
@@ -106,6 +113,31 @@ def drawn(folder: Path) -> object:
     return [record["detections"] for record in records], files("*.jpg")(folder)
 
 
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Serves one file within about 15 seconds, from any byte on; so that kills fall into the transfer."""
+
+    content = random.Random(1).randbytes(24 << 20)
+    parts: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        """Send the file, or its end where a range is asked for."""
+        start = int(self.headers["Range"].removeprefix("bytes=").partition("-")[0]) if "Range" in self.headers else 0
+        self.parts.append(start)
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", str(len(self.content) - start))
+        self.end_headers()
+        with suppress(OSError):  # the client was killed
+            for at in range(start, len(self.content), 1 << 15):
+                self.wfile.write(self.content[at : at + (1 << 15)])
+                time.sleep(0.02)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Print nothing."""
+
+
 def main() -> int:
     """Try all commands."""
     with tempfile.TemporaryDirectory() as name:
@@ -113,11 +145,7 @@ def main() -> int:
         os.environ["SSHBENCH_CACHE"] = str(base / "cache")
         run = ("eval", "--dataset", "sample", "--detector", "haar", "--resize", "144x192")
         (base / "tiny.toml").write_text(RECIPE)
-        (base / "served").mkdir()
-        (base / "served" / "file.bin").write_bytes(random.Random(1).randbytes(3 << 20))
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), lambda *a: http.server.SimpleHTTPRequestHandler(*a, directory=str(base / "served"))
-        )
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/file.bin"
         fetch = "import sys; from pathlib import Path; from sshbench.download import download_file; "
@@ -155,6 +183,7 @@ def main() -> int:
                 lambda folder: [sys.executable, "-c", fetch, url, str(folder / "file.bin")],
                 files("*.bin"),
                 base,
+                share=0.15,
             ),
             tried(
                 "train",
@@ -166,6 +195,7 @@ def main() -> int:
                 base,
             ),
         ]  # fmt: skip
+        print(json.dumps({"requests_of_fetch": len(Slow.parts), "resumed": sum(start > 0 for start in Slow.parts)}))
     return 0 if all(results) else 1
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.native_errors import captured_lines
 
 Image = npt.NDArray[np.uint8]
 """An image as OpenCV gives it: uint8, shape (height, width, 3), channels in B, G, R order."""
@@ -24,6 +25,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 MAX_IMAGE_BYTES = 2**30
 """Largest image file that is read."""
+
+CORRUPT = "-corrupt"
+"""Last mark of the content of an image that a decoder found to be damaged."""
 
 _END_WITHIN = 1 << 16  # telephones write data behind the end
 _ORIENTATION, _EXIF_WITHIN = 0x0112, 4096  # EXIF's tag, and the bytes of a file that have its data
@@ -110,9 +114,14 @@ def read_image(path: Path, *, upright: bool = False) -> Image:
 
 
 def read_identified(path: Path) -> tuple[Image, str]:
-    """Read an image file as `read_image` does, and return with it what `image_content` returns."""
+    """Read an image file as `read_image` does, and return with it what `image_content` returns.
+
+    Where the decoder of JPEG files complains of their data, the mark CORRUPT follows.
+    """
     content = _read_bytes(path)
-    return _decoded(content, path), _content_of(content)
+    with captured_lines("Corrupt JPEG data") as complaints:
+        image = _decoded(content, path)
+    return image, _content_of(content) + (CORRUPT if complaints else "")
 
 
 def _read_bytes(path: Path) -> bytes:

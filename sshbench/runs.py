@@ -29,6 +29,7 @@ import numpy.typing as npt
 from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, SshbenchError, UsageError
 from sshbench.flat import counted
+from sshbench.images import CORRUPT
 from sshbench.models import FileModel
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
@@ -270,10 +271,14 @@ class Run:
             text = f"{counted(len(failures), 'image')} failed and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
         contents = self.contents()
-        cut = tuple(key for key, content in contents.items() if content.endswith("-cut"))
+        cut = tuple(key for key, content in contents.items() if content.removesuffix(CORRUPT).endswith("-cut"))
         if cut:
             text = f"{counted(len(cut), 'image')} cut off: the file ends early, and the rest of the image is grey"
             found.append(Finding("damaged-image", text, cut))
+        corrupt = tuple(key for key, content in contents.items() if content.endswith(CORRUPT) and key not in cut)
+        if corrupt:
+            text = f"{counted(len(corrupt), 'image')} with corrupt JPEG data, as the decoder says: pixels may be wrong"
+            found.append(Finding("damaged-image", text, corrupt))
         turned = tuple(key for key, content in contents.items() if "-o" in content)
         if turned:
             text = (

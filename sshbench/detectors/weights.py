@@ -83,7 +83,8 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
 
     Args:
         name: As in `weights.toml`.
-        explicit: The user's own file, which is taken as it is; its hash becomes part of the result's identity.
+        explicit: The user's own file, which is taken as it is, unless it bears the name of a known file and has another
+            content; its hash becomes part of the result's identity.
 
     Raises:
         MissingDataError: It was not found and could not be downloaded; the text says where to put it.
@@ -92,19 +93,27 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
     if explicit is not None:
         if not explicit.is_file():
             raise MissingDataError(f"weights file {explicit} does not exist", remedy="Check --weights")
+        known = next((entry for entry in weights_files() if entry.name == explicit.name), None)
+        if known is not None:
+            _check(explicit, known, "Get the file again; or, if it is a model of your own, give it another name")
         return explicit
     entry = weights_file(name)
     found = locate_weights(name)
     if found is None:
         return _fetch(entry)
-    actual = sha256_of(found)
+    _check(found, entry, "Put the right file in its place, or name another folder with SSHBENCH_WEIGHTS")
+    return found
+
+
+def _check(path: Path, entry: WeightsFile, remedy: str) -> None:
+    size, actual = path.stat().st_size, sha256_of(path)
     if actual != entry.sha256:
         raise InputError(
-            f"not the expected weights file: sha256 {actual}, expected {entry.sha256}",
-            file=found,
-            remedy="Put the right file in its place, or name another folder with SSHBENCH_WEIGHTS",
+            f"not the expected weights file: sha256 {actual}, {size:,} bytes; expected {entry.sha256}, "
+            f"{entry.bytes:,} bytes",
+            file=path,
+            remedy=remedy,
         )
-    return found
 
 
 def _places(name: str) -> list[Path]:

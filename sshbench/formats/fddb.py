@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.boxes import bounding_boxes, sides_of, xywh_of
-from sshbench.errors import InputError
+from sshbench.errors import InputError, UsageError
 from sshbench.files import FileTree, write_atomic
 from sshbench.formats.base import (
     count_at,
@@ -105,6 +105,7 @@ def read_fddb_file(
     Raises:
         MissingDataError: There is no such file.
         InputError: A line is invalid; the text names it.
+        UsageError: The file has ellipses, and `box_format` is given.
     """
     blocks = Blocks((_RECTANGLE, _ELLIPSE), matcher)
     for file, lines in _texts(path):
@@ -113,6 +114,8 @@ def read_fddb_file(
     _check_numbers(path, names, counts, table)
     if table.shape[1] == _RECTANGLE:
         boxes, ellipses = corners_of(table[:, :4], box_format or "xywh"), None
+    elif box_format is not None:
+        raise UsageError(f"{path} has ellipses, not boxes", remedy="Leave --box-format out")
     else:
         ellipses = table[:, :5]
         boxes = bounding_boxes(ellipses)
@@ -128,6 +131,7 @@ def read_annotation(paths: Sequence[Path]) -> FaceSet:
     Raises:
         MissingDataError: A file does not exist.
         InputError: A line is invalid; the text names it.
+        UsageError: The file has ellipses, and `box_format` is given.
     """
     blocks = Blocks((_ELLIPSE,))
     for path in paths:

@@ -30,7 +30,7 @@ class NameMatcher:
     r"""Finds the image that a name stands for, where it is written in another way than the dataset's.
 
     Tried in turn: the name itself; with `/` for a backslash; without the suffix of an image; without leading folders;
-    in any case; and by the last part alone. A name that fits several images fits none.
+    in any case, with or without suffixes on either side; and by the last part alone. A name that fits several images fits none.
 
     Args:
         keys: Image keys of the dataset.
@@ -88,11 +88,17 @@ class NameMatcher:
 
     @cached_property
     def _by_lower(self) -> dict[str, str]:
-        return _unique({key: key.lower() for key in self._keys})
+        return _names({key: key for key in self._keys})
 
     @cached_property
     def _by_base(self) -> dict[str, str]:
-        return _unique({key: key.rpartition("/")[2].lower() for key in self._keys})
+        return _names({key: key.rpartition("/")[2] for key in self._keys})
+
+
+def _names(names: dict[str, str]) -> dict[str, str]:
+    """Return keys by their names in lower case; also without the suffixes that some datasets' keys keep."""
+    without = _unique({key: key_of(name, ()).lower() for key, name in names.items()})
+    return without | _unique({key: name.lower() for key, name in names.items()})
 
 
 def _unique(names: dict[str, str]) -> dict[str, str]:

@@ -296,3 +296,22 @@ def test_a_report_of_an_archived_run(sshbench: CommandLine, run: Path, tmp_path:
     assert code == 2
     assert "is an archived run" in err
     assert sshbench("leaderboard", tmp_path / "archive" / "corner", "-o", tmp_path / "board")[0] == 0
+
+
+def test_a_photograph_with_corrupt_data(
+    sshbench: CommandLine, misbehave: Misbehave, data: Path, tmp_path: Path
+) -> None:
+    first = sorted(data.rglob("*.jpg"))[0]
+    content = first.read_bytes()
+    first.write_bytes(content[:-2] + bytes(40) + content[-2:])
+    misbehave("fine", range(0))
+    code, out, err = evaluate(sshbench, data, tmp_path / "run")
+    assert code == 0, err
+    assert "Corrupt JPEG data" not in err
+    (finding,) = (item for item in json.loads(out)["warnings"] if item["code"] == "damaged-image")
+    assert "1 image with corrupt JPEG data" in finding["message"]
+    # The mark is not part of what the file is compared by.
+    code, out, err = sshbench(
+        "eval", "--dataset", "sample", "--data", data, "--limit", 6, "--predictions", tmp_path / "run", "--json"
+    )
+    assert code == 0, err

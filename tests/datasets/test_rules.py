@@ -192,3 +192,50 @@ def test_a_list_of_faces_that_the_dataset_does_not_read_is_refused(own: Path) ->
     (own / "json.toml").write_text(text)
     with pytest.raises(UsageError, match=r"subset 'tall': dataset 'coco' has no list of faces 'tall.mat'"):
         load_dataset(load_protocol(own / "json.toml"))
+
+
+def own_set(folder: Path, rng: np.random.Generator) -> None:
+    """Write 24 images' annotation, all suffixes, with invalid faces, faces of no size and empty images; detections."""
+    suffixes = (".jpg", ".PNG", ".jpeg", ".webp", ".bmp", ".tiff")
+    lines: list[str] = []
+    (folder / "dets" / "e").mkdir(parents=True)
+    for i in range(24):
+        lines.append(f"e/im{i}{suffixes[i % len(suffixes)]}")
+        boxes = rng.uniform(10, 200, (0 if i % 8 == 7 else i % 5 + 1, 4)).round(2)
+        boxes[rng.random(len(boxes)) < 0.15, 2:] = 0
+        flags = [[*rng.integers(0, 3, 1), 0, 0, int(rng.random() < 0.2), 0, 0] for _ in boxes]
+        lines.append(str(len(boxes)))
+        lines += [" ".join(map(str, [*box, *flag])) for box, flag in zip(boxes.tolist(), flags, strict=True)]
+        if not len(boxes):
+            lines.append("0 0 0 0 0 0 0 0 0 0")
+        found = np.concatenate([boxes + rng.normal(0, 6, boxes.shape), rng.uniform(10, 200, (2, 4))])
+        scores = np.sort(rng.random(len(found)))[::-1]
+        rows = [" ".join(map(str, [*box, score])) for box, score in zip(found.tolist(), scores.tolist(), strict=True)]
+        (folder / "dets" / "e" / f"im{i}.txt").write_text("\n".join([f"im{i}", str(len(found)), *rows]) + "\n")
+    (folder / "faces.txt").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_own_set_forth_and_back_has_the_same_figures(sshbench: Any, tmp_path: Path, seed: int) -> None:
+    own_set(tmp_path, np.random.default_rng(seed))
+    for source, target, there in (("faces.txt", "faces.json", "coco"), ("faces.json", "again.txt", "wider")):
+        back = "wider" if there == "coco" else "coco"
+        code, out, err = sshbench(
+            "data", "convert", tmp_path / source, tmp_path / target, "--from", back, "--to", there, "--json"
+        )
+        assert code == 0, err
+        assert [loss for loss in json.loads(out)["losses"] if "marked invalid are ignored" not in loss] == []
+    results = []
+    for name, dataset in (("faces.txt", "wider"), ("faces.json", "coco"), ("again.txt", "wider")):
+        # A conversion keeps the flag as ignored faces, as the rule of the user's own protocol does.
+        rules = SUBSETS.replace("pose = [0]", "invalid = [0]").replace("20\n", "20\nattributes = { invalid = [0] }\n")
+        rules = rules.replace("20.5\n", "20.5\nattributes = { invalid = [0] }\n")
+        (tmp_path / "mine.toml").write_text(HEAD.format(dataset=dataset, annotation=name) + rules + WIDER)
+        code, out, err = sshbench(
+            "eval", "--protocol", tmp_path / "mine.toml", "--predictions", tmp_path / "dets", "--json"
+        )
+        assert code == 0, err
+        results.append({key: json.loads(out)[key] for key in ("metrics", "counted", "images", "faces")})
+    assert results[0] == results[1] == results[2]
+    assert results[0]["images"] == 24
+    assert 0 < results[0]["metrics"]["AP/tall"] < 1

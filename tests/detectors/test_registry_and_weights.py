@@ -149,6 +149,9 @@ def test_the_users_own_file(folders: Path) -> None:
         find_weights(FILE, folders / "absent.onnx")
     (folders / "mine.onnx").write_bytes(b"x")
     assert find_weights(FILE, folders / "mine.onnx") == folders / "mine.onnx"
+    (folders / FILE).write_bytes(b"x")
+    with pytest.raises(InputError, match=r"1 bytes; expected .* give it another name"):
+        find_weights(FILE, folders / FILE)
 
 
 def test_shared_weights_are_the_published_ones(shared: Path) -> None:
