@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/sshbench demo --out demo
 
 test: $(READY_SSH)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(READY_SSH)
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -62,7 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {*long, *unfed}
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))
-    config.stash[LEFT_OUT] = (len(unfed), len(left_out) - len(unfed))
+    config.stash[LEFT_OUT] = counts = (len(unfed), len(left_out) - len(unfed))
+    if hasattr(config, "workeroutput"):  # one of several processes: it collects, another one prints the summary
+        config.workeroutput["left_out"] = counts
 
 
 def _needs_shared(item: pytest.Item) -> bool:
@@ -70,6 +72,12 @@ def _needs_shared(item: pytest.Item) -> bool:
 
 
 LEFT_OUT = pytest.StashKey[tuple[int, int]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of pytest-xdist says of itself."""
+    node.config.stash[LEFT_OUT] = tuple(getattr(node, "workeroutput", {}).get("left_out", (0, 0)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -83,8 +83,8 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
 
     Args:
         name: As in `weights.toml`.
-        explicit: The user's own file, which is taken as it is, unless it bears the name of a known file and has another
-            content; its hash becomes part of the result's identity.
+        explicit: The user's own file, which is taken as it is, unless it bears the name of a known download and has
+            another content; its hash becomes part of the result's identity.
 
     Raises:
         MissingDataError: It was not found and could not be downloaded; the text says where to put it.
@@ -94,7 +94,7 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
         if not explicit.is_file():
             raise MissingDataError(f"weights file {explicit} does not exist", remedy="Check --weights")
         known = next((entry for entry in weights_files() if entry.name == explicit.name), None)
-        if known is not None:
+        if known is not None and (known.url or known.package):  # a training of one's own has the name of the bundled
             _check(explicit, known, "Get the file again; or, if it is a model of your own, give it another name")
         return explicit
     entry = weights_file(name)

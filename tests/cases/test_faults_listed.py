@@ -29,4 +29,4 @@ def test_every_fault_is_listed(shared: Path) -> None:
     assert len(faults) > 200
     kinds = Counter(map(kind_of, faults))
     assert not kinds[""]
-    assert kinds["left"] == 3
+    assert kinds["left"] == 2
