@@ -30,7 +30,8 @@ class NameMatcher:
     r"""Finds the image that a name stands for, where it is written in another way than the dataset's.
 
     Tried in turn: the name itself; with `/` for a backslash; without the suffix of an image; without leading folders;
-    in any case, with or without suffixes on either side; and by the last part alone. A name that fits several images fits none.
+    in any case, with or without suffixes on either side; and by the last part alone. A name that fits several images
+    fits none.
 
     Args:
         keys: Image keys of the dataset.
