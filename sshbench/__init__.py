@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
     from sshbench.evaluation.loading import load_dataset, read_predictions
+    from sshbench.evaluation.merging import merge
     from sshbench.evaluation.result import Evaluation
     from sshbench.evaluation.streaming import Evaluator
     from sshbench.formats.coco import read_coco_results
@@ -67,6 +68,7 @@ _WHERE = {
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
+    "merge": "sshbench.evaluation.merging",
     "plot_timings": "sshbench.timing",
     "read_coco_results": "sshbench.formats.coco",
     "read_fddb": "sshbench.formats.fddb",
@@ -108,6 +110,7 @@ __all__ = [
     "load_dataset",
     "load_detector",
     "load_protocol",
+    "merge",
     "plot_timings",
     "read_coco_results",
     "read_fddb",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
 from sshbench.detectors.function import BoxFunction, as_detector
-from sshbench.detectors.registry import load_detector
 from sshbench.detectors.weights import weights_files
 from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.loading import load_benchmark
@@ -17,12 +17,13 @@ from sshbench.evaluation.origin import check_images, check_unchanged
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, identity_of, store_evaluation
 from sshbench.files import safe_name
-from sshbench.inference import OnError, run_detector
+from sshbench.inference.fill import Helpers, fill_run
+from sshbench.inference.shards import parse_shard
+from sshbench.inference.spec import DetectorSpec
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
-from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
-from sshbench.runs import StoredImage, create_or_resume
+from sshbench.runs import OnError, StoredImage, create_or_resume
 
 
 def run(
@@ -39,6 +40,9 @@ def run(
     strict: bool = False,
     on_error: OnError | None = None,
     image_timeout: float | None = 600,
+    workers: int | Literal["auto"] | None = None,
+    cluster: str | None = None,
+    shard: str | None = None,
     progress: bool = True,
     on_image: Callable[[StoredImage], None] | None = None,
 ) -> Evaluation:
@@ -63,6 +67,11 @@ def run(
         on_error: `stop` at the first image on which the detector fails, or `record` failures and go on; default: record
             up to three, or 1 % of the images if that is more, then stop.
         image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
+        workers: Processes that detect and share the cores, or `auto`, which tries what is fastest; None: this process.
+            The detector must then be given by name, or be picklable and of a module.
+        cluster: Address of a Dask scheduler whose workers detect, for example `tcp://host:8786`.
+        shard: The part `K/N` of the images, or `auto`: K and N from torchrun's or SLURM's variables. The run's folder
+            is then `shard-K-of-N` in `out`; `sshbench.merge` joins them.
         progress: Draw a progress bar where standard error is a terminal.
         on_image: Called after each image is stored.
 
@@ -90,8 +99,20 @@ def run(
     images = images.with_images()
     if limit is not None:
         images = images.limited(limit)
+    if shard is not None:
+        part = parse_shard(shard)
+        images = part.of(images)
+        out = Path(out or "runs").expanduser() / part.folder
     # The user's word goes before the protocol's policy, and that before the detector's own settings.
-    loaded = _loaded(detector, {**rules.inference.overrides(), **(settings or {})}, bool(settings))
+    chosen = {**rules.inference.overrides(), **(settings or {})}
+    loaded = _loaded(detector, chosen, bool(settings))
+    helpers = Helpers(
+        lambda: _spec(detector, chosen),
+        workers=workers,
+        cluster=cluster,
+        on_error=on_error,
+        image_timeout=image_timeout,
+    )
     findings: list[Finding] = []
     if isinstance(loaded, FollowsImages):
         loaded.attach(images)
@@ -115,8 +136,6 @@ def run(
         check_images(stored, images)
         whole = len(images.keys)
         left = whole - len(stored.done())
-        if left:
-            stored.add_session(versions(), machine(), now())
         with progress_bar(f"{name} on {images.name}", whole, "images", done=whole - left, enabled=progress) as bar:
 
             def report(image: StoredImage) -> None:
@@ -124,7 +143,7 @@ def run(
                 if on_image is not None:
                     on_image(image)
 
-            run_detector(loaded, images, stored, on_error=on_error, image_timeout=image_timeout, on_image=report)
+            fill_run(stored, images, loaded, helpers, on_image=report)
         with progress_bar("evaluation", whole, "images", enabled=progress) as bar:
             evaluation = evaluate_run(
                 stored,
@@ -149,12 +168,19 @@ def _loaded(
     detector: str | Detector | BoxFunction, settings: Mapping[str, SettingValue | Path | None], own: bool
 ) -> Detector:
     if isinstance(detector, str):
-        weights = settings.get("weights")
-        others = {name: value for name, value in settings.items() if not isinstance(value, Path) and name != "weights"}
-        return load_detector(detector, weights=None if weights is None else str(weights), **others)
+        return _spec(detector, settings).make()
     if own:
         raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
     return as_detector(detector)
+
+
+def _spec(detector: str | Detector | BoxFunction, settings: Mapping[str, SettingValue | Path | None]) -> DetectorSpec:
+    """Return what another process makes the detector from."""
+    if not isinstance(detector, str):
+        return DetectorSpec.of(detector)
+    weights = settings.get("weights")
+    others = {name: value for name, value in settings.items() if not isinstance(value, Path) and name != "weights"}
+    return DetectorSpec(detector, None if weights is None else str(weights), others)
 
 
 def _trained_on(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:

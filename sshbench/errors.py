@@ -36,6 +36,10 @@ class SshbenchError(Exception):
         self.message = message
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let errors of all kinds travel between processes whole."""
+        return _restored, (type(self), self.args, self.__dict__)
+
 
 class UsageError(SshbenchError):
     """A wrong option, an unknown name, or options that contradict each other."""
@@ -109,6 +113,13 @@ class DetectorError(SshbenchError):
 
 class DownloadError(SshbenchError):
     """A download is incomplete, or not the expected file."""
+
+
+def _restored(kind: type[SshbenchError], args: tuple[object, ...], fields: dict[str, object]) -> SshbenchError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 def shorten(text: str, limit: int = 80) -> str:

@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS images (
 CREATE TABLE IF NOT EXISTS sessions (
     started TEXT NOT NULL,    -- UTC
     versions TEXT NOT NULL,   -- JSON
-    machine TEXT NOT NULL     -- JSON
+    machine TEXT NOT NULL,    -- JSON
+    plan TEXT                 -- JSON: worker processes and their threads; NULL: in the process itself
 );
 CREATE TABLE IF NOT EXISTS working (
     key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet
@@ -77,6 +78,8 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         connection.executescript(_TABLES)
         for name in missing_columns(connection):
             connection.execute(f"ALTER TABLE images ADD COLUMN {name} {_ADDED[name]}")
+        if not has_plans(connection):
+            connection.execute("ALTER TABLE sessions ADD COLUMN plan TEXT")
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
@@ -122,6 +125,11 @@ def missing_columns(connection: sqlite3.Connection) -> list[str]:
     """Return the names of the columns that the images of an old run lack."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(images)")}
     return [name for name in _ADDED if name not in there]
+
+
+def has_plans(connection: sqlite3.Connection) -> bool:
+    """Return whether the sessions of a run say how the work was shared; those of an old run do not."""
+    return "plan" in {row[1] for row in connection.execute("PRAGMA table_info(sessions)")}
 
 
 def state(path: Path) -> State:

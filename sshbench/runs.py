@@ -37,6 +37,7 @@ from sshbench.run_database import (
     COLUMNS,
     REMEDY,
     State,
+    has_plans,
     missing_columns,
     open_to_read,
     open_to_write,
@@ -50,6 +51,7 @@ DATABASE = "detections.sqlite"
 CRASH_LOG = "crash.log"
 LOCK = ".lock"
 Failure = Literal["image", "detector", "crash"]
+OnError = Literal["stop", "record"]
 METRICS = "metrics.json"
 PROTOCOL = "protocol.json"
 
@@ -194,10 +196,34 @@ class Run:
         self._write(("UPDATE working SET ends = ends + 1", [()]))
         return dict(self._read("SELECT key, ends FROM working"))
 
-    def add_session(self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str) -> None:
-        """Note that a process began to work on the run."""
-        row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)))
-        self._write(("INSERT INTO sessions VALUES (?, ?, ?)", [row]))
+    def add_session(
+        self, versions: Mapping[str, str], machine: Mapping[str, str | int], started: str, plan: str | None = None
+    ) -> None:
+        """Note that a process began to work on the run.
+
+        Args:
+            versions: Of code and libraries.
+            machine: The machine.
+            started: UTC.
+            plan: How the work is shared between processes, as JSON; None if it is not.
+        """
+        row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)), plan)
+        self._write(("INSERT INTO sessions (started, versions, machine, plan) VALUES (?, ?, ?, ?)", [row]))
+
+    def add_sessions_of(self, other: Run) -> None:
+        """Note the sessions of another run, whose images this one takes over; those noted before are left out."""
+        plan = "plan" if has_plans(other._db) else "NULL"
+        noted = set(self._read("SELECT started, versions, machine, plan FROM sessions"))
+        rows = list(other._read(f"SELECT started, versions, machine, {plan} FROM sessions ORDER BY rowid"))
+        new = [row for row in rows if row not in noted]
+        self._write(("INSERT INTO sessions (started, versions, machine, plan) VALUES (?, ?, ?, ?)", new))
+
+    def plans(self) -> list[dict[str, Any]]:
+        """Return how the work was shared in each session that shared it, the first one first."""
+        if not has_plans(self._db):
+            return []
+        rows = self._read("SELECT plan FROM sessions WHERE plan IS NOT NULL ORDER BY rowid")
+        return [json.loads(plan) for (plan,) in rows]
 
     def done(self) -> set[str]:
         """Return the keys of images that need no more work; failed ones are tried again, but not those that crashed."""

@@ -26,6 +26,7 @@ from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.leaderboard import leaderboard_command
+from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.timing import timing_app
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("eval")(eval_command)
+app.command("merge")(merge_command)
 app.command("report")(report_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("detect")(detect_command)

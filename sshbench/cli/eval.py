@@ -103,6 +103,23 @@ def eval_command(
     image_timeout: Annotated[
         float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
     ] = 600,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto", help="Processes that share the cores; auto tries what is fastest. Default: one."
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.")
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N|auto",
+            help="Only part K of N, into a folder of its own below --out; auto: by torchrun's or SLURM's variables. "
+            "`sshbench merge` joins the parts.",
+        ),
+    ] = None,
     allow_unfinished: Annotated[
         bool, typer.Option("--allow-unfinished", help="Evaluate an unfinished run; the result is marked.")
     ] = False,
@@ -142,6 +159,7 @@ def eval_command(
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []
+    given += [f"--{name}" for name, value in (("workers", workers), ("cluster", cluster), ("shard", shard)) if value]
     if predictions is not None and given:
         raise UsageError(f"{', '.join(sorted(given))} are options of --detector")
     rules = _protocol(dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None)
@@ -178,6 +196,9 @@ def eval_command(
             strict=strict,
             on_error=on_error,
             image_timeout=image_timeout or None,
+            workers=workers_of(workers),
+            cluster=cluster,
+            shard=shard,
             progress=not as_json,
         )
     if export_predictions is not None:
@@ -211,6 +232,22 @@ def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
     if unknown := sorted(set(given) - set(BENCHMARKS)):
         raise UsageError(f"--trained-on: unknown '{unknown[0]}'", remedy=f"Known: none, {', '.join(BENCHMARKS)}")
     return tuple(given)
+
+
+def workers_of(text: str | None) -> int | Literal["auto"] | None:
+    """Return a number of workers, `auto`, or None where nothing was said.
+
+    Raises:
+        UsageError: It is something else.
+
+    >>> workers_of("2"), workers_of("auto")
+    (2, 'auto')
+    """
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise UsageError(f"invalid --workers '{text}'", remedy="Write a number from 1 to 1024, or auto")
+    return int(text)
 
 
 def export(evaluation: Evaluation, path: Path) -> None:

@@ -1,14 +1,38 @@
-"""Check that a stored run is what it says: its files unchanged, and made on this dataset with these images."""
+"""Where a stored run comes from: load its dataset, check that its files are unchanged and that it was made on it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sshbench.datasets.base import Dataset
-from sshbench.errors import IdentityError, SshbenchError
+from sshbench.errors import IdentityError, MissingDataError, SshbenchError
+from sshbench.evaluation.loading import load_dataset
 from sshbench.flat import counted
 from sshbench.images import CORRUPT, image_content
 from sshbench.protocols import Protocol
 from sshbench.run_files import check_detections, check_seal
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Run
+
+
+def dataset_of(run: Run, protocol: Protocol, data: Path | None = None) -> Dataset:
+    """Load the whole dataset that a run was made on.
+
+    Args:
+        run: Open for reading.
+        protocol: The run's protocol.
+        data: The dataset's folder, where it is no longer where the run says.
+
+    Raises:
+        MissingDataError: The dataset is not there.
+    """
+    root = data or (None if run.identity.data is None else Path(run.identity.data))
+    try:
+        return load_dataset(protocol, root)
+    except MissingDataError as error:
+        raise MissingDataError(
+            f"the dataset of the run in {run.folder} has moved: {error.message}",
+            remedy="Pass its new location with --data",
+        ) from error
 
 
 def check_origin(run: Run, dataset: Dataset, protocol: Protocol) -> None:

@@ -14,10 +14,9 @@ from statistics import median
 
 from sshbench.curves import PRCurve, curve_columns
 from sshbench.datasets import Dataset
-from sshbench.errors import MissingDataError, UsageError
+from sshbench.errors import UsageError
 from sshbench.evaluation.figures import curve_figure, shown_curves
-from sshbench.evaluation.loading import load_dataset
-from sshbench.evaluation.origin import check_origin
+from sshbench.evaluation.origin import check_origin, dataset_of
 from sshbench.evaluation.storing import evaluate_run, stored_protocol
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
@@ -94,14 +93,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
 
 def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunReport:
     protocol = stored_protocol(run)
-    root = data or (None if run.identity.data is None else Path(run.identity.data))
-    try:
-        dataset = load_dataset(protocol, root).restricted(run.stored_keys())
-    except MissingDataError as error:
-        raise MissingDataError(
-            f"the dataset of the run in {run.folder} has moved: {error.message}",
-            remedy="Pass its new location with --data",
-        ) from error
+    dataset = dataset_of(run, protocol, data).restricted(run.stored_keys())
     check_origin(run, dataset, protocol)
     evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
     detections = run.detections().aligned(dataset.keys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +21,9 @@ from sshbench.detectors.sizes import parse_image_size
 from sshbench.errors import DetectorError, UsageError, did_you_mean
 from sshbench.images import read_image
 from sshbench.models import StrictModel
-from sshbench.provenance import now, usable_cores, versions
+from sshbench.provenance import now, versions
 from sshbench.runs import image_size
+from sshbench.threads import limited_threads
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, measure
@@ -106,7 +106,7 @@ class Bench:
         check(job)
         self.job = job
         with ExitStack() as undo:
-            self.threads = undo.enter_context(_limited_threads(job.threads))
+            self.threads = undo.enter_context(limited_threads(job.threads))
             self.before = machine.state()
             self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
             if job.image_size:
@@ -233,25 +233,3 @@ def run(
             if on_record is not None:
                 on_record(bench.record(sizes))
         return bench.record(sizes)
-
-
-@contextmanager
-def _limited_threads(threads: int | None) -> Iterator[int]:
-    """Limit the CPU threads of all libraries; yield how many there are, and lift the limit at the end."""
-    import cv2
-
-    available = usable_cores()
-    count = min(threads or available, available)
-    before = cv2.getNumThreads()
-    pinned = threads is not None and hasattr(os, "sched_setaffinity")
-    cores = os.sched_getaffinity(0) if pinned else set()
-    try:
-        cv2.setNumThreads(count)
-        if pinned:
-            # Every library reads this, whatever its own option is called.
-            os.sched_setaffinity(0, sorted(cores)[:count])
-        yield count
-    finally:
-        cv2.setNumThreads(before)
-        if pinned:
-            os.sched_setaffinity(0, cores)

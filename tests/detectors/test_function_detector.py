@@ -13,7 +13,7 @@ from sshbench.detectors import Detector, FunctionDetector, detect
 from sshbench.errors import DetectorError, UsageError
 from sshbench.evaluation.loading import load_dataset
 from sshbench.images import read_image
-from sshbench.inference import run_detector
+from sshbench.inference.loop import run_detector
 from sshbench.records import Image
 from sshbench.runs import Identity, create_or_resume
 

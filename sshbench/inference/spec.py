@@ -1,0 +1,69 @@
+"""A detector in a form that another process can make it from."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sshbench.detectors.contract import Detector, SettingValue
+from sshbench.detectors.function import BoxFunction, as_detector
+from sshbench.detectors.registry import load_detector
+from sshbench.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """What `load_detector` needs, or a pickled detector.
+
+    Attributes:
+        name: Name of the detector.
+        weights: Its weights file; None: found by name.
+        settings: Settings other than the published ones.
+        pickled: The detector itself, where it was given as an object; empty otherwise.
+
+    >>> DetectorSpec("haar", settings={"min_neighbors": 3}).make().settings.extra["min_neighbors"]
+    3
+    """
+
+    name: str
+    weights: str | None = None
+    settings: Mapping[str, SettingValue | None] = field(default_factory=dict)
+    pickled: bytes = b""
+
+    @classmethod
+    def of(cls, detector: Detector | BoxFunction) -> DetectorSpec:
+        """Return the specification of a detector or function that was given as an object.
+
+        Raises:
+            UsageError: It cannot be sent to another process.
+        """
+        try:
+            return cls(as_detector(detector).info.name, pickled=pickle.dumps(detector))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UsageError(
+                f"the detector cannot be sent to another process ({error})",
+                remedy="Name a registered detector, or a function of a module; or leave workers out",
+            ) from error
+
+    @property
+    def key(self) -> bytes:
+        """The specification as bytes, equal for equal ones."""
+        fields = (self.name, self.weights, tuple(sorted(self.settings.items())), self.pickled)
+        return pickle.dumps(fields)
+
+    def make(self) -> Detector:
+        """Make the detector and load it.
+
+        Raises:
+            SshbenchError: As `load_detector`, or the pickled object cannot be made here.
+        """
+        if not self.pickled:
+            return load_detector(self.name, weights=self.weights, **self.settings)
+        try:
+            return as_detector(pickle.loads(self.pickled))
+        except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
+            raise UsageError(
+                f"detector '{self.name}' cannot be made in another process ({error})",
+                remedy="Put it into a module that Python can import; or leave workers out",
+            ) from error

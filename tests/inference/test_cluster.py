@@ -1,0 +1,48 @@
+"""A Dask cluster: lost workers lose no image, and the figures are those of one process."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import sshbench
+from sshbench.errors import MissingDataError
+
+distributed: Any = pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # Dask leaves sockets to the collector
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+SMALL = {"resize": "144x192"}
+
+
+def digest(out: Path, **options: Any) -> str:
+    return sshbench.run("haar", "sample", out=out, settings=SMALL, progress=False, **options).detections.digest
+
+
+def test_lost_workers_lose_no_image(tmp_path: Path) -> None:
+    alone = digest(tmp_path / "alone")
+    chance = random.Random(1)
+    with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
+        for i in range(3):
+            processes = [worker.process.process._process for worker in cluster.workers.values()]
+            victim = chance.choice(processes)
+            killer = threading.Timer(chance.uniform(0.1, 1.5), lambda pid=victim.pid: psutil.Process(pid).kill())
+            killer.start()
+            assert digest(tmp_path / str(i), cluster=cluster.scheduler_address) == alone
+            killer.join()
+
+
+def test_no_scheduler_and_no_workers(tmp_path: Path) -> None:
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        pytest.raises(MissingDataError, match="has no workers"),
+    ):
+        digest(tmp_path / "run", cluster=cluster.scheduler_address)
