@@ -25,7 +25,7 @@ from sshbench.inference.parallel import plan_for
 from sshbench.inference.plan import largest_first, pixels_of, stratified
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.workers import Workers
-from sshbench.records import ImageRecord
+from sshbench.records import DetectionSet, ImageRecord
 from sshbench.runs import StoredImage, open_run
 
 SMALL = {"resize": "144x192"}
