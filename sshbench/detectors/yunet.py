@@ -38,7 +38,8 @@ class YuNet(OnnxAdapter):
         resized, scale = resize_image(image, self.settings)
         height, width = resized.shape[:2]
         padded = np.zeros((1, 3, -(-height // 32) * 32, -(-width // 32) * 32), dtype=np.float32)
-        padded[0, :, :height, :width] = resized.transpose(2, 0, 1)
+        for channel in range(3):
+            padded[0, channel, :height, :width] = resized[:, :, channel]
         return Prepared(padded, scale)
 
     def forward(self, prepared: Prepared[Float32Array]) -> Sequence[Float32Array]:

@@ -5,7 +5,10 @@ Source: SSH release, SSH/test.py; mean and pixel order of Caffe's VGG-16.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from sshbench.records import Image
 from sshbench.ssh.anchors import Float32Array
@@ -36,26 +39,32 @@ def pyramid_scales(height: int, width: int) -> list[float]:
 
 
 def network_input(image: Image, scale: float) -> Float32Array:
-    """Return the network input, float32 (1, 3, height, width), BGR; as in the release, the mean is subtracted first.
+    """Return the network input, float32 (1, 3, height, width), BGR.
+
+    The release subtracts the mean before it resizes; after it, on fewer pixels, the result is the same within 1e-4 of a
+    grey level, because bilinear weights add up to 1.
 
     Args:
         image: uint8 (height, width, 3), BGR.
         scale: Network pixels per image pixel; sides are rounded half to even, at least one pixel.
     """
     if scale == 1.0:
-        # Channel by channel into its place: a third of the time of subtracting first and moving channels then.
-        data = np.empty((1, 3, *image.shape[:2]), dtype=np.float32)
-        for channel, mean in enumerate(MEAN):
-            np.subtract(image[:, :, channel], np.float32(mean), out=data[0, channel])
-        return data
+        return _without_mean([image[:, :, channel] for channel in range(3)])
     import cv2
 
-    pixels = image.astype(np.float32) - np.array(MEAN, dtype=np.float32)
+    pixels = image.astype(np.float32)
     sides = [round(side * scale) for side in image.shape[:2]]
     if min(sides) > 0:
         # By factors and not by a size: OpenCV then maps pixels by the exact scale, as the release's call does.
         resized = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     else:
         resized = cv2.resize(pixels, (max(sides[1], 1), max(sides[0], 1)), interpolation=cv2.INTER_LINEAR)
-    pixels = np.asarray(resized, dtype=np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+    return _without_mean(cv2.split(resized))
+
+
+def _without_mean(channels: Sequence[npt.NDArray[np.generic]]) -> Float32Array:
+    """Subtract the mean of each channel into its place: a third of the time of moving channels afterwards."""
+    data = np.empty((1, 3, *channels[0].shape), dtype=np.float32)
+    for channel, pixels in enumerate(channels):
+        np.subtract(pixels, np.float32(MEAN[channel]), out=data[0, channel])
+    return data
