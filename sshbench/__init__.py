@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.api import evaluate
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
+    from sshbench.evaluation.explain import explain
     from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.result import Evaluation
     from sshbench.evaluation.streaming import Evaluator
@@ -60,6 +61,7 @@ _WHERE = {
     "convert": "sshbench.formats.convert",
     "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation.api",
+    "explain": "sshbench.evaluation.explain",
     "from_coco": "sshbench.interop",
     "from_supervision": "sshbench.interop",
     "from_torchvision": "sshbench.interop",
@@ -101,6 +103,7 @@ __all__ = [
     "convert",
     "detect",
     "evaluate",
+    "explain",
     "from_coco",
     "from_supervision",
     "from_torchvision",

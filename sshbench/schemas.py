@@ -29,6 +29,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
 
 COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "eval": ("metrics", EvaluationRecord),
+    "explain": ("explain-output", outputs.ExplainOutput),
     "report": ("report-output", outputs.ReportOutput),
     "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
     "detect": ("detect-output", outputs.DetectOutput),

@@ -69,6 +69,7 @@ def objects() -> dict[str, object]:
         "Conversion": Conversion(MANY, MANY, ("a loss of the target format " * 5,) * 100),
         "Evaluation": result,
         "EvaluationRecord": record(),
+        "Explanation": sshbench.explain(predictions, dataset=sample),
         "Outcome": result.outcome,
         "Fates": result.outcome.fates(),
         "Figures": result.metrics,

@@ -25,6 +25,7 @@ from sshbench.cli.detect import detect_command
 from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
+from sshbench.cli.explain import explain_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("eval")(eval_command)
+app.command("explain")(explain_command)
 app.command("report")(report_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("detect")(detect_command)
