@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sshbench.benchmark import run
     from sshbench.datasets import Dataset
+    from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
     from sshbench.detectors.function import FunctionDetector
     from sshbench.detectors.registry import load_detector
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
+    from sshbench.submission import submit
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors
 
 __version__ = "0.1.0"
@@ -56,7 +58,9 @@ _WHERE = {
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
+    "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
+    "check_submission": "sshbench.datasets.submission",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
     "detect": "sshbench.detectors.contract",
@@ -77,6 +81,7 @@ _WHERE = {
     "read_wider": "sshbench.formats.wider",
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
+    "submit": "sshbench.submission",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
 }
@@ -98,7 +103,9 @@ __all__ = [
     "Protocol",
     "Settings",
     "SshbenchError",
+    "Submission",
     "TimingRecord",
+    "check_submission",
     "compare_timings",
     "convert",
     "detect",
@@ -119,6 +126,7 @@ __all__ = [
     "read_wider",
     "register_benchmark",
     "run",
+    "submit",
     "time_detector",
     "time_detectors",
 ]

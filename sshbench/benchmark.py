@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
@@ -22,7 +23,7 @@ from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
-from sshbench.runs import StoredImage, create_or_resume
+from sshbench.runs import Run, StoredImage, create_or_resume
 
 
 def run(
@@ -90,20 +91,112 @@ def run(
     images = images.with_images()
     if limit is not None:
         images = images.limited(limit)
-    # The user's word goes before the protocol's policy, and that before the detector's own settings.
+    loaded, findings = load_for(detector, images, rules, settings)
+    stored_run = finished_run(
+        loaded,
+        images,
+        rules,
+        out=out,
+        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
+        overwrite=overwrite,
+        on_error=on_error,
+        image_timeout=image_timeout,
+        progress=progress,
+        on_image=on_image,
+    )
+    with stored_run as stored:
+        with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
+            evaluation = evaluate_run(
+                stored,
+                images,
+                rules,
+                findings=findings,
+                trained_on=trained_on,
+                started=started,
+                progress=bar.update,
+            )
+        evaluation = store_evaluation(stored, evaluation)
+    wrong = [finding for finding in evaluation.record.warnings if finding.code in _NOT_STRICT]
+    if strict and wrong:
+        raise CheckFailedError(
+            f"strict mode: {wrong[0].message}", remedy=f"The result is stored in {evaluation.folder}"
+        )
+    return evaluation
+
+
+_NOT_STRICT = ("damaged-image", "failed-image", "other-size")
+
+
+def load_for(
+    detector: str | Detector | BoxFunction,
+    images: Dataset,
+    rules: Protocol,
+    settings: Mapping[str, SettingValue | Path | None] | None,
+) -> tuple[Detector, list[Finding]]:
+    """Load a detector with the settings that it runs with on a dataset.
+
+    The user's settings go before the protocol's policy, and that before the detector's own ones.
+
+    Args:
+        detector: As for `run`.
+        images: The images that it will get.
+        rules: The protocol.
+        settings: As for `run`.
+
+    Returns:
+        The detector, and what attaching it to the images found.
+
+    Raises:
+        UsageError: Detector or settings are unknown, or do not fit each other.
+        MissingDataError: Its weights are missing.
+    """
     loaded = _loaded(detector, {**rules.inference.overrides(), **(settings or {})}, bool(settings))
-    findings: list[Finding] = []
-    if isinstance(loaded, FollowsImages):
-        loaded.attach(images)
-        findings = loaded.findings
-    name = loaded.info.name
+    if not isinstance(loaded, FollowsImages):
+        return loaded, []
+    loaded.attach(images)
+    return loaded, loaded.findings
+
+
+@contextmanager
+def finished_run(
+    detector: Detector,
+    images: Dataset,
+    rules: Protocol,
+    *,
+    out: str | Path | None = None,
+    trained_on: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    on_error: OnError | None = None,
+    image_timeout: float | None = 600,
+    progress: bool = True,
+    on_image: Callable[[StoredImage], None] | None = None,
+) -> Iterator[Run]:
+    """Run a loaded detector over images, resumably, and give the finished run, open for writing.
+
+    Args:
+        detector: From `load_for`.
+        images: Images that are all there.
+        rules: The protocol; its hash is part of the run's identity.
+        out: As for `run`.
+        trained_on: Benchmarks whose training images the model saw; None where that is not known.
+        overwrite: As for `run`.
+        on_error: As for `run`.
+        image_timeout: As for `run`.
+        progress: As for `run`.
+        on_image: As for `run`.
+
+    Raises:
+        IdentityError: The folder holds a run with other settings.
+        DetectorError: The detector failed on more images than `on_error` allows; finished images are stored.
+    """
+    name = detector.info.name
     identity = identity_of(
         images,
         rules,
         detector=name,
-        settings=loaded.settings.as_dict(),
-        weights_sha256=loaded.weights_sha256,
-        trained_on=_trained_on(loaded, trained_on, own_weights="weights" in (settings or {})),
+        settings=detector.settings.as_dict(),
+        weights_sha256=detector.weights_sha256,
+        trained_on=trained_on,
     )
     folder = (
         Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
@@ -124,25 +217,8 @@ def run(
                 if on_image is not None:
                     on_image(image)
 
-            run_detector(loaded, images, stored, on_error=on_error, image_timeout=image_timeout, on_image=report)
-        with progress_bar("evaluation", whole, "images", enabled=progress) as bar:
-            evaluation = evaluate_run(
-                stored,
-                images,
-                rules,
-                findings=findings,
-                trained_on=trained_on,
-                started=started,
-                progress=bar.update,
-            )
-        evaluation = store_evaluation(stored, evaluation)
-    wrong = [finding for finding in evaluation.record.warnings if finding.code in _NOT_STRICT]
-    if strict and wrong:
-        raise CheckFailedError(f"strict mode: {wrong[0].message}", remedy=f"The result is stored in {folder}")
-    return evaluation
-
-
-_NOT_STRICT = ("damaged-image", "failed-image", "other-size")
+            run_detector(detector, images, stored, on_error=on_error, image_timeout=image_timeout, on_image=report)
+        yield stored
 
 
 def _loaded(
@@ -157,8 +233,14 @@ def _loaded(
     return as_detector(detector)
 
 
-def _trained_on(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:
-    """Return what the user says, else the weights file, else the registry; a user's own file may be of any data."""
+def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:
+    """Return the benchmarks whose training images a detector saw; None where that is not known.
+
+    Args:
+        detector: A loaded detector.
+        said: What the user says; it goes before the weights file, and that before the registry.
+        own_weights: Whether the user named the weights file, which may then be of any data.
+    """
     if said is not None:
         return said
     stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)

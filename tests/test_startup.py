@@ -41,7 +41,7 @@ def test_import_loads_nothing_heavy() -> None:
     assert loaded() == []
 
 
-@pytest.mark.parametrize("command", ["", "eval", "explain", "report", "data"])
+@pytest.mark.parametrize("command", ["", "eval", "explain", "submit", "report", "data"])
 def test_help_loads_nothing_heavy(command: str) -> None:
     assert loaded(*command.split(), "--help") == []
 

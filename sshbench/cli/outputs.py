@@ -102,6 +102,19 @@ class DataCheckOutput(Output):
     items: tuple[CheckItem, ...]
 
 
+class SubmissionOutput(Output):
+    """`sshbench submit --json` and `sshbench data check-submission --json`; only the first has a run."""
+
+    file: str
+    split: str
+    ok: bool
+    images: int
+    detections: int
+    items: tuple[CheckItem, ...]
+    run: str | None
+    warnings: tuple[StoredFinding, ...]
+
+
 class DataFetchOutput(Output):
     """`sshbench data fetch --json`."""
 
