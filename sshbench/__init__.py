@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sshbench.benchmark import run
     from sshbench.datasets import Dataset
+    from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
     from sshbench.detectors.function import FunctionDetector
     from sshbench.detectors.registry import load_detector
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.api import evaluate
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
+    from sshbench.evaluation.explain import explain
     from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.merging import merge
     from sshbench.evaluation.result import Evaluation
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
+    from sshbench.submission import submit
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors
 
 __version__ = "0.1.0"
@@ -56,11 +59,14 @@ _WHERE = {
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
+    "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
+    "check_submission": "sshbench.datasets.submission",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
     "detect": "sshbench.detectors.contract",
     "evaluate": "sshbench.evaluation.api",
+    "explain": "sshbench.evaluation.explain",
     "from_coco": "sshbench.interop",
     "from_supervision": "sshbench.interop",
     "from_torchvision": "sshbench.interop",
@@ -77,6 +83,7 @@ _WHERE = {
     "read_wider": "sshbench.formats.wider",
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
+    "submit": "sshbench.submission",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
 }
@@ -98,11 +105,14 @@ __all__ = [
     "Protocol",
     "Settings",
     "SshbenchError",
+    "Submission",
     "TimingRecord",
+    "check_submission",
     "compare_timings",
     "convert",
     "detect",
     "evaluate",
+    "explain",
     "from_coco",
     "from_supervision",
     "from_torchvision",
@@ -119,6 +129,7 @@ __all__ = [
     "read_wider",
     "register_benchmark",
     "run",
+    "submit",
     "time_detector",
     "time_detectors",
 ]

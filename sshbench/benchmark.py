@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from sshbench.inference.spec import DetectorSpec
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.records import Finding
-from sshbench.runs import OnError, StoredImage, create_or_resume
+from sshbench.runs import OnError, Run, StoredImage, create_or_resume
 
 
 def run(
@@ -103,28 +104,120 @@ def run(
         part = parse_shard(shard)
         images = part.of(images)
         out = Path(out or "runs").expanduser() / part.folder
-    # The user's word goes before the protocol's policy, and that before the detector's own settings.
-    chosen = {**rules.inference.overrides(), **(settings or {})}
-    loaded = _loaded(detector, chosen, bool(settings))
-    helpers = Helpers(
-        lambda: _spec(detector, chosen),
-        workers=workers,
-        cluster=cluster,
-        on_error=on_error,
-        image_timeout=image_timeout,
+    loaded, findings = load_for(detector, images, rules, settings)
+    stored_run = finished_run(
+        loaded,
+        images,
+        rules,
+        out=out,
+        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
+        helpers=Helpers(
+            lambda: spec_for(detector, rules, settings),
+            workers=workers,
+            cluster=cluster,
+            on_error=on_error,
+            image_timeout=image_timeout,
+        ),
+        overwrite=overwrite,
+        progress=progress,
+        on_image=on_image,
     )
-    findings: list[Finding] = []
-    if isinstance(loaded, FollowsImages):
-        loaded.attach(images)
-        findings = loaded.findings
-    name = loaded.info.name
+    with stored_run as stored:
+        with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
+            evaluation = evaluate_run(
+                stored,
+                images,
+                rules,
+                findings=findings,
+                trained_on=trained_on,
+                started=started,
+                progress=bar.update,
+            )
+        evaluation = store_evaluation(stored, evaluation)
+    wrong = [finding for finding in evaluation.record.warnings if finding.code in _NOT_STRICT]
+    if strict and wrong:
+        raise CheckFailedError(
+            f"strict mode: {wrong[0].message}", remedy=f"The result is stored in {evaluation.folder}"
+        )
+    return evaluation
+
+
+_NOT_STRICT = ("damaged-image", "failed-image", "other-size")
+
+
+def load_for(
+    detector: str | Detector | BoxFunction,
+    images: Dataset,
+    rules: Protocol,
+    settings: Mapping[str, SettingValue | Path | None] | None,
+) -> tuple[Detector, list[Finding]]:
+    """Load a detector with the settings that it runs with on a dataset.
+
+    The user's settings go before the protocol's policy, and that before the detector's own ones.
+
+    Args:
+        detector: As for `run`.
+        images: The images that it will get.
+        rules: The protocol.
+        settings: As for `run`.
+
+    Returns:
+        The detector, and what attaching it to the images found.
+
+    Raises:
+        UsageError: Detector or settings are unknown, or do not fit each other.
+        MissingDataError: Its weights are missing.
+    """
+    if isinstance(detector, str):
+        loaded = spec_for(detector, rules, settings).make()
+    elif settings:
+        raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
+    else:
+        loaded = as_detector(detector)
+    if not isinstance(loaded, FollowsImages):
+        return loaded, []
+    loaded.attach(images)
+    return loaded, loaded.findings
+
+
+@contextmanager
+def finished_run(
+    detector: Detector,
+    images: Dataset,
+    rules: Protocol,
+    *,
+    helpers: Helpers,
+    out: str | Path | None = None,
+    trained_on: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    on_image: Callable[[StoredImage], None] | None = None,
+) -> Iterator[Run]:
+    """Run a loaded detector over images, resumably, and give the finished run, open for writing.
+
+    Args:
+        detector: From `load_for`.
+        images: Images that are all there.
+        rules: The protocol; its hash is part of the run's identity.
+        helpers: Who detects, and what happens when that fails.
+        out: As for `run`.
+        trained_on: Benchmarks whose training images the model saw; None where that is not known.
+        overwrite: As for `run`.
+        progress: As for `run`.
+        on_image: As for `run`.
+
+    Raises:
+        IdentityError: The folder holds a run with other settings.
+        DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
+    """
+    name = detector.info.name
     identity = identity_of(
         images,
         rules,
         detector=name,
-        settings=loaded.settings.as_dict(),
-        weights_sha256=loaded.weights_sha256,
-        trained_on=_trained_on(loaded, trained_on, own_weights="weights" in (settings or {})),
+        settings=detector.settings.as_dict(),
+        weights_sha256=detector.weights_sha256,
+        trained_on=trained_on,
     )
     folder = (
         Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
@@ -143,48 +236,36 @@ def run(
                 if on_image is not None:
                     on_image(image)
 
-            fill_run(stored, images, loaded, helpers, on_image=report)
-        with progress_bar("evaluation", whole, "images", enabled=progress) as bar:
-            evaluation = evaluate_run(
-                stored,
-                images,
-                rules,
-                findings=findings,
-                trained_on=trained_on,
-                started=started,
-                progress=bar.update,
-            )
-        evaluation = store_evaluation(stored, evaluation)
-    wrong = [finding for finding in evaluation.record.warnings if finding.code in _NOT_STRICT]
-    if strict and wrong:
-        raise CheckFailedError(f"strict mode: {wrong[0].message}", remedy=f"The result is stored in {folder}")
-    return evaluation
+            fill_run(stored, images, detector, helpers, on_image=report)
+        yield stored
 
 
-_NOT_STRICT = ("damaged-image", "failed-image", "other-size")
+def spec_for(
+    detector: str | Detector | BoxFunction,
+    rules: Protocol,
+    settings: Mapping[str, SettingValue | Path | None] | None,
+) -> DetectorSpec:
+    """Return what another process makes a detector from; the arguments are those of `load_for`.
 
-
-def _loaded(
-    detector: str | Detector | BoxFunction, settings: Mapping[str, SettingValue | Path | None], own: bool
-) -> Detector:
-    if isinstance(detector, str):
-        return _spec(detector, settings).make()
-    if own:
-        raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
-    return as_detector(detector)
-
-
-def _spec(detector: str | Detector | BoxFunction, settings: Mapping[str, SettingValue | Path | None]) -> DetectorSpec:
-    """Return what another process makes the detector from."""
+    Raises:
+        UsageError: The detector is an object that cannot be sent to another process.
+    """
     if not isinstance(detector, str):
         return DetectorSpec.of(detector)
-    weights = settings.get("weights")
-    others = {name: value for name, value in settings.items() if not isinstance(value, Path) and name != "weights"}
+    chosen = {**rules.inference.overrides(), **(settings or {})}  # the user's word goes before the protocol's policy
+    weights = chosen.pop("weights", None)
+    others = {name: value for name, value in chosen.items() if not isinstance(value, Path)}
     return DetectorSpec(detector, None if weights is None else str(weights), others)
 
 
-def _trained_on(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:
-    """Return what the user says, else the weights file, else the registry; a user's own file may be of any data."""
+def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:
+    """Return the benchmarks whose training images a detector saw; None where that is not known.
+
+    Args:
+        detector: A loaded detector.
+        said: What the user says; it goes before the weights file, and that before the registry.
+        own_weights: Whether the user named the weights file, which may then be of any data.
+    """
     if said is not None:
         return said
     stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)

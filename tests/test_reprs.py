@@ -9,6 +9,7 @@ import pytest
 
 import sshbench
 from sshbench.curves import PRCurve, ROCCurve
+from sshbench.datasets.check import CheckItem
 from sshbench.detectors.contract import DetectorInfo, Settings
 from sshbench.evaluation.benchmarks import benchmark_named
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
@@ -43,6 +44,12 @@ def record() -> EvaluationRecord:
     )
 
 
+def submission() -> sshbench.Submission:
+    item = CheckItem("every image has a file " * 10, False, True, "not so " * 100, "Write one " * 100)
+    warning = Finding("code", "message " * 1000, KEYS)
+    return sshbench.Submission(Path("submission.zip"), "test", MANY, MANY, (item,) * 100, None, (warning,) * 100)
+
+
 def objects() -> dict[str, object]:
     sample = sshbench.load_dataset("sample")
     predictions = {key: (faces.boxes, faces.boxes[:, 2]) for key, faces in zip(sample.keys, sample.faces, strict=True)}
@@ -69,6 +76,8 @@ def objects() -> dict[str, object]:
         "Conversion": Conversion(MANY, MANY, ("a loss of the target format " * 5,) * 100),
         "Evaluation": result,
         "EvaluationRecord": record(),
+        "Submission": submission(),
+        "Explanation": sshbench.explain(predictions, dataset=sample),
         "Outcome": result.outcome,
         "Fates": result.outcome.fates(),
         "Figures": result.metrics,

@@ -93,6 +93,7 @@ def test_files_of_a_run_keep_to_their_schemas(sshbench: Call, run: Path, tmp_pat
     for archived in (tmp_path / "a").rglob("identity.json"):
         valid(archived.read_text(encoding="utf-8"), "identity")
     valid(sshbench("eval", "--dataset", "sample", "--predictions", run, "--json")[1], "metrics")
+    valid(sshbench("explain", run, "--dataset", "sample", "--limit", 3, "--json")[1], "explain-output")
 
 
 def test_files_and_outputs_of_other_commands(sshbench: Call, tmp_path: Path) -> None:

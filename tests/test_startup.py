@@ -41,9 +41,9 @@ def test_import_loads_nothing_heavy() -> None:
     assert loaded() == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["eval", "--help"], ["report", "--help"], ["data", "--help"]])
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
-    assert loaded(*arguments) == []
+@pytest.mark.parametrize("command", ["", "eval", "explain", "submit", "report", "data"])
+def test_help_loads_nothing_heavy(command: str) -> None:
+    assert loaded(*command.split(), "--help") == []
 
 
 def test_eval_of_predictions_loads_nothing_heavy(shared: Path) -> None:

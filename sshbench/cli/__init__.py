@@ -25,10 +25,12 @@ from sshbench.cli.detect import detect_command
 from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
+from sshbench.cli.explain import explain_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
+from sshbench.cli.submit import submit_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
 from sshbench.cli.weights import weights_app
@@ -52,8 +54,10 @@ app = typer.Typer(
 )
 app.command("eval")(eval_command)
 app.command("merge")(merge_command)
+app.command("explain")(explain_command)
 app.command("report")(report_command)
 app.command("leaderboard")(leaderboard_command)
+app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)
 app.command("archive")(archive_command)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sshbench.datasets.check import CheckItem
+    from sshbench.datasets.submission import Submission
 
 data_app = typer.Typer(help="Download datasets and check that they are complete.", no_args_is_help=True)
 
@@ -33,15 +38,83 @@ def check_command(
 
         print_json(DataCheckOutput(dataset=report.dataset, root=str(report.root), ok=report.ok, items=report.items))
     else:
-        for item in report.items:
-            mark = "ok     " if item.ok else "MISSING" if item.needed else "absent "
-            typer.echo(f"{mark}  {item.what}: {item.detail}")
-            if item.remedy:
-                typer.echo(f"         {item.remedy}")
+        print_items(report.items, "MISSING", "absent ")
         needed = "everything that the protocol needs is there" if report.ok else "not usable yet: see above"
         typer.echo(f"{report.dataset} in {report.root}: {needed}")
     if not report.ok:
         raise typer.Exit(1)
+
+
+@data_app.command("check-submission")
+def check_submission_command(
+    submission: Annotated[Path, typer.Argument(help="The zip: <event>/<image>.txt for each image of the list.")],
+    data: Annotated[Path, typer.Option(help="Folder of WIDER FACE, for the list of images.")],
+    split: Annotated[str, typer.Option(help="test, val or train.")] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Check a submission to the server of WIDER FACE.
+
+    One file per image of the list and no other, counts equal to the rows, plain finite numbers x y w h score, rows by
+    falling score. Exit code 1 where something is wrong.
+
+    Example:
+
+      sshbench data check-submission submission.zip --data ~/WIDER
+    """
+    from sshbench.datasets.submission import check_submission
+
+    show_submission(check_submission(submission, data=data, split=split), as_json=as_json)
+
+
+def show_submission(submission: Submission, *, as_json: bool) -> None:
+    """Print what was checked of a submission.
+
+    Raises:
+        Exit: With code 1, where the server could not take it.
+    """
+    if as_json:
+        from sshbench.cli.outputs import SubmissionOutput, print_json
+        from sshbench.evaluation.record import StoredFinding
+
+        print_json(
+            SubmissionOutput(
+                file=str(submission.path),
+                split=submission.split,
+                ok=submission.ok,
+                images=submission.images,
+                detections=submission.detections,
+                items=submission.items,
+                run=None if submission.run is None else str(submission.run),
+                warnings=tuple(map(StoredFinding.of, submission.warnings)),
+            )
+        )
+    else:
+        from sshbench.flat import counted
+
+        print_items(submission.items, "WRONG  ", "note   ")
+        for warning in submission.warnings:
+            typer.echo(f"warning: {warning}")
+        size = f"{counted(submission.images, 'image')} of {submission.split}, {counted(submission.detections, 'row')}"
+        verdict = "can be submitted" if submission.ok else "not usable yet: see above"
+        typer.echo(f"{submission.path}: {size}: {verdict}")
+        if submission.run is not None:
+            typer.echo(f"run: {submission.run}")
+    if not submission.ok:
+        raise typer.Exit(1)
+
+
+def print_items(items: Sequence[CheckItem], wrong: str, unneeded: str) -> None:
+    """Print what was checked, one line each, with what to do where it is wrong.
+
+    Args:
+        items: What was checked.
+        wrong: Mark of a needed thing that is wrong, 7 characters.
+        unneeded: Mark of another thing that is wrong, 7 characters.
+    """
+    for item in items:
+        typer.echo(f"{'ok     ' if item.ok else wrong if item.needed else unneeded}  {item.what}: {item.detail}")
+        if item.remedy:
+            typer.echo(f"         {item.remedy}")
 
 
 @data_app.command("fetch")

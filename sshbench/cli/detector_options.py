@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,14 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the detector (repeatable)."),
 ]
 ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
+
+WorkersOption = Annotated[
+    str | None,
+    typer.Option(metavar="N|auto", help="Processes that share the cores; auto tries what is fastest. Default: 1."),
+]
+ClusterOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.")
+]
 
 
 def one_detector(names: Sequence[str] | None) -> str | None:
@@ -49,3 +57,21 @@ def given_settings(assignments: Sequence[str] | None, options: Mapping[str, Any]
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{name} is given twice: {option} {given[name]} and --set {name}={value}")
     return {**given, **assigned}
+
+
+def workers_of(text: str | None) -> int | Literal["auto"] | None:
+    """Return a number of workers, `auto`, or None where nothing was said.
+
+    Raises:
+        UsageError: It is something else.
+
+    >>> workers_of("2"), workers_of("auto")
+    (2, 'auto')
+    """
+    from sshbench.errors import UsageError
+
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise UsageError(f"invalid --workers '{text}'", remedy="Write a number from 1 to 1024, or auto")
+    return int(text)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings, one_detector
+from sshbench.cli.detector_options import (
+    ClusterOption,
+    ResizeOption,
+    SetOption,
+    WorkersOption,
+    given_settings,
+    one_detector,
+    workers_of,
+)
 from sshbench.contamination import BENCHMARKS
 from sshbench.errors import UsageError
 
@@ -103,15 +111,8 @@ def eval_command(
     image_timeout: Annotated[
         float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
     ] = 600,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|auto", help="Processes that share the cores; auto tries what is fastest. Default: one."
-        ),
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.")
-    ] = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -232,22 +233,6 @@ def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
     if unknown := sorted(set(given) - set(BENCHMARKS)):
         raise UsageError(f"--trained-on: unknown '{unknown[0]}'", remedy=f"Known: none, {', '.join(BENCHMARKS)}")
     return tuple(given)
-
-
-def workers_of(text: str | None) -> int | Literal["auto"] | None:
-    """Return a number of workers, `auto`, or None where nothing was said.
-
-    Raises:
-        UsageError: It is something else.
-
-    >>> workers_of("2"), workers_of("auto")
-    (2, 'auto')
-    """
-    if text is None or text == "auto":
-        return "auto" if text else None
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise UsageError(f"invalid --workers '{text}'", remedy="Write a number from 1 to 1024, or auto")
-    return int(text)
 
 
 def export(evaluation: Evaluation, path: Path) -> None:

@@ -9,6 +9,7 @@ from sshbench.contamination import Domain
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.fetch import FetchedFile
 from sshbench.doctor import Check
+from sshbench.evaluation.explain import Variant
 from sshbench.evaluation.record import EvaluationRecord, StoredFinding
 from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
@@ -38,6 +39,14 @@ class FilesOutput(Output):
     """`sshbench archive --json`."""
 
     files: tuple[str, ...]
+
+
+class ExplainOutput(Output):
+    """`sshbench explain --json`: `official` is the evaluation's record, `variants` begin with the official figures."""
+
+    official: EvaluationRecord
+    variants: tuple[Variant, ...]
+    notes: tuple[str, ...]
 
 
 class LeaderboardRow(StrictModel):
@@ -91,6 +100,19 @@ class DataCheckOutput(Output):
     root: str
     ok: bool
     items: tuple[CheckItem, ...]
+
+
+class SubmissionOutput(Output):
+    """`sshbench submit --json` and `sshbench data check-submission --json`; only the first has a run."""
+
+    file: str
+    split: str
+    ok: bool
+    images: int
+    detections: int
+    items: tuple[CheckItem, ...]
+    run: str | None
+    warnings: tuple[StoredFinding, ...]
 
 
 class DataFetchOutput(Output):

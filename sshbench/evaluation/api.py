@@ -155,6 +155,11 @@ def _of_run(
     with open_run(folder) as run:
         if run.identity.dataset != images.name:
             raise UsageError(f"the run in {folder} is of dataset '{run.identity.dataset}', not '{images.name}'")
+        if run.identity.split != images.split:
+            raise UsageError(
+                f"the run in {folder} is of the images of {images.name} {run.identity.split}, not {images.split}",
+                remedy="Evaluate a run on the split that it was made on; the faces of WIDER FACE test are not public",
+            )
         check_origin(run, images, rules)
         findings: list[Finding] = []
         if run.identity.images < images.total_images:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,7 @@ from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
 # norm_score.m starts its search for the range from realmin('single') and realmax('single').
-_MAX_START = np.finfo(np.float32).tiny
-_MIN_START = np.finfo(np.float32).max
+_START = (float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,7 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
     normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
     match = match_wider(detections, faces, protocol)
     step = threshold_steps(detections, normalised, match.order, rules.thresholds)
-    passed_over, findings = _pass_over(detections, faces, rules)
+    passed_over, findings = pass_over(detections, faces, rules)
 
     curves: dict[str, PRCurve] = {}
     counts: dict[str, IntArray] = {}
@@ -131,8 +131,7 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
             raise SshbenchError(f"the ground truth has no ignore flags for subset '{subset.name}'")
         ignore = faces.ignore[subset.name]
         counted[subset.name] = faces.counted(subset.name)
-        counts[subset.name] = _count(match, step, ignore, passed_over, rules.thresholds)
-        curves[subset.name] = _curve(counts[subset.name], counted[subset.name])
+        counts[subset.name], curves[subset.name] = subset_curve(match, step, ignore, passed_over, rules.thresholds)
     return WiderResult(
         curves=curves,
         counts=counts,
@@ -170,12 +169,13 @@ def wider_fates(result: WiderResult, detections: DetectionSet, faces: FaceSet, s
     return fixed_roles(roles, box, ~ignore, detections.scores)
 
 
-def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArray:
+def normalise_scores(scores: npt.ArrayLike, *, single: bool = True, start: tuple[float, float] = _START) -> FloatArray:
     """Map scores to [0, 1] over the whole set.
 
     Args:
         scores: (n,) raw scores of all images; NaN is skipped when the range is taken.
         single: Compute in single precision, as the official tool does; False shows how much that matters.
+        start: Values that the search for the highest and the lowest score starts from; default: the official tool's.
 
     Returns:
         float64 (n,); all NaN where every score is the same, NaN for an infinite one.
@@ -185,8 +185,8 @@ def normalise_scores(scores: npt.ArrayLike, *, single: bool = True) -> FloatArra
     dtype = np.float32 if single else np.float64
     with np.errstate(all="ignore"):
         s = np.asarray(scores, dtype=np.float64).astype(dtype)
-        highest = np.fmax(dtype(_MAX_START), np.fmax.reduce(s, initial=dtype(_MAX_START)))
-        lowest = np.fmin(dtype(_MIN_START), np.fmin.reduce(s, initial=dtype(_MIN_START)))
+        highest = np.fmax.reduce(s, initial=dtype(start[0]))
+        lowest = np.fmin.reduce(s, initial=dtype(start[1]))
         return np.asarray((s - lowest) / (highest - lowest), dtype=np.float64)
 
 
@@ -241,18 +241,45 @@ def threshold_steps(
     """
     score = normalised[order]
     if np.isnan(score).any():
-        for start, end in zip(detections.offsets[:-1], detections.offsets[1:], strict=True):
-            score[start:end] = np.fmax.accumulate(score[start:end][::-1])[::-1]
+        score = highest_to_come(score, detections.offsets)
     rising = (1.0 - np.arange(1, thresholds + 1) / thresholds)[::-1]
     step = np.empty(len(score), dtype=np.int64)
     step[order] = np.where(np.isnan(score), thresholds, thresholds - np.searchsorted(rising, score, side="right"))
     return step
 
 
-def _pass_over(
+def highest_to_come(scores: FloatArray, offsets: IntArray) -> FloatArray:
+    """Return the highest score at or after each row of its image; NaN is skipped.
+
+    Args:
+        scores: float64 (n,).
+        offsets: int64 (images + 1,), the images' bounds.
+
+    Returns:
+        float64 (n,).
+
+    >>> highest_to_come(np.array([0.2, 0.5, 0.1, 0.3]), np.array([0, 2, 4])).tolist()
+    [0.5, 0.5, 0.3, 0.3]
+    """
+    highest = np.empty(len(scores))
+    for start, end in pairwise(offsets):
+        highest[start:end] = np.fmax.accumulate(scores[start:end][::-1])[::-1]
+    return highest
+
+
+def pass_over(
     detections: DetectionSet, faces: FaceSet, rules: WiderEvaluation
 ) -> tuple[BoolArray, tuple[Finding, ...]]:
-    """Return which detections count nowhere because of `images_without_faces`, and the finding that says so."""
+    """Return which detections count nowhere because of `images_without_faces`, and the finding that says so.
+
+    Args:
+        detections: One entry per image of `faces`, in the same order.
+        faces: The ground truth.
+        rules: The protocol's numbers.
+
+    Returns:
+        bool (n,), True for a detection that is passed over; and the finding `images-without-faces`, where there is one.
+    """
     counts = np.diff(detections.offsets)
     without = (np.diff(faces.offsets) == 0) & (rules.images_without_faces == "skip")
     passed_over: BoolArray = np.repeat(without, counts)
@@ -265,6 +292,27 @@ def _pass_over(
         "false positives"
     )
     return passed_over, (Finding("images-without-faces", text, tuple(faces.keys[i] for i in images)),)
+
+
+def subset_curve(
+    match: WiderMatch, step: IntArray, ignore: BoolArray, passed_over: BoolArray, thresholds: int
+) -> tuple[IntArray, PRCurve]:
+    """Count detections and recalled faces of one subset at every threshold, and draw the curve.
+
+    Args:
+        match: Which box each detection hits.
+        step: int64 (n,), the first threshold that keeps a detection, as from `threshold_steps`.
+        ignore: bool (m,), True for a face that does not count in the subset.
+        passed_over: bool (n,), True for a detection that counts nowhere.
+        thresholds: Number of thresholds T.
+
+    Returns:
+        int64 (T, 2), detections kept and faces recalled; and the curve of T points.
+
+    Source: evaluation.m, img_pr_info and dataset_pr_info; VOCap.m.
+    """
+    counts = _count(match, step, ignore, passed_over, thresholds)
+    return counts, _curve(counts, int(np.count_nonzero(~ignore)))
 
 
 def _count(match: WiderMatch, step: IntArray, ignore: BoolArray, passed_over: BoolArray, thresholds: int) -> IntArray:

@@ -314,7 +314,7 @@ def test_a_run_of_two_machines(
     misbehave("runtime error", range(5, 100))
     assert evaluate(sshbench, tmp_path / "run")[0] == 1
     misbehave("fine", range(0))
-    monkeypatch.setattr("sshbench.benchmark.machine", lambda: {"processor": "another"})
+    monkeypatch.setattr("sshbench.inference.fill.machine", lambda: {"processor": "another"})
     code, out, _ = evaluate(sshbench, tmp_path / "run", "--json")
     assert code == 0
     assert "mixed-machines" in {finding["code"] for finding in json.loads(out)["warnings"]}
