@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, given_settings, one_detector
+from sshbench.cli.detector_options import ResizeOption, SetOption, TtaOption, given_settings, one_detector
 
 
 def detect_command(
@@ -28,6 +28,7 @@ def detect_command(
     ] = False,
     resize: ResizeOption = None,
     assignments: SetOption = None,
+    tta: TtaOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
@@ -54,7 +55,7 @@ def detect_command(
 
     detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
-    options = {"resize": resize, "device": device, "precision": precision, "backend": backend}
+    options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta}
     check_outputs(found, out, overwrite=overwrite)
     loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
     if threshold is None:

@@ -11,6 +11,13 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the detector (repeatable)."),
 ]
+TtaOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Test-time augmentation: single, flip, multi-scale, s3fd-wider, or a .toml file.",
+    ),
+]
 ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
 
 WorkersOption = Annotated[

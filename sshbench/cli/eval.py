@@ -11,6 +11,7 @@ from sshbench.cli.detector_options import (
     ClusterOption,
     ResizeOption,
     SetOption,
+    TtaOption,
     WorkersOption,
     given_settings,
     one_detector,
@@ -126,6 +127,7 @@ def eval_command(
     ] = False,
     resize: ResizeOption = None,
     assignments: SetOption = None,
+    tta: TtaOption = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detector's least score.")] = None,
     nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
@@ -156,6 +158,7 @@ def eval_command(
         "weights": weights,
         "device": device,
         "precision": precision,
+        "tta": tta,
         "backend": backend,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]

@@ -12,6 +12,7 @@ from sshbench.cli.detector_options import (
     ClusterOption,
     ResizeOption,
     SetOption,
+    TtaOption,
     WorkersOption,
     given_settings,
     one_detector,
@@ -45,6 +46,7 @@ def submit_command(
     cluster: ClusterOption = None,
     resize: ResizeOption = None,
     assignments: SetOption = None,
+    tta: TtaOption = None,
     score_threshold: Annotated[float | None, typer.Option(help="Detector's lowest score.")] = None,
     nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
@@ -74,6 +76,7 @@ def submit_command(
         "weights": weights,
         "device": device,
         "precision": precision,
+        "tta": tta,
         "backend": backend,
     }
     submission = submit(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sshbench.cli.detector_options import SetOption, given_settings
+from sshbench.cli.detector_options import SetOption, TtaOption, given_settings
 from sshbench.errors import UsageError
 
 timing_app = typer.Typer(
@@ -36,6 +36,7 @@ def timing_command(
     backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
     assignments: SetOption = None,
+    tta: TtaOption = None,
     batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
@@ -84,7 +85,9 @@ def timing_command(
         names,
         sizes=sizes,
         scope=scope,
-        settings=given_settings(assignments, {"device": device, "precision": precision, "backend": backend}),
+        settings=given_settings(
+            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta}
+        ),
         weights=weights,
         images=images,
         count=count,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
-from sshbench.detectors.contract import Detector, DetectorClass, Settings
+from sshbench.detectors.augmented import Augmented
+from sshbench.detectors.contract import Detector, Settings
+from sshbench.detectors.recipe import sizes_seen
 from sshbench.detectors.registry import detector_class
 from sshbench.errors import UsageError
 from sshbench.models import StrictModel
@@ -43,14 +46,18 @@ def mean_pixels(detector: str | Detector, settings: Settings, sizes: Sequence[tu
     """
     image = fmean(width * height for width, height in sizes) if sizes else None
     try:
-        made: Detector | DetectorClass = detector_class(detector) if isinstance(detector, str) else detector
+        made: Any = detector_class(detector) if isinstance(detector, str) else detector
+        made = made.detector if isinstance(made, Augmented) else made
     except UsageError:  # a prediction set, or a plug-in that is not installed here
         return Pixels(image=image)
     if not hasattr(made, "input_pixels"):
         return Pixels(image=image)
     counted = sizes or ([(1, 1)] if made.info.fixed_size else [])
-    inputs = [float(made.input_pixels(settings, width, height)) for width, height in counted]
-    return Pixels(image=image, input=fmean(inputs) if inputs else None)
+    try:
+        inputs = [float(made.input_pixels(settings, *size)) for seen in counted for size in sizes_seen(settings, *seen)]
+    except UsageError:  # a recipe of the user's own
+        return Pixels(image=image)
+    return Pixels(image=image, input=sum(inputs) / len(counted) if inputs else None)
 
 
 def same_pixels(one: float, other: float) -> bool:

@@ -96,12 +96,19 @@ def detector_info(name: str) -> DetectorInfo:
     return detector_class(name).info
 
 
-def load_detector(name: str, *, weights: str | Path | None = None, **overrides: SettingValue | None) -> Detector:
+def load_detector(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    tta: str | Path | None = None,
+    **overrides: SettingValue | None,
+) -> Detector:
     """Make a detector and load it.
 
     Args:
         name: One of `names()`; `replay:FILE` is short for `replay` with this file as its weights.
         weights: Its weights file; default: found by name, see `sshbench.detectors.weights`.
+        tta: Recipe of test-time augmentation, `flip` for example, or a .toml file; None for a single pass.
         **overrides: Settings instead of the published ones: `resize`, `score_threshold`, `nms_iou`, `top_k`, and those
             that only this detector has (`sshbench detectors info NAME` lists them); as values or as text.
 
@@ -127,4 +134,9 @@ def load_detector(name: str, *, weights: str | Path | None = None, **overrides: 
     with contained(name, "loading"):
         detector = made(settings=settings, weights=None if weights is None else Path(weights))
         detector.load()
-    return detector
+    if tta is None:
+        return detector
+    from sshbench.detectors.augmented import Augmented
+    from sshbench.detectors.recipe import load_recipe
+
+    return Augmented(detector, load_recipe(tta))

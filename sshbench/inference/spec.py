@@ -19,7 +19,7 @@ class DetectorSpec:
     Attributes:
         name: Name of the detector.
         weights: Its weights file; None: found by name.
-        settings: Settings other than the published ones.
+        settings: Settings other than the published ones, and `tta`.
         pickled: The detector itself, where it was given as an object; empty otherwise.
 
     >>> DetectorSpec("haar", settings={"min_neighbors": 3}).make().settings.extra["min_neighbors"]
@@ -59,7 +59,9 @@ class DetectorSpec:
             SshbenchError: As `load_detector`, or the pickled object cannot be made here.
         """
         if not self.pickled:
-            return load_detector(self.name, weights=self.weights, **self.settings)
+            others = dict(self.settings)
+            tta = others.pop("tta", None)
+            return load_detector(self.name, weights=self.weights, tta=None if tta is None else str(tta), **others)
         try:
             return as_detector(pickle.loads(self.pickled))
         except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:

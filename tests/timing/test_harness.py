@@ -100,11 +100,15 @@ def test_known_stages_are_measured_right(images: list[TimedImage]) -> None:
     measured = measure(sleeper, images, min_time=0, min_count=9)
     assert measured.within("end-to-end") == ["read", "preprocess", "forward", "postprocess"]
     assert measured.detections == [2] * 9
-    known = {stage: np.median(slept[-9:]) for stage, slept in sleeper.slept.items()}
-    for stage, seconds in known.items():
-        assert np.median(measured.stages[stage]) / 1e9 == pytest.approx(seconds, rel=0.03)
-    assert np.median(measured.total("paper")) / 1e9 == pytest.approx(sum(known.values()), rel=0.03)
-    assert np.median(measured.total("forward")) / 1e9 == pytest.approx(known["forward"], rel=0.03)
+    # Of every pass what it took beyond its sleep; on a busy machine, of the pass that was disturbed least.
+    slept = {stage: np.array(seconds[-9:]) for stage, seconds in sleeper.slept.items()}
+    slept["paper"] = slept["preprocess"] + slept["forward"] + slept["postprocess"]
+    for what, seconds in slept.items():
+        nanoseconds = measured.total("paper") if what == "paper" else measured.stages[what]
+        beyond = np.array(nanoseconds) / 1e9 - seconds
+        assert beyond.min() >= 0
+        assert beyond[int(np.argmin(beyond))] <= 0.03 * seconds[int(np.argmin(beyond))]
+    assert list(measured.total("forward")) == list(measured.stages["forward"])
 
 
 def test_images_are_taken_in_turn_and_at_least_twice(images: list[TimedImage]) -> None:

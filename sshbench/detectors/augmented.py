@@ -1,0 +1,155 @@
+"""Test-time augmentation: a detector that sees an image at several scales and in a mirror, by a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sshbench.boxes import aligned_iou, nms
+from sshbench.detectors.contract import Detector, FollowsImages, Prepared, Settings
+from sshbench.detectors.recipe import RECIPE, RECIPE_HASH, Merge, Pass, Recipe
+from sshbench.errors import UsageError
+from sshbench.records import Detections, FloatArray, Image
+
+_Seen = tuple[int, list[tuple[Pass, Prepared[Any]]]]  # width of the image; its passes, each with the network's input
+
+
+class Augmented:
+    """A detector that runs another one on every pass of a recipe and merges what it finds.
+
+    Args:
+        detector: A loaded detector.
+        recipe: The recipe.
+
+    Raises:
+        UsageError: The detector resizes images itself, so that the recipe's scales would have no effect, or it follows
+            the images of a dataset.
+    """
+
+    def __init__(self, detector: Detector, recipe: Recipe) -> None:
+        if isinstance(detector, FollowsImages):
+            raise UsageError(f"detector '{detector.info.name}' takes no --tta: its detections are made already")
+        if recipe.changes_size and (detector.info.fixed_size or detector.settings.resize != "original"):
+            what = "has a fixed input" if detector.info.fixed_size else f"resizes to {detector.settings.resize}"
+            raise UsageError(
+                f"recipe '{recipe.name}' has several scales, but detector '{detector.info.name}' {what}",
+                remedy="Use a recipe of one scale, such as flip, or --resize original",
+            )
+        self.detector = detector
+        self.recipe = recipe
+        self.info = detector.info
+        self.weights_sha256 = detector.weights_sha256
+        self.trained_on = getattr(detector, "trained_on", None)
+
+    @property
+    def settings(self) -> Settings:
+        """The detector's settings, with the name of the recipe and its hash."""
+        inner = self.detector.settings
+        return replace(inner, extra={**inner.extra, RECIPE: self.recipe.name, RECIPE_HASH: self.recipe.hash})
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        extra = {name: value for name, value in settings.extra.items() if name not in (RECIPE, RECIPE_HASH)}
+        self.detector.settings = replace(settings, extra=extra)
+
+    def load(self) -> None:
+        """Do nothing: the detector is loaded already."""
+
+    def preprocess(self, image: Image) -> Prepared[_Seen]:
+        """Make the detector's input for every pass."""
+        height, width = image.shape[:2]
+        passes = self.recipe.passes_for(height, width)
+        return Prepared((width, [(one, self.detector.preprocess(_seen(image, one))) for one in passes]), 1.0)
+
+    def forward(self, prepared: Prepared[_Seen]) -> list[Any]:
+        """Run the network on every pass."""
+        return [self.detector.forward(one) for _, one in prepared.data[1]]
+
+    def postprocess(self, outputs: list[Any], prepared: Prepared[_Seen]) -> Detections:
+        """Bring the detections of all passes into the original image, drop those that a pass is not for, and merge."""
+        width, passes = prepared.data
+        inclusive = self.recipe.merge.inclusive
+        boxes, scores = [np.empty((0, 4))], [np.empty(0)]
+        for (one, made), out in zip(passes, outputs, strict=True):
+            found = self.detector.postprocess(out, made)
+            placed = found.boxes / one.scale
+            if one.flip:
+                placed = np.column_stack((width - placed[:, 2], placed[:, 1], width - placed[:, 0], placed[:, 3]))
+            kept = np.ones(len(placed), dtype=np.bool_)
+            for window in one.keep:
+                kept &= window.fits(placed, one.scale, inclusive=inclusive)
+            boxes.append(placed[kept])
+            scores.append(found.scores[kept])
+        return merged(np.concatenate(boxes), np.concatenate(scores), self.recipe.merge)
+
+
+def merged(boxes: FloatArray, scores: FloatArray, rule: Merge) -> Detections:
+    """Merge the detections of all passes.
+
+    Args:
+        boxes: float64 (n, 4), corners in the original image.
+        scores: float64 (n,).
+        rule: How.
+
+    Returns:
+        Detections by falling score.
+    """
+    if rule.method == "nms":
+        kept = nms(boxes, scores, rule.iou, inclusive=rule.inclusive)[: rule.top_k]
+        return Detections(boxes[kept], scores[kept])
+    voted, best = vote(boxes, scores, rule.iou, inclusive=rule.inclusive, drop_single=rule.drop_single)
+    return Detections(voted[: rule.top_k], best[: rule.top_k])
+
+
+def vote(
+    boxes: FloatArray, scores: FloatArray, iou: float, *, inclusive: bool = False, drop_single: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Merge boxes by voting.
+
+    By falling score (stable), a box takes all boxes left whose IoU with it is at least `iou`: they become their mean
+    weighted by score, with the highest of their scores.
+
+    Args:
+        boxes: float64 (n, 4) corners.
+        scores: float64 (n,), not negative.
+        iou: Least IoU.
+        inclusive: Whether a side is `x2 - x1 + 1`.
+        drop_single: Drop boxes that take no other one.
+
+    Returns:
+        Boxes float64 (k, 4) and scores float64 (k,), by falling score.
+
+    Source: S3FD release, sfd_test_code/WIDER_FACE/wider_test.py, `bbox_vote`.
+
+    >>> boxes = np.array([[0.0, 0, 10, 10], [0, 0, 12, 10], [50, 50, 60, 60]])
+    >>> vote(boxes, np.array([0.6, 0.2, 0.4]), 0.5)[0].round(1).tolist()
+    [[0.0, 0.0, 10.5, 10.0], [50.0, 50.0, 60.0, 60.0]]
+    """
+    order = np.argsort(-scores, kind="stable")
+    left, weights = boxes[order], scores[order]
+    made: list[FloatArray] = []
+    best: list[float] = []
+    while len(left):
+        taken = aligned_iou(left[:1], left, inclusive=inclusive) >= iou
+        taken[0] = True  # a box of no size has no IoU with itself
+        if not drop_single or taken.sum() > 1:
+            weight = weights[taken]
+            total = weight.sum()
+            mean = (left[taken] * weight[:, None]).sum(axis=0) / total if total > 0 else left[0]
+            made.append(mean)
+            best.append(float(weight[0]))
+        left, weights = left[~taken], weights[~taken]
+    return np.array(made).reshape(-1, 4), np.array(best)
+
+
+def _seen(image: Image, one: Pass) -> Image:
+    """Return the image as a pass sees it."""
+    import cv2
+
+    seen = image
+    if one.scale != 1:
+        size = one.size(image.shape[1], image.shape[0])
+        seen = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    return np.ascontiguousarray(seen[:, ::-1]) if one.flip else seen
