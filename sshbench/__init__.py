@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
-    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors
+    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
 
 __version__ = "0.1.0"
 
@@ -86,6 +86,7 @@ _WHERE = {
     "submit": "sshbench.submission",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
+    "time_runs": "sshbench.timing",
 }
 
 __all__ = [
@@ -132,6 +133,7 @@ __all__ = [
     "submit",
     "time_detector",
     "time_detectors",
+    "time_runs",
 ]
 
 

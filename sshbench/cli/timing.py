@@ -40,7 +40,7 @@ def timing_command(
     batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
-    count: Annotated[int, typer.Option(help="How many images, in turn.")] = 6,
+    count: Annotated[int | None, typer.Option(help="How many images, in turn. Default: 6; with --run 24.")] = None,
     image_size: Annotated[
         str, typer.Option(help="Cut and resize the images to WxH before, so that every detector gets the same pixels.")
     ] = "",
@@ -53,6 +53,15 @@ def timing_command(
     fail_if_slower: Annotated[
         str | None, typer.Option(help="With --compare: exit code 1 where certainly slower by more, for example 5%.")
     ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run",
+            help="Run whose detector to time, with the run's settings on a sample of its images (repeatable); --out is "
+            "a folder then.",
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="With --run: the dataset's folder, where it has moved.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compare although machine or settings differ.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -67,6 +76,8 @@ def timing_command(
       sshbench timing --detector ssh --weights ssh-vgg16.safetensors --precision auto --floor
 
       sshbench timing --detector yunet --compare yunet.json --fail-if-slower 5%
+
+      sshbench timing --run runs/wider/yunet --run runs/wider/haar -o timings
     """
     if context.invoked_subcommand is not None:
         return
@@ -74,6 +85,11 @@ def timing_command(
     from sshbench.timing import TimingRecord, check_not_slower, compare_timings, plot_timings, time_detectors
     from sshbench.timing.public import paths_of
 
+    if runs:
+        _time_runs(context, as_json=as_json)
+        return
+    if data is not None:
+        raise UsageError("--data belongs to --run", remedy="Name the images with --images")
     names = detector or []
     limit = None if fail_if_slower is None else timing_tables.percent(fail_if_slower)
     if compare is None and limit is not None:
@@ -90,7 +106,7 @@ def timing_command(
         ),
         weights=weights,
         images=images,
-        count=count,
+        count=6 if count is None else count,
         image_size=image_size,
         batch=batch,
         threads=threads,
@@ -112,6 +128,33 @@ def timing_command(
         timing_tables.show(records, ratios, files)
     if limit is not None:
         check_not_slower(ratios, limit)
+
+
+_OF_RUNS = frozenset(
+    {"runs", "data", "weights", "count", "scope", "threads", "min_time", "min_count", "out", "as_json"}
+)
+
+
+def _time_runs(context: typer.Context, *, as_json: bool) -> None:
+    """Time the detectors of runs, and show the timings."""
+    from sshbench.cli import timing_tables
+    from sshbench.timing import time_runs
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if other := sorted(set(given) - _OF_RUNS):
+        raise UsageError(
+            f"--{other[0].replace('_', '-')} does not go with --run: the run says it", remedy="Leave it out"
+        )
+    options = {name: context.params[name] for name in given if name not in ("runs", "as_json")}
+    records = time_runs(context.params["runs"], progress=not as_json, **options)
+    if as_json:
+        from sshbench.cli.outputs import TimingsOutput, print_json
+
+        print_json(records[0] if len(records) == 1 else TimingsOutput(records=tuple(records)))
+    else:
+        for record in records:  # not taken in turn: no ratios
+            timing_tables.show([record], [], [])
 
 
 @timing_app.command("plot")

@@ -1,6 +1,7 @@
 """Detector latency with confidence intervals and a stability check.
 
-`time_detector` and `time_detectors` measure, `compare_timings` and `paired_ratios` compare, `plot_timings` draws.
+`time_detector`, `time_detectors` and `time_runs` measure, `compare_timings` and `paired_ratios` compare, `plot_timings`
+draws.
 
 `clock` and `harness` measure one series, `statistics` sums it up and judges it, `record` is what is stored, `workers`
 times several detectors in processes of their own, `floor` measures how close to the machine's limit a network runs.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from sshbench.timing.compare import Ratio, check_not_slower, compare_timings, paired_ratios
 from sshbench.timing.harness import Measurement, measure
+from sshbench.timing.of_runs import time_runs
 from sshbench.timing.public import plot_timings, time_detector, time_detectors
 from sshbench.timing.record import TimingRecord
 from sshbench.timing.statistics import Summary, summarise
@@ -27,4 +29,5 @@ __all__ = [
     "summarise",
     "time_detector",
     "time_detectors",
+    "time_runs",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -27,8 +27,22 @@ from sshbench.threads import limited_threads
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
 from sshbench.timing.harness import SCOPES, Measurement, Series, measure
-from sshbench.timing.images import at_size, images_from
+from sshbench.timing.images import TimedImage, at_size, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
+
+
+class ListedImage(StrictModel):
+    """An image to time on.
+
+    Attributes:
+        path: Its file.
+        name: Its name.
+        faces: How many faces it has; -1 where not known.
+    """
+
+    path: str
+    name: str
+    faces: int = -1
 
 
 class Job(StrictModel):
@@ -47,6 +61,10 @@ class Job(StrictModel):
         min_time: Seconds of measured time per size.
         min_count: Passes per size.
         floor: Whether to compare with the machine's limit.
+        listed: The images, instead of those of a folder.
+        listed_as: What they are, in words.
+        dataset: The dataset that they are of.
+        expected: `settings` (without the size) and `weights_sha256` that the detector must have.
     """
 
     detector: str
@@ -61,6 +79,10 @@ class Job(StrictModel):
     min_time: float = 5.0
     min_count: int = 12
     floor: bool = False
+    listed: tuple[ListedImage, ...] = ()
+    listed_as: str = ""
+    dataset: str = ""
+    expected: dict[str, Any] = Field(default_factory=dict)
 
 
 def check(job: Job) -> None:
@@ -108,7 +130,12 @@ class Bench:
         with ExitStack() as undo:
             self.threads = undo.enter_context(limited_threads(job.threads))
             self.before = machine.state()
-            self.images, self.image_source = images_from(None if job.images is None else Path(job.images), job.count)
+            if job.listed:
+                self.images = [TimedImage(Path(one.path), one.name, one.faces) for one in job.listed]
+                self.image_source = job.listed_as
+            else:
+                source = None if job.images is None else Path(job.images)
+                self.images, self.image_source = images_from(source, job.count)
             if job.image_size:
                 # Kept until the end: the images are read in every pass.
                 folder = undo.enter_context(TemporaryDirectory(prefix="sshbench-", ignore_cleanup_errors=True))
@@ -116,6 +143,7 @@ class Bench:
                 self.images = at_size(self.images, size, Path(folder))
                 self.image_source += f" at {size[0]}x{size[1]}"
             self.detector = load_detector(job.detector, **job.options) if detector is None else detector
+            _check_expected(self.detector, job.expected)
             undo.callback(setattr, self.detector, "settings", self.detector.settings)
             self.device = str(self.detector.settings.extra.get("device", "cpu"))
             self.clock: Clock = clock_for(self.device)
@@ -233,3 +261,18 @@ def run(
             if on_record is not None:
                 on_record(bench.record(sizes))
         return bench.record(sizes)
+
+
+def _check_expected(detector: Detector, expected: Mapping[str, Any]) -> None:
+    """Refuse a detector that is not the one of the run whose accuracy its latency shall stand beside."""
+    if not expected:
+        return
+    settings = {name: value for name, value in detector.settings.as_dict().items() if name != "resize"}
+    here = {"settings": settings, "weights_sha256": detector.weights_sha256}
+    for name, value in expected.items():
+        if here[name] != value:
+            raise UsageError(
+                f"'{detector.info.name}' is not what the run was made with: {name} is {here[name]!r} here, and "
+                f"{value!r} in the run",
+                remedy="Pass the run's weights with --weights, or run the detector again",
+            )
