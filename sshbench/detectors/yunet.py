@@ -8,10 +8,12 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
 _STRIDES = (8, 16, 32)
+_SCORES = ("product", "sqrt")
 
 
 class YuNet(OnnxAdapter):
@@ -25,13 +27,21 @@ class YuNet(OnnxAdapter):
         weights="face_detection_yunet_2023mar.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        draw_threshold=0.9,  # default of OpenCV's FaceDetectorYN
+        draw_threshold=0.81,  # OpenCV's FaceDetectorYN takes 0.9, of the square root
         ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.02, nms_iou=0.45),
-        defaults_source="libfacedetection.train, configs/yunet_s.py, test_cfg; images at their original size",
+        defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={"score": "product"}),
+        defaults_source="libfacedetection.train, tools/compare_inference.py: threshold 0.02, NMS 0.45, score cls * obj, "
+        "images at their original size; OpenCV's FaceDetectorYN takes the square root (score=sqrt)",
     )
     outputs = tuple(f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox"))
     free_size = True  # the file declares 640 x 640
+
+    def load(self) -> None:
+        """Check the settings, and open the network."""
+        asked = str(self.settings.extra["score"])
+        if asked not in _SCORES:
+            raise UsageError(f"'{self.info.name}' has no score '{asked}'", remedy=did_you_mean(asked, _SCORES))
+        super().load()
 
     def preprocess(self, image: Image) -> Prepared[Float32Array]:
         """Resize, pad right and below with zeros to a multiple of 32; BGR float32 (1, 3, height, width)."""
@@ -47,7 +57,7 @@ class YuNet(OnnxAdapter):
         return self.run_network(prepared.data)
 
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[Float32Array]) -> Detections:
-        """Decode as OpenCV's FaceDetectorYN does: offsets from the cell; the score is sqrt(cls * obj)."""
+        """Decode offsets from the cell; the score is cls * obj as in the release, or its square root as in OpenCV."""
         boxes, scores = [], []
         width = prepared.data.shape[3]
         for level, stride in enumerate(_STRIDES):
@@ -56,5 +66,6 @@ class YuNet(OnnxAdapter):
             centre = (np.column_stack((column, row)) + bbox[:, :2]) * stride
             size = np.exp(bbox[:, 2:]) * stride
             boxes.append(np.hstack((centre - size / 2, centre + size / 2)) / prepared.scale)
-            scores.append(np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1)))
+            product = np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1)
+            scores.append(np.sqrt(product) if self.settings.extra["score"] == "sqrt" else product)
         return select(np.concatenate(boxes), np.concatenate(scores), self.settings)

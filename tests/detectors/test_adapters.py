@@ -90,3 +90,16 @@ def test_networks_of_one_size_refuse_another(detector: Detector) -> None:
     changed.settings = replace(changed.settings, resize="400x800")
     with pytest.raises(UsageError, match=r"resize cannot be 400x800"):
         detect(changed, image("0--Portrait/0_Portrait_sample_0_1"))
+
+
+def test_the_two_scores_of_yunet(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The release multiplies the two probabilities; OpenCV takes the root, so that other boxes pass the threshold."""
+    monkeypatch.setenv("SSHBENCH_WEIGHTS", str(shared / "weights"))
+    group = image("1--Group/1_Group_sample_1_5")
+    product = detect(load_detector("yunet"), group)
+    root = detect(load_detector("yunet", score="sqrt", score_threshold=0.02**0.5), group)
+    assert len(product) == len(root) > 0
+    np.testing.assert_allclose(product.scores, root.scores**2, rtol=1e-6)
+    np.testing.assert_allclose(product.boxes, root.boxes)
+    with pytest.raises(UsageError, match="no score 'mean'"):
+        load_detector("yunet", score="mean")

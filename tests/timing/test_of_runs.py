@@ -58,7 +58,7 @@ def test_another_configuration_is_refused(run: Path, tmp_path: Path) -> None:
             (changed / file.name).write_bytes(file.read_bytes())
     (changed / "files.json").unlink()
     (changed / "identity.json").write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="is not what the run was made with: weights_sha256 is .* here, and .00000"):
+    with pytest.raises(UsageError, match=r"is not what the run was made with: weights_sha256 is .* here, and .00000"):
         sshbench.time_runs([changed], count=2, min_time=0, min_count=2)
 
 
