@@ -30,7 +30,7 @@ class YuNet(OnnxAdapter):
         draw_threshold=0.81,  # OpenCV's FaceDetectorYN takes 0.9, of the square root
         ranges=PROBABILITY,
         defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={"score": "product"}),
-        defaults_source="libfacedetection.train, tools/compare_inference.py: threshold 0.02, NMS 0.45, score cls * obj, "
+        defaults_source="libfacedetection.train, tools/compare_inference.py: threshold 0.02, NMS 0.45, cls * obj, "
         "images at their original size; OpenCV's FaceDetectorYN takes the square root (score=sqrt)",
     )
     outputs = tuple(f"{kind}_{stride}" for stride in _STRIDES for kind in ("cls", "obj", "bbox"))
