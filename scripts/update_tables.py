@@ -1,4 +1,4 @@
-"""Write the tables in docs/ and the leaderboard's page from the committed results: `python scripts/update_tables.py`.
+"""Write the tables in README and docs/, `reproduction.csv` and the leaderboard's page from the committed results: `python scripts/update_tables.py`.
 
 A test fails if they do not match the results.
 """
@@ -6,18 +6,23 @@ A test fails if they do not match the results.
 from __future__ import annotations
 
 import csv
+import io
+from dataclasses import dataclass
 from pathlib import Path
 
+from sshbench.detectors.registry import names
 from sshbench.evaluation.metrics import percent
+from sshbench.published.tables import PublishedFigure, published_of_detector
 from sshbench.report.leaderboard import Leaderboard, collect
 from sshbench.report.leaderboard_files import write_leaderboard
 from sshbench.report.leaderboard_text import latency_text
+from sshbench.report.measured import read_measured
 from sshbench.timing.plots import label_of
 from sshbench.timing.record import TimingRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "results" / "measured"
-RUNS = [path.parent for part in ("afw", "wider-33") for path in sorted((MEASURED / part).glob("*/identity.json"))]
+RUNS = [path.parent for part in ("wider", "fddb", "afw") for path in sorted((MEASURED / part).glob("*/identity.json"))]
 TIMINGS = sorted((MEASURED / "intel-xeon-2-cores").glob("timing-*.json"))
 NOTE = (
     "Most latencies are missing: they were measured at 640x480, and the accuracies at other sizes. "
@@ -84,8 +89,94 @@ def timings() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"speed.md": ("timings", timings), "leaderboard.md": ("leaderboard", leaderboard)}
-"""By file in docs/, the table's name and what makes it."""
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """A published figure, and what was measured here.
+
+    Attributes:
+        detector: Name of the detector.
+        figure: What its authors published.
+        measured: The same metric of our run, a fraction.
+        images: Images of the run.
+        run: Folder of the run, below `results/measured`.
+        note: Why they differ, or under which settings they agree.
+    """
+
+    detector: str
+    figure: PublishedFigure
+    measured: float
+    images: int
+    run: str
+    note: str
+
+    @property
+    def difference(self) -> float:
+        """Measured minus published, in points."""
+        return 100 * (self.measured - self.figure.value)
+
+
+def reproduced() -> list[Reproduced]:
+    """Return every published figure of a detector for which there is a run on the whole dataset."""
+    with (MEASURED / "reproduction_notes.csv").open(encoding="utf-8", newline="") as file:
+        notes = {(row["detector"], row["dataset"]): row for row in csv.DictReader(file)}
+    found = []
+    for detector in names():
+        for figure in published_of_detector(detector):
+            note = notes.get((detector, figure.dataset), {"run": detector, "note": ""})
+            folder = MEASURED / figure.dataset / note["run"]
+            if not (folder / "metrics.json").is_file():
+                continue
+            record = read_measured(folder).record
+            if record.images == record.total_images and figure.metric in record.metrics:
+                value = record.metrics[figure.metric]
+                place = folder.relative_to(MEASURED).as_posix()
+                found.append(Reproduced(detector, figure, value, record.images, place, note["note"]))
+    return found
+
+
+def reproduction_csv() -> str:
+    """Return all of them as CSV."""
+    text = io.StringIO()
+    columns = ("detector", "dataset", "metric", "published", "measured", "difference", "images", "run", "conditions")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*columns, "note", "source"))
+    for one in reproduced():
+        figure = one.figure
+        row = (one.detector, figure.dataset, figure.metric, figure.value, f"{one.measured:.6f}", f"{one.difference:+.2f}")
+        writer.writerow((*row, one.images, one.run, figure.conditions, one.note, figure.source))
+    return text.getvalue()
+
+
+def reproduction() -> str:
+    """Return the table in Markdown, one row per detector and dataset."""
+    groups: dict[tuple[str, str], list[Reproduced]] = {}
+    for one in reproduced():
+        groups.setdefault((one.detector, one.figure.dataset), []).append(one)
+    lines = ["| detector, dataset | published | measured here | difference, points |", "|---|---|---|---|"]
+    notes = []
+    for (detector, dataset), rows in sorted(groups.items(), key=lambda item: (item[0][1] != "wider", item[0])):
+        mark = ""
+        if rows[0].note:
+            notes.append(rows[0].note)
+            mark = f" [{len(notes)}]"
+        cells = [
+            " ".join(percent(one.figure.value) for one in rows),
+            " ".join(percent(one.measured) for one in rows),
+            " ".join(f"{one.difference:+.2f}" for one in rows),
+        ]
+        lines.append(f"| {detector}, {_TITLES.get(dataset, dataset)}{mark} | {' | '.join(cells)} |")
+    lines += ["", *(f"[{i}] {note}.  " for i, note in enumerate(notes, 1))]
+    return "\n".join(lines).rstrip()
+
+
+_TITLES = {"wider": "WIDER val easy medium hard", "afw": "AFW AP", "fddb": "FDDB discrete TPR at 1000"}
+
+TABLES = {
+    "docs/speed.md": ("timings", timings),
+    "docs/leaderboard.md": ("leaderboard", leaderboard),
+    "README.md": ("reproduction", reproduction),
+}
+"""By file, the table's name and what makes it."""
 
 
 def updated(text: str, name: str, table: str) -> str:
@@ -106,6 +197,7 @@ def _cell(milliseconds: float, stable: bool) -> str:
 
 if __name__ == "__main__":
     for file, (name, table) in TABLES.items():
-        path = ROOT / "docs" / file
+        path = ROOT / file
         path.write_text(updated(path.read_text(encoding="utf-8"), name, table()), encoding="utf-8")
+    (MEASURED / "reproduction.csv").write_text(reproduction_csv(), encoding="utf-8")
     write_leaderboard(collected(), MEASURED / "leaderboard", note=NOTE)

@@ -14,11 +14,11 @@ from sshbench.report.leaderboard_files import write_leaderboard
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("file", ["speed.md", "leaderboard.md"])
+@pytest.mark.parametrize("file", ["docs/speed.md", "docs/leaderboard.md", "README.md"])
 def test_the_tables_are_up_to_date(module_at: Callable[[Path], ModuleType], file: str) -> None:
     script = module_at(ROOT / "scripts" / "update_tables.py")
     name, table = script.TABLES[file]
-    text = (ROOT / "docs" / file).read_text(encoding="utf-8")
+    text = (ROOT / file).read_text(encoding="utf-8")
     assert script.updated(text, name, table()) == text, "run python scripts/update_tables.py"
 
 
@@ -30,6 +30,15 @@ def test_the_committed_leaderboard_is_up_to_date(module_at: Callable[[Path], Mod
         made, kept = ((folder / name).read_text(encoding="utf-8") for folder in (tmp_path, committed))
         assert _without_paths(made) == _without_paths(kept), f"{name}: run python scripts/update_tables.py"
     assert {path.name for path in committed.iterdir()} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_reproduction_is_up_to_date(module_at: Callable[[Path], ModuleType]) -> None:
+    script = module_at(ROOT / "scripts" / "update_tables.py")
+    text = (script.MEASURED / "reproduction.csv").read_text(encoding="utf-8")
+    assert text == script.reproduction_csv(), "run python scripts/update_tables.py"
+    for row in script.reproduced():
+        explained = row.note or abs(row.difference) <= 0.5
+        assert explained, f"{row.detector} on {row.figure.dataset}: {row.difference:+.2f} points need a reason"
 
 
 def _without_paths(text: str) -> str:
