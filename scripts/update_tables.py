@@ -1,4 +1,6 @@
-"""Write the tables in README and docs/, `reproduction.csv` and the leaderboard's page from the committed results: `python scripts/update_tables.py`.
+"""Write the tables in README and docs/, `reproduction.csv` and the leaderboard's page from the committed results.
+
+    python scripts/update_tables.py
 
 A test fails if they do not match the results.
 """
@@ -127,8 +129,8 @@ def reproduced() -> list[Reproduced]:
             if not (folder / "metrics.json").is_file():
                 continue
             record = read_measured(folder).record
-            if record.images == record.total_images and figure.metric in record.metrics:
-                value = record.metrics[figure.metric]
+            value = record.metrics.get(figure.metric)
+            if record.images == record.total_images and value is not None:
                 place = folder.relative_to(MEASURED).as_posix()
                 found.append(Reproduced(detector, figure, value, record.images, place, note["note"]))
     return found
@@ -142,7 +144,14 @@ def reproduction_csv() -> str:
     writer.writerow((*columns, "note", "source"))
     for one in reproduced():
         figure = one.figure
-        row = (one.detector, figure.dataset, figure.metric, figure.value, f"{one.measured:.6f}", f"{one.difference:+.2f}")
+        row = (
+            one.detector,
+            figure.dataset,
+            figure.metric,
+            figure.value,
+            f"{one.measured:.6f}",
+            f"{one.difference:+.2f}",
+        )
         writer.writerow((*row, one.images, one.run, figure.conditions, one.note, figure.source))
     return text.getvalue()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sshbench.boxes import nms
-from sshbench.detectors.contract import DetectorInfo, Settings
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.cost import NetworkCost, onnx_cost
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import UsageError
 from sshbench.files import sha256_of
@@ -31,11 +32,13 @@ class WeightsAdapter:
         self.settings = settings or self.info.defaults
         self.weights_sha256: str | None = None
         self._weights = weights
+        self._weights_bytes: int | None = None
 
     def _find_weights(self) -> Path:
         """Return the path of the weights file, downloaded if necessary, and store its hash."""
         path = find_weights(str(self.info.weights), self._weights)
         self.weights_sha256 = sha256_of(path)
+        self._weights_bytes = path.stat().st_size
         return path
 
     @classmethod
@@ -62,9 +65,17 @@ class OnnxAdapter(WeightsAdapter):
         """Find and open the network."""
         from sshbench.detectors.onnx_session import open_session
 
-        path = self._find_weights()
-        self._session = open_session(path, self.outputs, free_size=self.free_size, free_batch=self.free_batch)
+        self._path = self._find_weights()
+        self._session = open_session(self._path, self.outputs, free_size=self.free_size, free_batch=self.free_batch)
         self._input = str(self._session.get_inputs()[0].name)
+
+    def cost(self, prepared: Prepared[Any]) -> NetworkCost | None:
+        """Return size and work of the network for an input; None where its graph does not tell them."""
+        import onnx
+
+        data = prepared.data[0] if isinstance(prepared.data, tuple) else prepared.data
+        counted = onnx_cost(onnx.load(self._path), data.shape)
+        return counted and counted.model_copy(update={"weights_bytes": self._weights_bytes})
 
     def run_network(self, data: Float32Array) -> list[Float32Array]:
         """Return the outputs of the network, in the order of `outputs`."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from sshbench.boxes import aligned_iou, nms
 from sshbench.detectors.contract import Detector, FollowsImages, Prepared, Settings
+from sshbench.detectors.cost import HasCost, NetworkCost, mean_cost
 from sshbench.detectors.recipe import RECIPE, RECIPE_HASH, Merge, Pass, Recipe
 from sshbench.errors import UsageError
 from sshbench.records import Detections, FloatArray, Image
@@ -62,6 +63,14 @@ class Augmented:
         height, width = image.shape[:2]
         passes = self.recipe.passes_for(height, width)
         return Prepared((width, [(one, self.detector.preprocess(_seen(image, one))) for one in passes]), 1.0)
+
+    def cost(self, prepared: Prepared[_Seen]) -> NetworkCost | None:
+        """Return size and work of the network for all passes; None where the detector does not say."""
+        if not isinstance(self.detector, HasCost):
+            return None
+        passes = prepared.data[1]
+        mean = mean_cost([cost for _, made in passes if (cost := self.detector.cost(made)) is not None])
+        return mean and mean.model_copy(update={"gflop": mean.gflop * len(passes)})
 
     def forward(self, prepared: Prepared[_Seen]) -> list[Any]:
         """Run the network on every pass."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, select
 from sshbench.detectors.contract import Prepared
+from sshbench.detectors.cost import NetworkCost, opencv_cost
 from sshbench.detectors.opencv_net import NetInput, read_caffe
 from sshbench.detectors.priors import decode
 from sshbench.detectors.weights import find_weights
@@ -44,6 +45,11 @@ class CaffeSsd(WeightsAdapter):
         import cv2
 
         return Prepared((np.asarray(cv2.dnn.blobFromImage(pixels, 1.0, mean=self.mean)), extent), scale)
+
+    def cost(self, prepared: Prepared[NetInput]) -> NetworkCost:
+        """Return size and work of the network for an input."""
+        counted = opencv_cost(self._net, prepared.data[0].shape)
+        return counted.model_copy(update={"weights_bytes": self._weights_bytes})
 
     def forward(self, prepared: Prepared[NetInput]) -> Sequence[Float32Array]:
         """Return deltas, scores of background and face, and priors with their variances, all flat."""

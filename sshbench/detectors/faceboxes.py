@@ -6,6 +6,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.cost import NetworkCost
 from sshbench.detectors.priors import decode, priors
 from sshbench.errors import UsageError
 from sshbench.records import Detections, Image
@@ -35,19 +36,25 @@ class FaceBoxes(WeightsAdapter):
     def load(self) -> None:
         """Read the weights."""
         try:
-            from sshbench.detectors.faceboxes_network import read_network
+            from sshbench.detectors import faceboxes_network
         except ImportError as error:
             raise UsageError("faceboxes needs torch", remedy="pip install 'sshbench[ssh]'") from error
-        self._run = read_network(self._find_weights())
+        self._module = faceboxes_network
+        self._network = faceboxes_network.read_network(self._find_weights())
 
     def preprocess(self, image: Image) -> Prepared[Float32Array]:
         """Resize and subtract the mean; BGR float32 (1, 3, height, width)."""
         resized, scale = resize_image(image, self.settings)
         return Prepared(subtract_mean(resized, _MEAN), scale)
 
+    def cost(self, prepared: Prepared[Float32Array]) -> NetworkCost:
+        """Return size and work of the network for an input."""
+        counted = self._module.torch_cost(self._network, prepared.data)
+        return counted.model_copy(update={"weights_bytes": self._weights_bytes})
+
     def forward(self, prepared: Prepared[Float32Array]) -> tuple[Float32Array, Float32Array]:
         """Return deltas (n, 4) and scores after softmax (n, 2)."""
-        return self._run(prepared.data)
+        return self._module.run(self._network, prepared.data)
 
     def postprocess(self, outputs: tuple[Float32Array, Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS and top_k."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sshbench.detectors.cost import NetworkCost
 from sshbench.errors import InputError
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.torch_weights import read_state_dict
 
 
-def read_network(path: Path) -> Callable[[Float32Array], tuple[Float32Array, Float32Array]]:
-    """Read the weights; return the network as a function on arrays, from (1, 3, h, w) to deltas and scores.
+def read_network(path: Path) -> FaceBoxesNetwork:
+    """Read the weights; return the network, ready to run.
 
     Raises:
         InputError: The file does not hold weights of this network.
@@ -26,13 +26,24 @@ def read_network(path: Path) -> Callable[[Float32Array], tuple[Float32Array, Flo
         network.load_state_dict(parameters)
     except RuntimeError as error:
         raise InputError(f"not FaceBoxes weights ({error})", file=path, remedy="Check --weights") from error
+    return network
 
-    def run(data: Float32Array) -> tuple[Float32Array, Float32Array]:
-        with torch.inference_mode():
-            deltas, scores = network(torch.from_numpy(data))
-        return deltas.numpy(), scores.numpy()
 
-    return run
+def run(network: FaceBoxesNetwork, data: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Run the network on an array (1, 3, height, width); return deltas and scores."""
+    with torch.inference_mode():
+        deltas, scores = network(torch.from_numpy(data))
+    return deltas.numpy(), scores.numpy()
+
+
+def torch_cost(network: nn.Module, data: Float32Array) -> NetworkCost:
+    """Count parameters and work of a PyTorch network on an array; PyTorch counts the work."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.from_numpy(data))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return NetworkCost(parameters=parameters, gflop=counter.get_total_flops() / 1e9)
 
 
 class _Conv(nn.Module):

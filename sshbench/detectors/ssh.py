@@ -67,6 +67,7 @@ class Ssh(SshStages):
         self.settings = replace(self.settings, extra={**extra, **effective, "architecture": weights.architecture.name})
         self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
+        self._weights_bytes = path.stat().st_size
 
     def _find(self) -> Path:
         if self._weights is not None:

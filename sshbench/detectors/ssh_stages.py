@@ -9,12 +9,15 @@ import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import Prepared
+from sshbench.detectors.cost import NetworkCost
 from sshbench.images import check_image
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.architecture import architecture
 from sshbench.ssh.backends import Run
 from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
 from sshbench.ssh.preprocess import PYRAMID, network_input, pyramid_scales
+from sshbench.ssh.work import work_of
 
 Levels = list[tuple[Float32Array, float]]
 """For each scale the input of the network, float32 (1, 3, height, width), and its pixels per image pixel."""
@@ -39,6 +42,13 @@ class SshStages(WeightsAdapter):
         height, width = image.shape[:2]
         scales = pyramid_scales(height, width) if self.pyramid else [self.settings.scale(height, width)]
         return Prepared([(network_input(image, scale), scale) for scale in scales], scales[0])
+
+    def cost(self, prepared: Prepared[Levels]) -> NetworkCost:
+        """Return size and work of the network at all scales."""
+        network = architecture(str(self.settings.extra["architecture"]))
+        sizes = [data.shape[2:] for data, _ in prepared.data]
+        operations = sum(work_of(network, height, width, "fp32")[0] for height, width in sizes)
+        return NetworkCost(parameters=network.parameters(), gflop=operations / 1e9, weights_bytes=self._weights_bytes)
 
     def forward(self, prepared: Prepared[Levels]) -> list[Modules]:
         """Return the outputs of the network at each scale."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, fixed_input, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.cost import NetworkCost, opencv_cost
 from sshbench.detectors.opencv_net import NetInput, read_darknet
 from sshbench.detectors.weights import find_weights
 from sshbench.errors import InputError
@@ -52,6 +53,11 @@ class YoloFace500k(WeightsAdapter):
         resized = fixed_input(image, self.info, self.settings)
         data = np.asarray(cv2.dnn.blobFromImage(resized, 1 / 255, swapRB=True), dtype=np.float32)
         return Prepared((data, (image.shape[0], image.shape[1])), resized.shape[1] / image.shape[1])
+
+    def cost(self, prepared: Prepared[NetInput]) -> NetworkCost:
+        """Return size and work of the network for an input."""
+        counted = opencv_cost(self._net, prepared.data[0].shape)
+        return counted.model_copy(update={"weights_bytes": self._weights_bytes})
 
     def forward(self, prepared: Prepared[NetInput]) -> Sequence[Float32Array]:
         """Return for each stride rows (n, 6): centre, sides (from 0 to 1), objectness, objectness times face."""

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from sshbench.detectors.contract import Detector, Settings
+from sshbench.detectors.cost import HasCost, NetworkCost, mean_cost
 from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
@@ -186,7 +187,16 @@ class Bench:
         memory = machine.peak_memory_mib(self.device)
         floor = self._floor(size, measured) if self.job.floor else None
         pixels = mean_pixels(self.detector, self.detector.settings, [self._size_of[name] for name in measured.images])
-        return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor, pixels)
+        return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor, pixels, self._cost(measured))
+
+    def _cost(self, measured: Measurement) -> NetworkCost | None:
+        """Return size and mean work of the network for the images that were measured; None where it is unknown."""
+        if not isinstance(self.detector, HasCost):
+            return None
+        paths = {image.name: image.path for image in self.images}
+        seen = [read_image(paths[name]) for name in sorted(set(measured.images))]
+        costs = [self.detector.cost(self.detector.preprocess(image)) for image in seen]
+        return mean_cost([cost for cost in costs if cost is not None])
 
     @cached_property
     def _size_of(self) -> dict[str, tuple[int, int]]:

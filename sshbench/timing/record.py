@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sshbench.detectors.contract import Settings
+from sshbench.detectors.cost import NetworkCost
 from sshbench.detectors.pixels import Pixels, mean_pixels
 from sshbench.errors import MissingDataError, shorten
 from sshbench.models import FileModel, StrictModel
@@ -76,6 +77,8 @@ class SizeTiming(StrictModel):
         error: Why the series ended early; empty if it did not.
         floor: Comparison with the machine's limit, if requested.
         pixels: Means over the images of the measured passes; None in files of format 1.
+        cost: Size and mean work of the network; None where it depends on what an image shows, and in files of format 3
+            and below.
     """
 
     size: str
@@ -92,6 +95,7 @@ class SizeTiming(StrictModel):
     error: str = ""
     floor: Floor | None = None
     pixels: Pixels | None = None
+    cost: NetworkCost | None = None
 
     def total(self, scope: str) -> list[int]:
         """Return the nanoseconds of each pass within a scope."""
@@ -102,7 +106,8 @@ class TimingRecord(FileModel):
     """Record that `sshbench timing --json` prints and `--out` stores.
 
     Attributes:
-        format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`.
+        format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`, 4 the
+            network's cost.
         detector: Name of the detector.
         settings: Effective settings, without the size.
         weights_sha256: Hash of the weights; None if they are part of a library.
@@ -119,9 +124,9 @@ class TimingRecord(FileModel):
         clock: Name of the clock, and for CUDA how far its events were from the host's clock.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
-    format: int = 3
+    format: int = 4
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
@@ -242,6 +247,7 @@ def size_timing(
     memory: int | None,
     floor: Floor | None = None,
     pixels: Pixels | None = None,
+    cost: NetworkCost | None = None,
 ) -> SizeTiming:
     """Return the figures of a series and the result of the stability check.
 
@@ -269,4 +275,5 @@ def size_timing(
         error=measured.error,
         floor=floor,
         pixels=pixels,
+        cost=cost,
     )
