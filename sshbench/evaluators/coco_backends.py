@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
@@ -23,6 +23,7 @@ import numpy as np
 
 from sshbench.boxes import xywh_of
 from sshbench.evaluators.base import Progress
+from sshbench.flat import blocks
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
 
 IOU_50 = 0
@@ -147,7 +148,7 @@ class Hotcoco:
     def _matches(self, ignored: BoolArray) -> CocoMatches:
         """Match again at one threshold, block by block: hotcoco lists matches as Python numbers, which are large."""
         matches = CocoMatches.empty(self._detections.total)
-        for first, last in _blocks(self._detections.offsets):
+        for first, last in blocks(self._detections.offsets, _BLOCK):
             found, faces = self._detections[first:last], self._faces[first:last]
             start, end = self._faces.offsets[[first, last]].tolist()
             evaluation = self._evaluation(found, faces, self._crowd[start:end], ignored[start:end])
@@ -229,17 +230,6 @@ def _arrays(evaluation: Any, matches: Callable[[], CocoMatches]) -> CocoArrays:
         recalls=np.asarray(evaluation.params.recThrs, dtype=np.float64),
         matches=matches,
     )
-
-
-def _blocks(offsets: IntArray) -> Iterator[tuple[int, int]]:
-    """Cut images into runs of about `_BLOCK` detections, and of one image at least."""
-    images = len(offsets) - 1
-    first = 0
-    while first < images:
-        last = int(np.searchsorted(offsets, offsets[first] + _BLOCK, side="right")) - 1
-        last = min(max(last, first + 1), images)
-        yield first, last
-        first = last
 
 
 def _image_ids(data: DetectionSet | FaceSet) -> IntArray:
