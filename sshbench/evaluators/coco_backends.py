@@ -30,9 +30,10 @@ IOU_50 = 0
 """Position of 0.5 among the ten IoU thresholds .50:.05:.95."""
 
 _FACE = 1
+_CATEGORY = {"id": _FACE, "name": "face"}
 _RANGES = {"all": (0.0, 1e5**2), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e5**2)}
 _OUTSIDE = 2 * 1e5**2  # an area beyond every range
-_BLOCK = 1 << 18  # detections that are matched at a time where hotcoco lists its matches
+_BLOCK = 1 << 17  # detections that hotcoco is given at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,19 +55,17 @@ class CocoMatches:
         """Return the matches of detections of which none was looked at."""
         return cls(np.zeros(total, np.bool_), np.full(total, -1, np.int64), np.zeros(total, np.bool_))
 
-    def add(self, image: dict[str, Any], threshold: int, first_row: int = 0, first_face: int = 0) -> None:
+    def add(self, image: dict[str, Any], threshold: int, first_row: int = 0) -> None:
         """Take over the matches of one image from a library's own record of it.
 
         Args:
             image: An entry of `evalImgs`; its ids of detections and faces count from 1.
             threshold: Position of the IoU threshold.
             first_row: Row of the detection with the id 1.
-            first_face: Row of the face with the id 1.
         """
         rows = np.asarray(image["dtIds"], dtype=np.int64) - 1 + first_row
-        faces = np.asarray(image["dtMatches"][threshold], dtype=np.int64) - 1
         self.used[rows] = True
-        self.faces[rows] = np.where(faces < 0, -1, faces + first_face)
+        self.faces[rows] = np.asarray(image["dtMatches"][threshold], dtype=np.int64) - 1  # 0 stands for no match
         self.ignored[rows] = np.asarray(image["dtIgnore"][threshold], dtype=np.bool_)
 
 
@@ -110,55 +109,59 @@ class Backend(Interface):
 
 
 class Hotcoco:
-    """Evaluation with hotcoco, which works in compiled code on all cores; see `Backend`."""
+    """Evaluation with hotcoco, which works in compiled code on all cores; see `Backend`.
+
+    Images are handed over block by block: hotcoco's own form of boxes takes hundreds of bytes for each.
+    """
 
     def __init__(self, detections: DetectionSet, faces: FaceSet, crowd: BoolArray, limit: int) -> None:
         self._detections, self._faces, self._crowd, self._limit = detections, faces, crowd, limit
 
     def run(self, ignored: BoolArray, areas: tuple[str, ...], progress: Progress) -> CocoArrays:
         """Evaluate; see `Backend`."""
-        evaluation = self._evaluation(self._detections, self._faces, self._crowd, ignored)
-        evaluation.params.area_rng = [list(_RANGES[area]) for area in areas]
-        evaluation.params.area_rng_lbl = list(areas)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        progress(len(self._faces))
-        return _arrays(evaluation, lambda: self._matches(ignored))
-
-    def _evaluation(self, detections: DetectionSet, faces: FaceSet, crowd: BoolArray, ignored: BoolArray) -> Any:
         # Imported here: evaluations of other kinds do without it.
         import hotcoco
 
-        truth = hotcoco.COCO.from_arrays(
-            images=[{"id": image} for image in range(1, len(faces) + 1)],
-            categories=[{"id": _FACE, "name": "face"}],
-            image_ids=_image_ids(faces),
-            category_ids=np.full(faces.total, _FACE),
-            boxes=xywh_of(faces.boxes),
-            ids=np.arange(1, faces.total + 1),
-            area=np.where(ignored & ~crowd, _OUTSIDE, _areas(faces)),
-            iscrowd=crowd,
-        )
-        category = np.full(detections.total, float(_FACE))
-        rows = np.column_stack((_image_ids(detections), xywh_of(detections.boxes), detections.scores, category))
-        evaluation = hotcoco.COCOeval(truth, truth.load_res(rows), "bbox")
-        evaluation.params.max_dets = [self._limit]
-        return evaluation
+        params = hotcoco.Params("bbox")
+        params.max_dets = [self._limit]
+        params.area_rng, params.area_rng_lbl = [list(_RANGES[area]) for area in areas], list(areas)
+        stream = hotcoco.StreamingEval([_CATEGORY], params=params)
+        for first, last in blocks(self._detections.offsets, _BLOCK):
+            stream.update(_images(first, last), self._annotations(first, last, ignored), self._results(first, last))
+            progress(last - first)
+        evaluation = stream.finalize()
+        evaluation.accumulate()
+        return _arrays(evaluation, lambda: self._matches(ignored))
 
     def _matches(self, ignored: BoolArray) -> CocoMatches:
-        """Match again at one threshold, block by block: hotcoco lists matches as Python numbers, which are large."""
+        """Match again, at one threshold: the evaluation of blocks lists no matches."""
+        import hotcoco
+
         matches = CocoMatches.empty(self._detections.total)
         for first, last in blocks(self._detections.offsets, _BLOCK):
-            found, faces = self._detections[first:last], self._faces[first:last]
-            start, end = self._faces.offsets[[first, last]].tolist()
-            evaluation = self._evaluation(found, faces, self._crowd[start:end], ignored[start:end])
-            evaluation.params.iou_thrs = [0.5]
+            annotations = self._annotations(first, last, ignored)
+            content = {"images": _images(first, last), "categories": [_CATEGORY], "annotations": annotations}
+            truth = hotcoco.COCO(content)
+            evaluation = hotcoco.COCOeval(truth, truth.load_res(self._results(first, last)), "bbox")
+            evaluation.params.max_dets, evaluation.params.iou_thrs = [self._limit], [0.5]
             evaluation.params.area_rng, evaluation.params.area_rng_lbl = [list(_RANGES["all"])], ["all"]
             evaluation.evaluate()
             for image in evaluation.eval_imgs:
                 if image is not None:
-                    matches.add(image, 0, int(self._detections.offsets[first]), start)
+                    matches.add(image, 0, int(self._detections.offsets[first]))
         return matches
+
+    def _annotations(self, first: int, last: int, ignored: BoolArray) -> list[dict[str, Any]]:
+        start, end = self._faces.offsets[[first, last]].tolist()
+        faces, crowd = self._faces[first:last], self._crowd[start:end]
+        areas = np.where(ignored[start:end] & ~crowd, _OUTSIDE, _areas(faces))
+        return _annotations(faces, crowd, areas, first_image=first, first_face=start)
+
+    def _results(self, first: int, last: int) -> FloatArray:
+        """Return rows of image, x, y, w, h, score and category."""
+        found = self._detections[first:last]
+        category = np.full(found.total, float(_FACE))
+        return np.column_stack((_image_ids(found) + first, xywh_of(found.boxes), found.scores, category))
 
 
 class Pycocotools:
@@ -166,7 +169,8 @@ class Pycocotools:
 
     def __init__(self, detections: DetectionSet, faces: FaceSet, crowd: BoolArray, limit: int) -> None:
         self._total, self._limit, self._crowd = detections.total, limit, crowd
-        self._truth = _coco(_truth(faces, crowd))
+        annotations = _annotations(faces, crowd, _areas(faces))
+        self._truth = _coco({"images": _images(0, len(faces)), "categories": [_CATEGORY], "annotations": annotations})
         with contextlib.redirect_stdout(io.StringIO()):
             # pycocotools raises on an empty list of results.
             self._found = (
@@ -244,23 +248,20 @@ def _areas(faces: FaceSet) -> FloatArray:
     return np.asarray(xywh[:, 2] * xywh[:, 3])
 
 
-def _truth(faces: FaceSet, crowd: BoolArray) -> dict[str, Any]:
-    rows = zip(
-        _image_ids(faces).tolist(),
-        xywh_of(faces.boxes).tolist(),
-        _areas(faces).tolist(),
-        crowd.tolist(),
-        strict=True,
-    )
-    return {
-        "images": [{"id": image} for image in range(1, len(faces) + 1)],
-        "categories": [{"id": _FACE, "name": "face"}],
-        # From 1: pycocotools takes a match with annotation 0 for no match.
-        "annotations": [
-            {"id": n, "image_id": image, "category_id": _FACE, "bbox": box, "area": area, "iscrowd": int(is_crowd)}
-            for n, (image, box, area, is_crowd) in enumerate(rows, start=1)
-        ],
-    }
+def _images(first: int, last: int) -> list[dict[str, Any]]:
+    return [{"id": image} for image in range(first + 1, last + 1)]
+
+
+def _annotations(
+    faces: FaceSet, crowd: BoolArray, areas: FloatArray, *, first_image: int = 0, first_face: int = 0
+) -> list[dict[str, Any]]:
+    images = _image_ids(faces) + first_image
+    rows = zip(images.tolist(), xywh_of(faces.boxes).tolist(), areas.tolist(), crowd.tolist(), strict=True)
+    # Ids from 1: pycocotools takes a match with annotation 0 for no match.
+    return [
+        {"id": n, "image_id": image, "category_id": _FACE, "bbox": box, "area": area, "iscrowd": int(is_crowd)}
+        for n, (image, box, area, is_crowd) in enumerate(rows, start=first_face + 1)
+    ]
 
 
 def _results(detections: DetectionSet) -> list[dict[str, Any]]:
