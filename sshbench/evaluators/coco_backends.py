@@ -204,7 +204,8 @@ class Pycocotools:
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.evaluate()
             evaluation.accumulate()
-        return _arrays(evaluation, lambda: self._matches(evaluation.evalImgs))
+        matches = self._matches(evaluation.evalImgs)  # now, so that its own lists are not kept
+        return _arrays(evaluation, lambda: matches)
 
     def _matches(self, images: list[dict[str, Any] | None]) -> CocoMatches:
         matches = CocoMatches.empty(self._total)
