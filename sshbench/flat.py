@@ -15,6 +15,8 @@ from sshbench.errors import SshbenchError, did_you_mean
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+RowArray = npt.NDArray[np.int32 | np.int64]
+"""Rows of another array, in the smallest type of `row_type`; large sets hold several."""
 Rows = IntArray | slice
 _T = TypeVar("_T")
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -217,6 +219,32 @@ def ranges(starts: IntArray, counts: IntArray) -> IntArray:
     total = int(ends[-1]) if len(ends) else 0
     joined: IntArray = np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
     return joined
+
+
+def row_type(rows: int) -> type[np.int32] | type[np.int64]:
+    """Return the smallest type that numbers so many rows."""
+    return np.int32 if rows <= np.iinfo(np.int32).max else np.int64
+
+
+def blocks(offsets: IntArray, rows: int) -> Iterator[tuple[int, int]]:
+    """Cut images into runs of at most so many rows, and of one image at least.
+
+    Args:
+        offsets: int64 (images + 1,); image i owns rows `offsets[i]:offsets[i + 1]`.
+        rows: How many rows a run may have.
+
+    Yields:
+        First image of each run, and the image after its last.
+
+    >>> list(blocks(np.array([0, 2, 3, 9, 10]), 4))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    first, images = 0, len(offsets) - 1
+    while first < images:
+        last = int(np.searchsorted(offsets, offsets[first] + rows, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
 
 
 def counted(number: int, what: str, plural: str = "") -> str:

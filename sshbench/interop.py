@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from sshbench.errors import SshbenchError, UsageError, did_you_mean
 from sshbench.formats.base import ImageIds
-from sshbench.formats.coco import image_key_of, results_in, results_to_detections
+from sshbench.formats.coco import results_in, results_to_detections
+from sshbench.formats.coco_fields import image_key_of
 from sshbench.records import Detections, DetectionSet, FloatArray
 
 FaceClass = int | str | None

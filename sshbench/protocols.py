@@ -180,9 +180,10 @@ class Protocol(StrictModel):
         """First 16 hex digits of the sha256 of the content, in a canonical form.
 
         What is not set does not count, so that a field that a later version adds leaves older hashes as they are; nor
-        does the place of the files.
+        does the place of the files, nor what changes no figure (`Rules.without_effect`).
         """
-        return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude={"layout": {"root"}}))
+        left_out = {"layout": {"root"}, "evaluation": set(self.evaluation.without_effect)}
+        return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude=left_out))
 
     def rules(self, kind: type[_R]) -> _R:
         """Return the numbers of the evaluation, checked to be of one kind.

@@ -11,7 +11,17 @@ from pathlib import Path
 import sshbench
 
 # The libraries that can change a detection or a figure.
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "openvino", "torch", "dlib-bin")
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "onnxruntime",
+    "openvino",
+    "torch",
+    "dlib-bin",
+    "hotcoco",
+    "pycocotools",
+)
 
 
 def versions() -> dict[str, str]:

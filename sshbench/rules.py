@@ -24,6 +24,8 @@ class Rules(StrictModel):
     """Whether a protocol of this kind has `[[subsets]]`."""
     reserved_subsets: ClassVar[tuple[str, ...]] = ()
     """Names that the evaluation itself gives to curves."""
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no figure, only how it is computed; they do not count in the hash of a protocol."""
 
     kind: str
 
@@ -83,13 +85,17 @@ class CocoEvaluation(Rules):
 
     Attributes:
         max_detections: Detections per image that take part; None for as many as the data need.
+        backend: The library that computes: hotcoco, or pycocotools, the reference. Both give the same to the bit, so
+            that it does not count in a protocol's hash.
     """
 
     subsets: ClassVar[Literal["required", "allowed", "none"]] = "allowed"
     reserved_subsets: ClassVar[tuple[str, ...]] = ("all", "small", "medium", "large")
+    without_effect: ClassVar[frozenset[str]] = frozenset({"backend"})
 
     kind: Literal["coco"]
     max_detections: int | None = Field(default=None, ge=1)
+    backend: Literal["hotcoco", "pycocotools"] = "hotcoco"
 
 
 RULES: dict[str, type[Rules]] = {

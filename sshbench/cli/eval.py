@@ -76,6 +76,10 @@ def eval_command(
     fit_ellipse: Annotated[
         bool, typer.Option("--fit-ellipse", help="FDDB: turn rectangles into ellipses by a rule fitted on FDDB.")
     ] = False,
+    coco_backend: Annotated[
+        Literal["hotcoco", "pycocotools"] | None,
+        typer.Option(help="COCO: the library that computes; both give the same figures. Default: hotcoco."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
     out: Annotated[
         Path | None,
@@ -166,7 +170,14 @@ def eval_command(
     given += [f"--{name}" for name, value in (("workers", workers), ("cluster", cluster), ("shard", shard)) if value]
     if predictions is not None and given:
         raise UsageError(f"{', '.join(sorted(given))} are options of --detector")
-    rules = _protocol(dataset, protocol, iou_arithmetic=iou, matching=matching, fit_ellipse=fit_ellipse or None)
+    rules = _protocol(
+        dataset,
+        protocol,
+        iou_arithmetic=iou,
+        matching=matching,
+        fit_ellipse=fit_ellipse or None,
+        backend=coco_backend,
+    )
     seen = benchmarks_of(trained_on)
     if predictions is not None:
         evaluation = evaluate(

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from sshbench.boxes import aligned_iou
+from sshbench.flat import RowArray, row_type
 from sshbench.records import DetectionSet, FaceSet, FloatArray, IntArray, offsets_of, ranges
 
 _CHUNK_PAIRS = 1 << 17  # the working arrays of a chunk stay in the processor's cache, whatever the dataset's size
+_LEAST_PAIRS = 8  # that a detection stands for, however few faces there are: its own working arrays take room, too
 _LANE = float(1 << 24)  # each image gets a lane of x positions of its own, so that one search serves all images
 _EDGE = float(1 << 22)
 _INT32_MAX = float(2**31 - 1)
@@ -22,7 +24,7 @@ _INT32_MIN = float(-(2**31))
 
 def best_boxes(
     detections: DetectionSet, faces: FaceSet, *, threshold: float, inclusive: bool = True, int32: bool = False
-) -> IntArray:
+) -> RowArray:
     """Return the row of the ground truth box with the largest IoU, where that reaches the threshold.
 
     Args:
@@ -33,15 +35,16 @@ def best_boxes(
         int32: Compute as MATLAB does when the ground truth has an integer class (see `int32_iou`).
 
     Returns:
-        int64 (n,): row in `faces`, the first one on ties; -1 where no box reaches the threshold.
+        int32 (n,), int64 for more than 2^31 faces: row in `faces`, the first one on ties; -1 where no box reaches the
+        threshold.
     """
     # Boxes that are not finite or far out are legal and never hit; numpy need not warn of them.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         return _best_boxes(detections, faces, threshold, inclusive, int32)
 
 
-def _best_boxes(detections: DetectionSet, faces: FaceSet, threshold: float, inclusive: bool, int32: bool) -> IntArray:
-    best = np.full(detections.total, -1, dtype=np.int64)
+def _best_boxes(detections: DetectionSet, faces: FaceSet, threshold: float, inclusive: bool, int32: bool) -> RowArray:
+    best = np.full(detections.total, -1, dtype=row_type(faces.total))
     slack = 2.0 if int32 else 1e-3
     for first, last, pair_detection, pair_face in _candidates(detections, faces, threshold, inclusive, slack, int32):
         a, b = faces.boxes[pair_face], detections.boxes[pair_detection]
@@ -140,14 +143,18 @@ def _widest(faces: FaceSet, one: float) -> FloatArray:
 
 def _chunks(detections: DetectionSet, faces: FaceSet) -> Iterator[tuple[int, int]]:
     """Yield runs of detections that make at most about `_CHUNK_PAIRS` pairs, were every pair a candidate."""
-    pairs = np.diff(detections.offsets) * np.diff(faces.offsets)
-    faces_per_row = np.repeat(np.diff(faces.offsets), np.diff(detections.offsets))
-    if int(pairs.sum()) == 0:
+    rows, each = np.diff(detections.offsets), np.diff(faces.offsets)
+    if int((rows * each).sum()) == 0:
         return
-    bounds = offsets_of(faces_per_row)
+    each = np.maximum(each, _LEAST_PAIRS)
+    bounds = offsets_of(rows * each)  # by image
     first = 0
-    while first < len(faces_per_row):
-        last = int(np.searchsorted(bounds, bounds[first] + _CHUNK_PAIRS * 4, side="right")) - 1
-        last = max(last, first + 1)
+    while first < detections.total:
+        image = int(np.searchsorted(detections.offsets, first, side="right")) - 1
+        end = bounds[image] + (first - detections.offsets[image]) * each[image] + _CHUNK_PAIRS * 4
+        image = int(np.searchsorted(bounds, end, side="right")) - 1
+        last = detections.total
+        if image < len(each):
+            last = max(int(detections.offsets[image] + (end - bounds[image]) // each[image]), first + 1)
         yield first, last
         first = last

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +26,16 @@ from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, Fates, FatesAt, Outcome, Progress, fixed_roles
 from sshbench.evaluators.matching import best_boxes
+from sshbench.flat import RowArray, blocks, row_type
 from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
 # norm_score.m starts its search for the range from realmin('single') and realmax('single').
 _START = (float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max))
+_BLOCK = 1 << 16  # detections that are counted at a time: what a block needs besides is then small
+
+Steps = npt.NDArray[np.int32]
+"""By detection, the position of a threshold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,14 +43,40 @@ class WiderMatch:
     """Which ground truth box each detection hits.
 
     Attributes:
-        box: int64 (n,), row of the hit box in the FaceSet, -1 where the detection hits none.
-        order: int64 (n,), the detections by image and, within it, by falling raw score (stable, NaN first).
+        box: int32 (n,), row of the hit box in the FaceSet, -1 where the detection hits none.
+        order: int32 (n,), the detections by image and, within it, by falling raw score (stable, NaN first).
+
+    Both are int64 where a set has more than 2^31 rows.
     """
 
     __repr__ = short_repr
 
-    box: IntArray
-    order: IntArray
+    box: RowArray
+    order: RowArray
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRange:
+    """The range of a set's scores, by which they are normalised; see `normalise_scores`."""
+
+    lowest: np.floating[Any]
+    highest: np.floating[Any]
+
+    @classmethod
+    def of(cls, scores: FloatArray, *, single: bool, start: tuple[float, float] = _START) -> ScoreRange:
+        """Take the range of raw scores; NaN is skipped; see `normalise_scores` for `start`."""
+        dtype = np.float32 if single else np.float64
+        with np.errstate(all="ignore"):
+            s = np.asarray(scores, dtype=dtype)
+            highest = np.fmax(dtype(start[0]), np.fmax.reduce(s, initial=dtype(start[0])))
+            lowest = np.fmin(dtype(start[1]), np.fmin.reduce(s, initial=dtype(start[1])))
+        return cls(lowest, highest)
+
+    def normalise(self, scores: FloatArray) -> FloatArray:
+        """Map raw scores to [0, 1], in the precision of the range: float64 (n,)."""
+        with np.errstate(all="ignore"):
+            s = scores.astype(self.lowest.dtype)
+            return np.asarray((s - self.lowest) / (self.highest - self.lowest), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +87,12 @@ class WiderResult:
         curves: By subset, the PR curve of 1 000 points and its AP.
         counts: By subset, int64 (1000, 2): detections kept and faces recalled at each threshold.
         match: The matching, for reports.
-        normalised: float64 (n,), the scores after normalisation.
+        scores: float64 (n,), the raw scores.
+        score_range: Their range, by which they are normalised.
         faces: By subset, how many faces count.
         passed_over: bool (n,), the detections that count nowhere because their image has no ground-truth box; all
             False where the protocol counts them.
-        step: int64 (n,), the first threshold that keeps a detection; the number of thresholds for one that none keeps.
+        step: int32 (n,), the first threshold that keeps a detection; the number of thresholds for one that none keeps.
         findings: `images-without-faces` where detections were passed over.
     """
 
@@ -68,11 +101,17 @@ class WiderResult:
     curves: Mapping[str, PRCurve]
     counts: Mapping[str, IntArray]
     match: WiderMatch
-    normalised: FloatArray
+    scores: FloatArray
+    score_range: ScoreRange
     faces: Mapping[str, int]
     passed_over: BoolArray
-    step: IntArray
+    step: Steps
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def normalised(self) -> FloatArray:
+        """The scores after normalisation, float64 (n,); computed when they are asked for."""
+        return self.score_range.normalise(self.scores)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -118,9 +157,9 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
     if detections.keys != faces.keys:
         raise SshbenchError("detections and ground truth are of different images", remedy="Use DetectionSet.aligned")
     rules = protocol.rules(WiderEvaluation)
-    normalised = normalise_scores(detections.scores, single=rules.score_precision == "float32")
+    score_range = ScoreRange.of(detections.scores, single=rules.score_precision == "float32")
     match = match_wider(detections, faces, protocol)
-    step = threshold_steps(detections, normalised, match.order, rules.thresholds)
+    step = threshold_steps(detections, score_range, match.order, rules.thresholds)
     passed_over, findings = pass_over(detections, faces, rules)
 
     curves: dict[str, PRCurve] = {}
@@ -136,7 +175,8 @@ def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol)
         curves=curves,
         counts=counts,
         match=match,
-        normalised=normalised,
+        scores=detections.scores,
+        score_range=score_range,
         faces=counted,
         passed_over=passed_over,
         step=step,
@@ -166,7 +206,7 @@ def wider_fates(result: WiderResult, detections: DetectionSet, faces: FaceSet, s
     roles = np.where(used, FALSE, UNUSED).astype(np.int8)
     roles[neutral] = NEUTRAL
     roles[ranked[np.unique(box[ranked], return_index=True)[1]]] = RIGHT
-    return fixed_roles(roles, box, ~ignore, detections.scores)
+    return fixed_roles(roles, box.astype(np.int64), ~ignore, detections.scores)
 
 
 def normalise_scores(scores: npt.ArrayLike, *, single: bool = True, start: tuple[float, float] = _START) -> FloatArray:
@@ -182,12 +222,8 @@ def normalise_scores(scores: npt.ArrayLike, *, single: bool = True, start: tuple
 
     Source: norm_score.m.
     """
-    dtype = np.float32 if single else np.float64
-    with np.errstate(all="ignore"):
-        s = np.asarray(scores, dtype=np.float64).astype(dtype)
-        highest = np.fmax.reduce(s, initial=dtype(start[0]))
-        lowest = np.fmin.reduce(s, initial=dtype(start[1]))
-        return np.asarray((s - lowest) / (highest - lowest), dtype=np.float64)
+    raw = np.asarray(scores, dtype=np.float64)
+    return ScoreRange.of(raw, single=single, start=start).normalise(raw)
 
 
 def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> WiderMatch:
@@ -207,45 +243,59 @@ def match_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) ->
     return WiderMatch(box=box, order=score_order(detections))
 
 
-def score_order(detections: DetectionSet) -> IntArray:
+def score_order(detections: DetectionSet) -> RowArray:
     """Return the rows by image and, within it, by falling raw score: stable, NaN first (MATLAB's descending sort)."""
-    scores = detections.scores
-    # NaN sorts first where it is taken for +inf, but it must also come before a real +inf.
-    is_nan = np.isnan(scores)
-    rising = scores[1:] > scores[:-1]
-    rising[detections.offsets[1:-1][(detections.offsets[1:-1] > 0) & (detections.offsets[1:-1] < len(scores))] - 1] = (
-        False
-    )
-    if not rising.any() and not is_nan.any():
-        return np.arange(len(scores), dtype=np.int64)
-    image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets))
-    return np.lexsort((-scores, ~is_nan, image)).astype(np.int64)
+    order: RowArray = np.arange(0, detections.total, dtype=row_type(detections.total))
+    for first, last in blocks(detections.offsets, _BLOCK):
+        offsets = detections.offsets[first : last + 1]
+        rows = slice(int(offsets[0]), int(offsets[-1]))
+        scores = detections.scores[rows]
+        # NaN sorts first where it is taken for +inf, but it must also come before a real +inf.
+        is_nan = np.isnan(scores)
+        rising = scores[1:] > scores[:-1]
+        bounds = offsets[1:-1] - offsets[0]
+        rising[bounds[(bounds > 0) & (bounds < len(scores))] - 1] = False
+        if rising.any() or is_nan.any():
+            image = np.repeat(np.arange(last - first), np.diff(offsets))
+            order[rows] = np.lexsort((-scores, ~is_nan, image)) + offsets[0]
+    return order
 
 
 def threshold_steps(
-    detections: DetectionSet, normalised: FloatArray, order: IntArray, thresholds: int = 1000
-) -> IntArray:
+    detections: DetectionSet, score_range: ScoreRange, order: RowArray, thresholds: int = 1000
+) -> Steps:
     """Return the first threshold (0-based) at which each detection is kept; `thresholds` for one that never is.
 
     An image keeps its rows, in order, up to the **last** one whose score reaches the threshold. A row thus counts from
     the highest score at or after it; that differs from its own score only for NaN rows, which are sorted first.
 
     Args:
-        detections: Gives the images' bounds.
-        normalised: float64 (n,), scores in the detections' own row order.
+        detections: Gives the images' bounds, and raw scores.
+        score_range: Normalises the scores.
         order: As `WiderMatch.order`.
         thresholds: Threshold t = 1..T is `1 - t / T`, in double.
 
     Returns:
-        int64 (n,), in the detections' own row order.
+        int32 (n,), in the detections' own row order.
     """
-    score = normalised[order]
-    if np.isnan(score).any():
-        score = highest_to_come(score, detections.offsets)
-    rising = (1.0 - np.arange(1, thresholds + 1) / thresholds)[::-1]
-    step = np.empty(len(score), dtype=np.int64)
-    step[order] = np.where(np.isnan(score), thresholds, thresholds - np.searchsorted(rising, score, side="right"))
+    step = np.empty(detections.total, dtype=np.int32)
+    for first, last in blocks(detections.offsets, _BLOCK):
+        offsets = detections.offsets[first : last + 1] - detections.offsets[first]
+        rows = order[detections.offsets[first] : detections.offsets[last]]
+        score = score_range.normalise(detections.scores[rows])
+        step[rows] = steps_of(highest_to_come(score, offsets) if np.isnan(score).any() else score, thresholds)
     return step
+
+
+def steps_of(scores: FloatArray, thresholds: int) -> Steps:
+    """Return the first threshold (0-based) that each normalised score reaches; `thresholds` where it reaches none.
+
+    >>> steps_of(np.array([1.0, 0.5, 0.0, np.nan]), 1000).tolist()
+    [0, 499, 999, 1000]
+    """
+    rising = (1.0 - np.arange(1, thresholds + 1) / thresholds)[::-1]
+    kept_from = thresholds - np.searchsorted(rising, scores, side="right")
+    return np.asarray(np.where(np.isnan(scores), thresholds, kept_from), dtype=np.int32)
 
 
 def highest_to_come(scores: FloatArray, offsets: IntArray) -> FloatArray:
@@ -295,13 +345,13 @@ def pass_over(
 
 
 def subset_curve(
-    match: WiderMatch, step: IntArray, ignore: BoolArray, passed_over: BoolArray, thresholds: int
+    match: WiderMatch, step: Steps, ignore: BoolArray, passed_over: BoolArray, thresholds: int
 ) -> tuple[IntArray, PRCurve]:
     """Count detections and recalled faces of one subset at every threshold, and draw the curve.
 
     Args:
         match: Which box each detection hits.
-        step: int64 (n,), the first threshold that keeps a detection, as from `threshold_steps`.
+        step: int32 (n,), the first threshold that keeps a detection, as from `threshold_steps`.
         ignore: bool (m,), True for a face that does not count in the subset.
         passed_over: bool (n,), True for a detection that counts nowhere.
         thresholds: Number of thresholds T.
@@ -315,16 +365,20 @@ def subset_curve(
     return counts, _curve(counts, int(np.count_nonzero(~ignore)))
 
 
-def _count(match: WiderMatch, step: IntArray, ignore: BoolArray, passed_over: BoolArray, thresholds: int) -> IntArray:
-    hit = match.box >= 0
-    dropped = passed_over.copy()
-    dropped[hit] = ignore[match.box[hit]]
-    kept = np.bincount(step[~dropped], minlength=thresholds + 1)[:thresholds]
+def _count(match: WiderMatch, step: Steps, ignore: BoolArray, passed_over: BoolArray, thresholds: int) -> IntArray:
+    kept = np.zeros(thresholds + 1, dtype=np.int64)
     # The first hit of a face in order of score recalls it. Steps never fall in that order: it has the smallest step.
-    first = np.full(len(ignore), thresholds, dtype=np.int64)
-    np.minimum.at(first, match.box[hit], step[hit])
-    recalled = np.bincount(first[~ignore], minlength=thresholds + 1)[:thresholds]
-    return np.column_stack((np.cumsum(kept), np.cumsum(recalled)))
+    recalled_from = np.full(len(ignore), thresholds, dtype=np.int32)
+    for first in range(0, len(step), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        hit = match.box[rows] >= 0
+        box, steps = match.box[rows][hit], step[rows]
+        dropped = passed_over[rows].copy()
+        dropped[hit] = ignore[box]
+        kept += np.bincount(steps[~dropped], minlength=thresholds + 1)
+        np.minimum.at(recalled_from, box, steps[hit])
+    recalled = np.bincount(recalled_from[~ignore], minlength=thresholds + 1)
+    return np.column_stack((np.cumsum(kept[:thresholds]), np.cumsum(recalled[:thresholds])))
 
 
 def _curve(counts: IntArray, faces: int) -> PRCurve:

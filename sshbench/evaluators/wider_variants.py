@@ -20,8 +20,8 @@ from sshbench.evaluators.wider import (
     match_wider,
     normalise_scores,
     pass_over,
+    steps_of,
     subset_curve,
-    threshold_steps,
 )
 from sshbench.protocols import Protocol, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, offsets_of
@@ -125,7 +125,11 @@ def variant_ap(
         # Such a tool keeps the rows up to the last one that reaches a threshold, whatever stands before it.
         order = np.arange(detections.total)
         scores = highest_to_come(scores, detections.offsets)
-    step = threshold_steps(detections, scores, order, rules.thresholds)
+    ranked = scores[order]
+    step = np.empty(detections.total, dtype=np.int32)
+    step[order] = steps_of(
+        highest_to_come(ranked, detections.offsets) if np.isnan(ranked).any() else ranked, rules.thresholds
+    )
     passed_over, _ = pass_over(detections, faces, rules)
     found: dict[str, float] = {}
     for subset in changed.subsets:

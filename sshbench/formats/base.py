@@ -203,7 +203,19 @@ def read_json(path: Path) -> object:
         MissingDataError: There is no such file.
         InputError: It is not valid json; the text names line and column.
     """
-    content = read_plain_or_gz(path, "Write the file again")
+    return parse_json(read_plain_or_gz(path, "Write the file again"), path)
+
+
+def parse_json(content: bytes | str, path: Path) -> object:
+    """Parse the content of a json file.
+
+    Args:
+        content: The file's content.
+        path: The file, for the error.
+
+    Raises:
+        InputError: It is not valid json; the text names line and column.
+    """
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:

@@ -14,7 +14,8 @@ from sshbench.boxes import xywh_of
 from sshbench.errors import InputError, UsageError
 from sshbench.files import write_atomic
 from sshbench.formats.base import read_json, strip_suffix, with_suffix
-from sshbench.formats.coco import box_of, number_of, read_coco_results
+from sshbench.formats.coco import read_coco_results
+from sshbench.formats.coco_fields import box_of, number_of
 from sshbench.formats.content import Content, Format, Found, Known, Losses, Truth, ellipse_losses, empty_image_losses
 from sshbench.records import FaceSet, FloatArray, IntArray, offsets_of
 

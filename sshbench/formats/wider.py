@@ -227,7 +227,7 @@ def _join(
     progress: Callable[[int], None] | None,
 ) -> DetectionSet:
     """Join the tables of all batches; `images` says which image each file belongs to."""
-    tables: list[FloatArray] = []
+    joined = _GrowingRows()
     counts = np.zeros(len(keys), dtype=np.int64)
     first = 0
     for rows, batch_counts in batches:
@@ -237,21 +237,37 @@ def _join(
             rows[:, :4] = corners_of(rows[:, :4], box_format)
         else:
             rows[:, 2:4] += rows[:, 0:2]
-        tables.append(rows)
+        joined.add(rows)
         if progress is not None:
             progress(len(batch_counts))
-    offsets = offsets_of(counts)
-    boxes = np.empty((int(offsets[-1]), 4))
-    scores = np.empty(int(offsets[-1]))
-    at = 0
-    # Freed batch by batch: millions of detections are then held once, not twice.
-    tables.reverse()
-    while tables:
-        table = tables.pop()
-        boxes[at : at + len(table)] = table[:, :4]
-        scores[at : at + len(table)] = table[:, 4]
-        at += len(table)
-    return DetectionSet(keys=tuple(keys), offsets=offsets, boxes=boxes, scores=scores)
+    boxes, scores = joined.cut()
+    return DetectionSet(keys=tuple(keys), offsets=offsets_of(counts), boxes=boxes, scores=scores)
+
+
+class _GrowingRows:
+    """Boxes and scores that grow batch by batch; millions of detections are then held once, not twice."""
+
+    def __init__(self) -> None:
+        self._boxes, self._scores, self._total = np.empty((0, 4)), np.empty(0), 0
+
+    def add(self, table: FloatArray) -> None:
+        """Take over the rows of a table: float64 (n, 5)."""
+        first, last = self._total, self._total + len(table)
+        if last > len(self._scores):
+            self._resize(last + last // 8)
+        self._boxes[first:last] = table[:, :4]
+        self._scores[first:last] = table[:, 4]
+        self._total = last
+
+    def cut(self) -> tuple[FloatArray, FloatArray]:
+        """Return the boxes, float64 (n, 4), and the scores, float64 (n,)."""
+        self._resize(self._total)
+        return self._boxes, self._scores
+
+    def _resize(self, rows: int) -> None:
+        # In place: the system moves large arrays without copying them. Nothing else refers to them here.
+        self._boxes.resize((rows, 4), refcheck=False)
+        self._scores.resize(rows, refcheck=False)
 
 
 def _parsed_batches(

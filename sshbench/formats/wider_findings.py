@@ -10,6 +10,7 @@ from sshbench.formats.box_formats import BoxFormat
 from sshbench.records import DetectionSet, Finding, FloatArray, IntArray
 
 _SHOWN_FILES = 10
+_BLOCK = 1 << 16  # detections that are looked at a time
 
 
 @dataclass(slots=True)
@@ -74,9 +75,12 @@ def suspicions(detections: DetectionSet, box_format: BoxFormat) -> list[Finding]
     findings: list[Finding] = []
     boxes, scores = detections.boxes, detections.scores
     if box_format == "xywh" and len(boxes) >= 20:
-        with np.errstate(invalid="ignore"):
-            # In `x y w h` a side is seldom longer than the distance to the image's edge; x2, y2 always pass x, y.
-            passes = ((boxes[:, 2:] - boxes[:, :2]) > boxes[:, :2]).all(axis=1)
+        passes = np.empty(len(boxes), dtype=np.bool_)
+        for first in range(0, len(boxes), _BLOCK):
+            part = boxes[first : first + _BLOCK]
+            with np.errstate(invalid="ignore"):
+                # In `x y w h` a side is seldom longer than the distance to the image's edge; x2, y2 always pass x, y.
+                passes[first : first + _BLOCK] = ((part[:, 2:] - part[:, :2]) > part[:, :2]).all(axis=1)
         if passes.mean() > 0.9:
             files = _files_of(detections, np.flatnonzero(passes)[:: max(1, int(passes.sum()) // _SHOWN_FILES)])
             findings.append(
@@ -92,7 +96,8 @@ def suspicions(detections: DetectionSet, box_format: BoxFormat) -> list[Finding]
 
 
 def _stray_scores(detections: DetectionSet, scores: FloatArray) -> list[Finding]:
-    finite = scores[np.isfinite(scores)]
+    is_finite = np.isfinite(scores)
+    finite = scores if is_finite.all() else scores[is_finite]
     if len(finite) < 1000:
         return []
     few = max(1, len(finite) // 10_000)

@@ -106,7 +106,15 @@ class Row:
 
 # Findings that every result of a benchmark may have, or that the board says itself.
 _USUAL = frozenset(
-    {"detections-per-image", "part-of-dataset", "unsorted-rows", "image-order", "matched-name", "renamed-file"}
+    {
+        "detections-per-image",
+        "other-backend",
+        "part-of-dataset",
+        "unsorted-rows",
+        "image-order",
+        "matched-name",
+        "renamed-file",
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""Speed of FDDB and PASCAL evaluations: `pytest tests/benchmarks --benchmark-only` on an otherwise quiet machine."""
+"""Speed of the other evaluations: `pytest tests/benchmarks --benchmark-only` on an otherwise quiet machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sshbench.boxes import xywh_of
 from sshbench.datasets import Dataset
 from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluators.coco import evaluate_coco
+from sshbench.evaluators.coco_backends import BACKENDS
 from sshbench.evaluators.fddb import evaluate_fddb
 from sshbench.evaluators.pascal import evaluate_pascal
 from sshbench.evaluators.regions import face_regions
+from sshbench.formats.coco import read_coco_results
 from sshbench.formats.fddb import read_fddb
 from sshbench.formats.pascal import read_pascal
+from sshbench.formats.wider import read_wider
 from sshbench.protocols import PascalEvaluation, load_protocol
 
 RULES = load_protocol("pascal").rules(PascalEvaluation)
@@ -103,3 +108,34 @@ def test_pascal_against_loops(benchmark: Any, shared: Path, module_at: Callable[
         return
     reference = module_at(REFERENCES / "reference_pascal.py")
     benchmark.pedantic(reference.evaluate, args=(detections, dataset.faces, RULES), rounds=3)
+
+
+@pytest.fixture(scope="module")
+def wider(shared: Path) -> Dataset:
+    return load_dataset("wider", shared / "data" / "wider")
+
+
+@pytest.mark.benchmark(group="COCO, 36 570 detections on WIDER's images: against pycocotools")
+@pytest.mark.parametrize("who", BACKENDS)
+def test_coco_against_pycocotools(benchmark: Any, shared: Path, wider: Dataset, who: Any) -> None:
+    detections, _ = read_wider(shared / "data" / "wider" / "predictions" / "synth_small.zip", wider.keys)
+    rounds = {"hotcoco": 7, "pycocotools": 1}[who]
+    result = benchmark.pedantic(evaluate_coco, args=(detections, wider.faces), kwargs={"backend": who}, rounds=rounds)
+    assert result.metrics == evaluate_coco(detections, wider.faces).metrics
+
+
+@pytest.mark.benchmark(group="COCO json, 369 730 detections on WIDER's images, from the file to the figure")
+def test_coco_from_the_file(benchmark: Any, shared: Path, wider: Dataset, tmp_path: Path) -> None:
+    found, _ = read_wider(shared / "data" / "wider" / "predictions" / "retinaface-trt.zip", wider.keys)
+    image = np.repeat(np.arange(len(found)), np.diff(found.offsets)).tolist()
+    rows = zip(image, xywh_of(found.boxes).tolist(), found.scores.tolist(), strict=True)
+    entries = [{"image_id": i, "category_id": 1, "bbox": box, "score": score} for i, box, score in rows]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    ids: dict[int | str, str] = dict(enumerate(wider.keys))
+
+    def evaluate() -> int:
+        detections, _ = read_coco_results(tmp_path / "results.json", wider.keys, ids)
+        evaluate_coco(detections, wider.faces)
+        return detections.total
+
+    assert benchmark.pedantic(evaluate, rounds=5, warmup_rounds=1) == found.total

@@ -148,6 +148,12 @@ def test_coco_run_and_report(sshbench: Any, tmp_path: Path) -> None:
     assert (metrics["AP"], metrics["AP50"], metrics["AR"]) == pytest.approx((1, 1, 1))
     assert metrics["AP/small"] is None
     assert [warning["code"] for warning in json.loads(out)["warnings"]] == ["equal-scores"]
+    code, other, err = sshbench("eval", *arguments, "--coco-backend", "pycocotools", "-o", tmp_path / "other", "--json")
+    assert code == 0, err
+    assert json.loads(other)["metrics"] == metrics
+    assert json.loads(other)["protocol_hash"] == json.loads(out)["protocol_hash"]
+    kept = json.loads((tmp_path / "other" / "protocol.json").read_text())
+    assert kept["protocol"]["evaluation"] == {"kind": "coco", "backend": "pycocotools"}
     code, out, _ = sshbench("report", tmp_path / "run", "-o", tmp_path / "report")
     assert code == 0
     assert "AR" in (tmp_path / "report" / "index.html").read_text()

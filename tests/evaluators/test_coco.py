@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sshbench.datasets.coco import load_coco
-from sshbench.errors import InputError, MissingDataError, SshbenchError
-from sshbench.evaluators.coco import evaluate_coco
+from sshbench.errors import InputError, MissingDataError, SshbenchError, UsageError
+from sshbench.evaluators import coco_backends
+from sshbench.evaluators.coco import evaluate, evaluate_coco
+from sshbench.evaluators.coco_backends import BACKENDS
 from sshbench.formats.coco import read_coco_results
 from sshbench.formats.coco_truth import read_coco
-from sshbench.records import Detections, DetectionSet
+from sshbench.protocols import CocoEvaluation, load_protocol
+from sshbench.records import Detections, DetectionSet, FaceSet, offsets_of
 
 NAMES = ("AP", "AP50", "AP75", "AP/small", "AP/medium", "AP/large", "AR", "AR/small", "AR/medium", "AR/large")
 
@@ -45,10 +49,10 @@ def by_hand(truth: Path, results: Path, limit: int) -> dict[str, float]:
     return figures | {"AP50": mean(precision[0, :, 0, 0]), "AP75": mean(precision[5, :, 0, 0])}
 
 
-def ours(truth: Path, results: Path) -> Any:
+def ours(truth: Path, results: Path, backend: Any = "hotcoco") -> Any:
     dataset = load_coco(truth, annotation=(), images=())
     detections, _ = read_coco_results(results, dataset.keys, dataset.image_ids)
-    return evaluate_coco(detections, dataset.faces)
+    return evaluate_coco(detections, dataset.faces, backend=backend)
 
 
 def write(folder: Path, images: Any, annotations: Any, results: Any) -> tuple[Path, Path]:
@@ -82,10 +86,12 @@ def crowd(folder: Path, faces: int = 150, seed: int = 0) -> tuple[Path, Path]:
     return write(folder, images, annotations, results)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_equal_to_pycocotools_by_hand(tmp_path: Path, seed: int) -> None:
+def test_equal_to_pycocotools_by_hand(tmp_path: Path, seed: int, backend: str) -> None:
     truth, results = crowd(tmp_path, seed=seed)
-    result = ours(truth, results)
+    result = ours(truth, results, backend)
+    assert result.backend == backend
     assert result.max_detections > 100
     assert {name: result.metrics[name] for name in NAMES} == by_hand(truth, results, result.max_detections)
 
@@ -112,6 +118,85 @@ def test_small_cases_equal_too(tmp_path_factory: pytest.TempPathFactory, faces: 
     truth, dets = write(tmp_path_factory.mktemp("coco"), images, annotations, results)
     figures = ours(truth, dets).metrics
     np.testing.assert_equal({name: figures[name] for name in NAMES}, by_hand(truth, dets, 100))
+
+
+def drawn_set(seed: int, grid: float) -> tuple[DetectionSet, FaceSet]:
+    """Images with and without rows; ties, crowds, degenerate and inverted boxes, and areas that are not the boxes'."""
+    rng = np.random.default_rng(seed)
+    images, faces, found = int(rng.integers(1, 5)), int(rng.integers(0, 30)), int(rng.integers(0, 150))
+    face_image, image = np.sort(rng.integers(0, images, faces)), rng.integers(0, images, found)
+    boxes = random_boxes(rng, faces, grid)
+    detected = random_boxes(rng, found, grid)
+    if faces:
+        near, source = rng.uniform(size=found) < 0.6, rng.integers(0, faces, found)
+        detected[near] = (boxes[source] + np.round(rng.normal(0, 2, (found, 4)) / grid) * grid)[near]
+        image[near] = face_image[source][near]
+    detected[rng.uniform(size=found) < 0.05, 2] = 0
+    detected[rng.uniform(size=found) < 0.05, 3] *= -1
+    order = np.argsort(image, kind="stable")
+    keys = tuple(f"i{n}" for n in range(images))
+    xywh, scores = detected[order], np.round(rng.uniform(size=found), int(rng.integers(1, 5)))
+    areas = boxes[:, 2] * boxes[:, 3] * rng.choice([1, 0.8])
+    ignore = {"all": rng.uniform(size=faces) < 0.1, "part": rng.uniform(size=faces) < 0.4}
+    to_corners = [[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
+    return (
+        DetectionSet(keys, offsets_of(np.bincount(image, minlength=images)), xywh @ to_corners, scores),
+        FaceSet(keys, offsets_of(np.bincount(face_image, minlength=images)), boxes @ to_corners, ignore, areas=areas),
+    )
+
+
+def random_boxes(rng: np.random.Generator, rows: int, grid: float) -> Any:
+    xywh = np.column_stack((rng.uniform(0, 60, (rows, 2)), rng.choice([5, 30, 100], (rows, 2)) * rng.uniform(0.5, 1.5)))
+    return np.round(xywh / grid) * grid
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 0.5, 0.1, 1e-9]), st.sampled_from([None, 1, 10, 1000]))
+def test_both_backends_give_the_same_to_the_bit(seed: int, grid: float, limit: int | None) -> None:
+    found, faces = drawn_set(seed, grid)
+    one, other = (
+        evaluate_coco(found, faces, subsets=("part",), max_detections=limit, backend=name)
+        for name in ("hotcoco", "pycocotools")
+    )
+    np.testing.assert_equal(one.metrics, other.metrics)
+    assert one.counted == other.counted
+    for name in ("all", "part"):
+        for field in ("precision", "recall", "thresholds", "ap"):
+            np.testing.assert_array_equal(getattr(one.curves[name], field), getattr(other.curves[name], field))
+        for field in ("roles", "faces", "found", "missed"):
+            fates = [getattr(result.fates[name](-np.inf), field) for result in (one, other)]
+            np.testing.assert_array_equal(*fates)
+
+
+def test_matches_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, faces = drawn_set(1, 0.5)
+    whole = evaluate_coco(found, faces).fates["all"](0)
+    monkeypatch.setattr(coco_backends, "_BLOCK", 1)
+    parts = evaluate_coco(found, faces).fates["all"](0)
+    assert len(found) > 1
+    assert whole.right.any()
+    np.testing.assert_array_equal(whole.roles, parts.roles)
+    np.testing.assert_array_equal(whole.faces, parts.faces)
+
+
+def test_what_is_not_a_number_goes_to_pycocotools_and_is_said() -> None:
+    found, faces = drawn_set(1, 0.5)
+    scores = found.scores.copy()
+    scores[0] = np.nan
+    protocol = load_protocol("coco")
+    outcome = evaluate(replace(found, scores=scores), faces, protocol)
+    assert [finding.code for finding in outcome.findings] == ["other-backend"]
+    chosen = evaluate(replace(found, scores=scores), faces, protocol.with_evaluation(backend="pycocotools"))
+    assert not chosen.findings
+    np.testing.assert_equal(outcome.metrics, chosen.metrics)
+
+
+def test_a_backend_changes_no_hash() -> None:
+    protocol = load_protocol("coco")
+    other = protocol.with_evaluation(backend="pycocotools")
+    assert other.rules(CocoEvaluation).backend == "pycocotools"
+    assert other.hash == protocol.hash
+    with pytest.raises(UsageError, match="backend"):
+        protocol.with_evaluation(backend="torch")
 
 
 def test_a_subsets_ignored_faces_count_neither_way(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sshbench.errors import CheckFailedError, InputError, MissingDataError
 from sshbench.formats import format_of, read_text_predictions
-from sshbench.formats.coco import read_coco_results
+from sshbench.formats.coco import read_coco_results, results_in
 from sshbench.formats.fddb import read_annotation, read_fddb, read_sizes
 from sshbench.formats.pascal import read_pascal
 
@@ -189,6 +189,64 @@ def test_coco_results_name_unknown_images_as_the_file_does(tmp_path: Path) -> No
 def test_coco_results_what_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         read_coco_results(results(tmp_path / "r.json", RESULT, {**RESULT, **change}), ("a",), {7: "a"})
+
+
+ODD = (
+    {"image_id": 7.0},
+    {"image_id": "7"},
+    {"file_name": "b.png"},
+    {"image_id": 8},
+    {"category_id": 1.0},
+    {"category_id": "1"},
+    {"bbox": [True, 2, 3, 4]},
+    {"score": 2},
+    {"score": 10**400},
+    {"image_id": True},
+    {"image_id": 9},
+    {"file_name": None},
+)
+
+
+def outcome_of(*arguments: Any) -> Any:
+    try:
+        read, findings = read_coco_results(*arguments)
+    except InputError as error:
+        return str(error)
+    return read.digest, findings
+
+
+@given(st.lists(st.sampled_from(({}, {}, *ODD)), max_size=9), st.sampled_from([1, 2, 4096]))
+def test_coco_results_in_parts_and_one_by_one_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, changes: Any, part: int
+) -> None:
+    path = results(tmp_path_factory.mktemp("coco") / "r.json", *({**RESULT, **change} for change in changes))
+    arguments = (path, ("a", "b"), {7: "a", 8: "b"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sshbench.formats.coco._PART_TEXT", part)
+        fast = outcome_of(*arguments)
+        patch.setattr("sshbench.formats.coco_columns.ResultColumns._plain", lambda *_: None)
+        assert outcome_of(*arguments) == fast
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["[", "]", "{", "}", ",", " ", "\n", "1", "NaN", '"},"', "-", "{}", "{},", '{"a": {}, "b": [1, 2]}']
+        )
+    )
+)
+def test_a_list_in_parts_is_that_of_the_json_parser(tmp_path_factory: pytest.TempPathFactory, tokens: Any) -> None:
+    text = "[" + "".join(tokens) + "]"
+    path = write(tmp_path_factory.mktemp("coco") / "r.json", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sshbench.formats.coco._PART_TEXT", 1)
+        try:
+            expected: Any = json.loads(text)
+        except ValueError:
+            with pytest.raises(InputError, match="invalid json"):
+                results_in(path)
+            return
+        assert repr(results_in(path)) == repr(expected)
 
 
 def test_coco_results_unknown_images(tmp_path: Path) -> None:
