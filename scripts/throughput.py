@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from sshbench.inference.parallel import Plan
 from sshbench.provenance import usable_cores
 from sshbench.runs import open_run
 
@@ -64,8 +65,7 @@ def main() -> None:
             "auto": round(many, 2),
             "ratio": round(one / many, 3),
             "busy": round(many / (cpu / usable_cores()), 3),
-            "plan": f"{plan['workers']} workers of {plan['threads']} threads",
-            "trial": plan["trial"],
+            "plan": str(Plan(**plan)),
             "same_bits": same,
         }
         print(json.dumps(line), flush=True)

@@ -5,15 +5,15 @@ Detections and curves stay in the runs; `detections_sha256` says which ones the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from sshbench.errors import CheckFailedError, MissingDataError
-from sshbench.evaluation.figures import labels_of
+from sshbench.errors import CheckFailedError, MissingDataError, UsageError
 from sshbench.files import safe_name, write_atomic
 from sshbench.report.build import build_report
 from sshbench.report.measured import ArchivedIdentity, pixels_of_run
-from sshbench.runs import IDENTITY, METRICS, PROTOCOL, open_run
+from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Run, open_run
 
 _LARGE = "curves.csv"
 
@@ -32,11 +32,12 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
     Raises:
         CheckFailedError: A run is unfinished.
         MissingDataError: A run was never evaluated.
+        UsageError: Two runs of one detector have folders of the same name.
     """
     written: list[Path] = []
     opened = [open_run(folder) for folder in runs]
     try:
-        for run, label in zip(opened, labels_of([run.identity.detector for run in opened]), strict=True):
+        for run, label in zip(opened, _names(opened), strict=True):
             if not run.finished:
                 raise CheckFailedError(f"the run in {run.folder} is unfinished", remedy="Resume it first")
             if not (run.folder / METRICS).is_file():
@@ -57,3 +58,15 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
     report = build_report(runs, out / "report", data=data, images_per_run=0)
     (out / "report" / _LARGE).unlink()
     return written + [file for file in report.files if file.name != _LARGE]
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Return a name for each run: its detector's; where several runs are of one detector, that of the run's folder."""
+    detectors = Counter(run.identity.detector for run in runs)
+    names = [
+        run.identity.detector if detectors[run.identity.detector] == 1 else run.folder.resolve().name for run in runs
+    ]
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise UsageError(f"two runs would be archived as '{twice}'", remedy="Give their folders different names")
+    return names

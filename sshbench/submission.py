@@ -10,13 +10,13 @@ from typing import Literal
 from sshbench.benchmark import finished_run, load_for, spec_for, training_data_of
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
-from sshbench.datasets.submission import Submission, check_files, check_name
+from sshbench.datasets.submission import Submission, check_files
 from sshbench.datasets.wider import load_wider
 from sshbench.detectors.contract import Detector, SettingValue
 from sshbench.detectors.function import BoxFunction
 from sshbench.errors import MissingDataError
 from sshbench.flat import counted
-from sshbench.formats.wider import write_wider
+from sshbench.formats.wider import check_target, write_wider
 from sshbench.inference.fill import Helpers
 from sshbench.protocols import load_protocol
 from sshbench.runs import OnError, Run
@@ -45,12 +45,12 @@ def submit(
     Args:
         detector: As for `run`.
         archive: The zip to write: `<event>/<image>.txt` for each image of the list, rows `x y w h score` in pixels, by
-            falling score. An older one is replaced.
+            falling score. Only one that `submit` wrote is replaced, unless `overwrite` is given.
         data: The dataset's folder, with the list (`wider_face_test_filelist.txt`) and all images (`WIDER_test/images`).
         split: `test`, or another split of WIDER FACE.
         out: The run's folder; default: `runs/wider-<detector>-<key>`.
         settings: As for `run`.
-        overwrite: Discard what the run's folder holds, instead of resuming.
+        overwrite: Discard what the run's folder holds, instead of resuming, and replace any file.
         on_error: As for `run`.
         image_timeout: As for `run`.
         workers: As for `run`.
@@ -62,7 +62,7 @@ def submit(
         and then the submission is not `ok`.
 
     Raises:
-        UsageError: The archive is no zip; detector, split or settings are unknown.
+        UsageError: The archive is no zip, or a file of that name exists; detector, split or settings are unknown.
         MissingDataError: The list, an image or weights are missing; the text says where to get them.
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `on_error` allows; finished images are stored.
@@ -73,7 +73,7 @@ def submit(
     sshbench.errors.MissingDataError: there is no folder no/folder. Name the folder that holds WIDER FACE with --data
     """
     path = Path(archive).expanduser()
-    check_name(path)
+    check_target(path, overwrite=overwrite)
     images = load_wider(data, split=split)
     _check_all_there(images)
     rules = load_protocol("wider")

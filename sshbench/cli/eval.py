@@ -216,6 +216,8 @@ def eval_command(
             shard=shard,
             progress=not as_json,
         )
+        if workers is not None and not as_json:
+            _show_plan(evaluation)
     if export_predictions is not None:
         export(evaluation, export_predictions)
     show(evaluation, as_json=as_json)
@@ -249,12 +251,21 @@ def benchmarks_of(names: str | None) -> tuple[str, ...] | None:
     return tuple(given)
 
 
+def _show_plan(evaluation: Evaluation) -> None:
+    """Say on standard error how the work was shared in the last session."""
+    from sshbench.inference.parallel import Plan
+    from sshbench.runs import open_run
+
+    assert evaluation.folder is not None
+    with open_run(evaluation.folder) as run:
+        for plan in run.plans()[-1:]:
+            typer.echo(Plan(**plan), err=True)
+
+
 def export(evaluation: Evaluation, path: Path) -> None:
     """Write the detections as an official submission zip of WIDER FACE."""
     from sshbench.formats.wider import write_wider
 
-    if path.suffix != ".zip":
-        raise UsageError(f"--export-predictions writes a zip, not '{path.name}'", remedy="Name it *.zip")
     write_wider(path, zip(evaluation.detections.keys, evaluation.detections, strict=True))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sshbench.boxes import xywh_of
-from sshbench.errors import CheckFailedError, InputError, MissingDataError
+from sshbench.errors import CheckFailedError, InputError, MissingDataError, UsageError
 from sshbench.files import FileTree, atomic_file
 from sshbench.formats.base import has_decimal_commas, lines_of, shortest
 from sshbench.formats.box_formats import BoxFormat as BoxFormat
@@ -32,6 +32,7 @@ from sshbench.formats.wider_findings import DROPPED, Repairs, find_unsorted, sus
 from sshbench.formats.wider_rows import parse_batch
 from sshbench.records import Detections, DetectionSet, Finding, FloatArray, IntArray, offsets_of
 
+_DATE = (1980, 1, 1, 0, 0, 0)  # of every file that is written
 _LOOKED_AT = 10  # files, for decimal commas
 _BATCH_BYTES = 1 << 18  # the working arrays of a batch stay in the processor's cache
 
@@ -140,6 +141,26 @@ def _have_decimal_commas(tree: FileTree, names: Sequence[str]) -> bool:
     return bool(rows) and all(has_decimal_commas(row.decode("latin-1")) for row in rows)
 
 
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Check that a submission can be written, before anything is computed.
+
+    Raises:
+        UsageError: The name does not end with `.zip`, or the file exists, was not written by `write_wider`, and may not
+            be replaced.
+    """
+    if path.suffix != ".zip":
+        raise UsageError(f"a submission is a zip, not '{path.name}'", remedy="Name it *.zip")
+    if overwrite or not path.exists():
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            own = all(info.date_time == _DATE and info.filename.endswith(".txt") for info in archive.infolist())
+    except (OSError, zipfile.BadZipFile):
+        own = False
+    if not own:
+        raise UsageError(f"{path} exists, and sshbench did not write it", remedy="Name another file, or --overwrite")
+
+
 def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
     """Write detections as an official submission zip, atomically.
 
@@ -153,7 +174,7 @@ def write_wider(path: Path, images: Iterable[tuple[str, Detections]]) -> None:
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         for key, detections in images:
             # A fixed date: the same detections give the same bytes.
-            info = zipfile.ZipInfo(f"{key}.txt", date_time=(1980, 1, 1, 0, 0, 0))
+            info = zipfile.ZipInfo(f"{key}.txt", date_time=_DATE)
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, format_wider(key, detections))
 

@@ -60,22 +60,22 @@ def fill_run(
     left = remaining(dataset, run)
     if not left:
         return
-    alone = (helpers.workers is None and helpers.cluster is None) or isinstance(detector, FollowsImages)
-    if not alone and helpers.cluster is not None:
+    if helpers.cluster is not None and not isinstance(detector, FollowsImages):
         from sshbench.inference.cluster import Cluster
 
         with Cluster(helpers.cluster, helpers.spec(), image_timeout=helpers.image_timeout) as cluster:
             run.add_session(versions(), machine(), now(), cluster.plan.model_dump_json())
             run_parallel(cluster.detect, dataset, run, on_error=helpers.on_error, on_image=on_image)
         return
-    if not alone:
+    plan = None
+    if helpers.workers is not None and not isinstance(detector, FollowsImages):
         spec = helpers.spec()
-        plan = plan_for(spec, helpers.workers or 1, left)
-        run.add_session(versions(), machine(), now(), plan.model_dump_json())
+        plan = plan_for(spec, helpers.workers, left)
+    run.add_session(versions(), machine(), now(), None if plan is None else plan.model_dump_json())
+    if plan is not None and plan.workers > 1:
         with Workers(spec, plan.workers, threads=plan.threads, image_timeout=helpers.image_timeout) as workers:
             run_parallel(workers.detect, dataset, run, on_error=helpers.on_error, on_image=on_image)
         return
-    run.add_session(versions(), machine(), now())
     run_detector(
         detector, dataset, run, on_error=helpers.on_error, image_timeout=helpers.image_timeout, on_image=on_image
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.guard import CrashLog
+from sshbench.flat import counted
 from sshbench.inference.image import FailureLimit
 from sshbench.inference.loop import leave_out_crashed
 from sshbench.inference.plan import largest_first, stratified
@@ -21,14 +22,14 @@ from sshbench.records import ImageRecord
 from sshbench.runs import CRASH_LOG, OnError, Run, StoredImage
 
 _TRIAL = 4  # images per core in a trial
-_WORTH_IT = 32  # images per core for which a trial pays
+_WORTH_IT = 500  # images per core for which a trial pays: it takes as long as a few dozen of them
 
 
 class Plan(StrictModel):
     """How the work of a run is shared.
 
     Attributes:
-        workers: Processes that detect; 1 of all threads is the plain loop in the calling process.
+        workers: Processes that detect; 1 is the calling process itself.
         threads: CPU threads of each.
         chosen: Who chose: `user`, or `trial` for `--workers auto`.
         trial: Images per second by `<workers>x<threads>`, where a trial chose.
@@ -42,7 +43,7 @@ class Plan(StrictModel):
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.1f}" for name, rate in self.trial.items())
         why = f" (images/s in a trial: {rates})" if rates else ""
-        return f"{self.workers} workers of {self.threads} threads{why}"
+        return f"{counted(self.workers, 'worker')} of {counted(self.threads, 'thread')}{why}"
 
 
 def plan_for(spec: DetectorSpec, asked: int | Literal["auto"], records: Sequence[ImageRecord]) -> Plan:
@@ -51,7 +52,7 @@ def plan_for(spec: DetectorSpec, asked: int | Literal["auto"], records: Sequence
     Args:
         spec: The detector.
         asked: A number of workers, which share the cores; or `auto`, which tries one worker of all cores, one worker
-            per core, and what lies between, on some images of all sizes.
+            per core, and what lies between, on some images of all sizes. With few images left it takes one.
         records: The images that are left to do.
 
     Raises:

@@ -30,7 +30,7 @@ from sshbench.runs import StoredImage
 _AHEAD = 4  # images that a worker has been sent: the one in hand, and those that it reads ahead
 _GRACE = 20.0  # seconds beyond the time limit of an image after which a worker that does not end itself is killed
 _KILLS = 3  # workers that ended on one image without a trace before it is left out
-_STARTS = 3  # workers in a row that ended before they were ready
+_STARTS = 5  # workers in a row that ended before they were ready
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -56,6 +56,7 @@ class Workers:
         self._workers: list[_Worker] = []
         self._messages: SimpleQueue[tuple[_Worker, object]] = SimpleQueue()
         self._starts = 0  # in a row that failed
+        self._looked = time.monotonic()  # for workers that hang
         self._kills: Counter[str] = Counter()
 
     def __enter__(self) -> Workers:
@@ -81,16 +82,20 @@ class Workers:
         waiting = deque(records)
         left = len(waiting)
         while left:
+            self._start_missing(left)
             self._send(waiting)
             stored = self._next(waiting)
             if stored is not None:
                 left -= 1
                 yield stored
 
-    def _send(self, waiting: deque[ImageRecord]) -> None:
-        """Keep every worker busy; start workers where there are fewer than asked for."""
-        while waiting and len(self._workers) < self._count:
+    def _start_missing(self, left: int) -> None:
+        """Start workers where there are fewer than asked for, and than images left."""
+        while len(self._workers) < min(self._count, left):
             self._workers.append(self._start())
+
+    def _send(self, waiting: deque[ImageRecord]) -> None:
+        """Keep every worker busy."""
         # Near the end nobody keeps images that another worker could begin.
         most = _AHEAD if len(waiting) > _AHEAD * self._count else 2
         for held in range(most):
@@ -107,10 +112,11 @@ class Workers:
 
     def _next(self, waiting: deque[ImageRecord]) -> StoredImage | None:
         """Wait for news; return a result if it is one."""
+        if time.monotonic() - self._looked > 1:
+            self._kill_hanging()
         try:
             worker, message = self._messages.get(timeout=1)
         except Empty:
-            self._kill_hanging()
             return None
         if isinstance(message, SshbenchError):
             raise message
@@ -122,7 +128,7 @@ class Workers:
         return worker.take(message if isinstance(message, StoredImage) else None)
 
     def _kill_hanging(self) -> None:
-        limit = self._job.image_timeout
+        limit, self._looked = self._job.image_timeout, time.monotonic()
         for worker in self._workers:
             if limit and worker.busy_for() > limit + _GRACE:
                 worker.hung = True

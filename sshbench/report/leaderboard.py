@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sshbench.contamination import Domain
@@ -25,6 +25,7 @@ from sshbench.report.leaderboard_latency import (
     candidates,
     check_alike,
     choose_latency,
+    images_per_second,
 )
 from sshbench.report.measured import Measured, read_measured
 from sshbench.runs import Identity
@@ -77,6 +78,8 @@ class Row:
         latencies: Its latency on each board, where one was measured on as many pixels as the run.
         timed: All timings of it, whether they are shown or not.
         published: What its authors published.
+        licence: Of code and weights; empty where not known.
+        training_data: What the model was trained on, for readers; empty where not known.
     """
 
     identity: Identity
@@ -86,6 +89,8 @@ class Row:
     latencies: dict[int, Latency] = field(default_factory=dict)
     timed: list[Timed] = field(default_factory=list)
     published: list[PublishedFigure] = field(default_factory=list)
+    licence: str = ""
+    training_data: str = ""
 
     def value(self, board: int, metric: str) -> float | None:
         """Return a figure, None where there is none."""
@@ -169,11 +174,28 @@ class Leaderboard:
                         "low_ms": low,
                         "high_ms": high,
                         "stable": latency and latency.stable,
+                        **_work(latency),
+                        "licence": row.licence,
+                        "training_data": row.training_data,
                         "warnings": " | ".join(row.warnings(position)),
                     }
                     for metric in board.metrics
                 ]
-        return pd.DataFrame(rows).astype({"input_pixels": "Int64"})
+        whole = ("input_pixels", "parameters", "weights_bytes", "peak_memory_mib")
+        return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64"))
+
+
+def _work(latency: Latency | None) -> dict[str, object]:
+    """Return size and work of the network, memory and throughput of a timing, as far as they are known."""
+    timing = latency and latency.timing
+    cost = timing and timing.cost
+    return {
+        "parameters": cost and cost.parameters,
+        "gflop": cost and round(cost.gflop, 4),
+        "weights_bytes": cost and cost.weights_bytes,
+        "peak_memory_mib": timing and timing.peak_memory_mib,
+        "images_per_second": timing and round(images_per_second(timing), 2),
+    }
 
 
 def collect(
@@ -258,11 +280,12 @@ def _board(measured: Measured, metric: str | None) -> Board:
 def _row(identity: Identity) -> Row:
     from sshbench.detectors.registry import detector_info
 
+    row = Row(identity, identity.detector, published=published_of_detector(identity.detector))
     try:
-        title = detector_info(identity.detector).title
+        info = detector_info(identity.detector)
     except SshbenchError:  # a prediction set, or a plug-in that is not installed here
-        title = identity.detector
-    return Row(identity, title, published=published_of_detector(identity.detector))
+        return row
+    return replace(row, title=info.title, licence=info.licence, training_data=info.training_data)
 
 
 def _key_of(identity: Identity) -> str:

@@ -41,12 +41,14 @@ class Latency:
         stable: Whether it can be trusted.
         record: The timing that it is from.
         pixels: Mean pixels of the timing.
+        timing: All figures at the size.
     """
 
     summary: SeriesSummary
     stable: bool
     record: TimingRecord
     pixels: Pixels
+    timing: SizeTiming
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,13 @@ def choose_latency(run: Measured, timed: Sequence[Timed], scope: str) -> Latency
     best = min(fitting, key=lambda one: _distance(run, one))
     if sum(_distance(run, one) == _distance(run, best) for one in fitting) > 1:
         raise UsageError(f"two timings are of '{run.identity.detector}' on the same pixels", remedy="Name one of them")
-    return Latency(summary_of(best.timing, scope), best.timing.stable, best.record, best.pixels)
+    return Latency(summary_of(best.timing, scope), best.timing.stable, best.record, best.pixels, best.timing)
+
+
+def images_per_second(timing: SizeTiming) -> float:
+    """Return the throughput of everything from the image file to the boxes: images divided by the sum of the times."""
+    total = timing.total("end-to-end")
+    return 1e9 * len(total) / sum(total)
 
 
 def candidates(records: Iterable[TimingRecord]) -> list[Timed]:

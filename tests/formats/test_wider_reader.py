@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sshbench.errors import CheckFailedError, InputError, MissingDataError, SshbenchError
-from sshbench.formats.wider import format_wider, read_wider, write_wider
+from sshbench.errors import CheckFailedError, InputError, MissingDataError, SshbenchError, UsageError
+from sshbench.formats.wider import check_target, format_wider, read_wider, write_wider
 from sshbench.records import Detections
 
 KEYS = ("0--Parade/a", "0--Parade/b.jpg_g", "1--Handshaking/c")
@@ -280,3 +280,19 @@ def test_unicode_names(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("x\n1\n1 2 3 4 0.5\n")
     assert read_wider(tmp_path / "p", [key])[0].total == 1
+
+
+def test_only_our_own_submissions_are_replaced(tmp_path: Path) -> None:
+    own, foreign = tmp_path / "own.zip", tmp_path / "foreign.zip"
+    write_wider(own, [(KEYS[0], Detections.empty())])
+    check_target(own, overwrite=False)
+    check_target(tmp_path / "absent.zip", overwrite=False)
+    with zipfile.ZipFile(foreign, "w") as archive:
+        archive.writestr(f"{KEYS[0]}.txt", "mine")
+    for content in (foreign.read_bytes(), b"no zip"):
+        foreign.write_bytes(content)
+        with pytest.raises(UsageError, match=r"exists, and sshbench did not write it.*--overwrite"):
+            check_target(foreign, overwrite=False)
+        check_target(foreign, overwrite=True)
+    with pytest.raises(UsageError, match=r"a submission is a zip, not 'a.txt'"):
+        check_target(tmp_path / "a.txt", overwrite=True)

@@ -247,7 +247,7 @@ def test_auto_takes_the_fastest_of_a_trial(sample: Dataset, monkeypatch: pytest.
     rates = {1: 3.0, 2: 7.5, 4: 6.0}
     monkeypatch.setattr(parallel, "usable_cores", lambda: 4)
     monkeypatch.setattr(parallel, "_rate", lambda spec, count, threads, sample: rates[count])
-    many = list(sample) * 8
+    many = list(sample) * 100
     plan = plan_for(DetectorSpec("haar"), "auto", many)
     assert (plan.workers, plan.threads, plan.chosen) == (2, 2, "trial")
     assert plan.trial == {"1x4": 3.0, "2x2": 7.5, "4x1": 6.0}

@@ -136,15 +136,15 @@ def without_pixels(detector: str, folder: Path) -> Path:
 
 
 def test_a_latency_at_640x480_does_not_join_an_accuracy_on_two_megapixels(sshbench: Any, tmp_path: Path) -> None:
-    given = [run_of("yunet"), "--timing", timing_of("yunet"), "-o", tmp_path]
+    given = [run_of("faceboxes"), "--timing", timing_of("faceboxes"), "-o", tmp_path]
     code, out, err = sshbench("leaderboard", *given, "--json")
     assert code == 0, err
     (finding,) = json.loads(out)["findings"]
     assert finding["code"] == "unlike-pixels"
-    assert (finding["detector"], finding["dataset"]) == ("yunet", "afw")
+    assert (finding["detector"], finding["dataset"]) == ("faceboxes", "afw")
     assert (round(finding["run_pixels"]), finding["timing_pixels"]) == (2194687, 640 * 480)
     assert "2.19 megapixels per image in the run, 0.307 in the timing" in finding["message"]
-    assert "sshbench timing --detector yunet --sizes original --images DIR --count 205" in finding["message"]
+    assert "sshbench timing --detector faceboxes --sizes original --images DIR --count 205" in finding["message"]
     assert json.loads(out)["rows"][0]["latency_ms"] == {}
     with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -154,48 +154,51 @@ def test_a_latency_at_640x480_does_not_join_an_accuracy_on_two_megapixels(sshben
     assert '<td class="number">2.19</td><td class="number">0.307</td>' in page
     assert not (tmp_path / "speed-accuracy.svg").exists()
     code, out, err = sshbench("leaderboard", *given)
-    assert (code, "the latency of yunet is not shown for AFW" in " ".join(out.split())) == (0, True), err
+    assert (code, "the latency of faceboxes is not shown for AFW" in " ".join(out.split())) == (0, True), err
 
 
 @pytest.mark.parametrize(("factor", "joins"), [(1.0, True), (1.04, True), (0.96, True), (1.06, False), (0.94, False)])
 def test_means_within_five_percent_are_the_same_pixels(tmp_path: Path, factor: float, joins: bool) -> None:
-    wanted = read_measured(run_of("yunet")).pixels.input or 0.0
+    wanted = read_measured(run_of("faceboxes")).pixels.input or 0.0
     pixels = {"image": factor * wanted, "input": factor * wanted}
-    board = collect([run_of("yunet")], [timing_of("yunet", tmp_path, pixels=pixels, image_source="205 of AFW")])
+    board = collect(
+        [run_of("faceboxes")],
+        [timing_of("faceboxes", tmp_path, pixels=pixels, image_source="205 of AFW")],
+    )
     assert (bool(board.rows[0].latencies), len(board.left_out)) == (joins, not joins)
 
 
 @pytest.mark.parametrize("detector", ["ultraface-rfb-320", "ultraface-rfb-640", "yoloface-500k", "ssd-res10"])
 def test_networks_with_a_fixed_input_join_whatever_the_images_are(tmp_path: Path, detector: str) -> None:
-    board = collect([run_of(detector), run_of(detector, "wider-33")], [timing_of(detector)])
+    board = collect([run_of(detector), run_of(detector, "wider")], [timing_of(detector)])
     assert (sorted(board.rows[0].latencies), board.left_out) == ([0, 1], [])
     unknown_images = timing_of(detector, tmp_path, image_source="12 of AFW")
     assert collect([without_pixels(detector, tmp_path)], [unknown_images]).rows[0].latencies
 
 
 def test_unknown_pixels_do_not_join_and_the_reason_says_whose(tmp_path: Path) -> None:
-    (one,) = collect([run_of("yunet")], [timing_of("yunet", tmp_path, image_source="12 of AFW")]).left_out
+    (one,) = collect([run_of("faceboxes")], [timing_of("faceboxes", tmp_path, image_source="12 of AFW")]).left_out
     assert (one.code, one.timing_pixels) == ("unknown-pixels", None)
     assert "the timing does not say how many pixels" in one.reason
     assert one.remedy.startswith("Time it on the images of the run")
-    (one,) = collect([without_pixels("yunet", tmp_path)], [timing_of("yunet")]).left_out
+    (one,) = collect([without_pixels("faceboxes", tmp_path)], [timing_of("faceboxes")]).left_out
     assert (one.code, one.run_pixels, one.timing_pixels) == ("unknown-pixels", None, 640 * 480)
     assert "the run does not say how many pixels" in one.reason
     assert one.remedy.startswith("Evaluate or archive the run again")
     board = collect([without_pixels("haar", tmp_path)], [timing_of("haar", tmp_path, image_source="12 of AFW")])
     assert [one.unknown for one in board.left_out] == ["run"]
-    silent = timing_of("yunet", tmp_path, pixels={"image": 2_000_000, "input": None})
-    (one,) = collect([run_of("yunet")], [silent]).left_out
+    silent = timing_of("faceboxes", tmp_path, pixels={"image": 2_000_000, "input": None})
+    (one,) = collect([run_of("faceboxes")], [silent]).left_out
     assert (one.code, one.unknown) == ("unknown-pixels", "detector")
     assert "`input_pixels`" in one.remedy
 
 
 def test_a_latency_belongs_to_the_dataset_whose_pixels_it_was_measured_on(tmp_path: Path) -> None:
-    runs = {"afw": run_of("yunet"), "wider": run_of("yunet", "wider-33")}
+    runs = {"afw": run_of("faceboxes"), "wider": run_of("faceboxes", "wider")}
     timings = []
     for name, run in runs.items():
         pixels = read_measured(run).pixels.model_dump()
-        timings.append(timing_of("yunet", tmp_path, f"{name}.json", pixels=pixels, image_source=f"all of {name}"))
+        timings.append(timing_of("faceboxes", tmp_path, f"{name}.json", pixels=pixels, image_source=f"all of {name}"))
     board = collect(list(runs.values()), timings)
     assert board.left_out == []
     assert [board.timed_on(0), board.timed_on(1)] == ["all of afw", "all of wider"]
@@ -208,7 +211,7 @@ def test_a_fixed_input_takes_the_timing_with_the_most_similar_images(tmp_path: P
     name = "ultraface-rfb-320"
     near = {"image": 2_000_000, "input": 320 * 240}
     timings = [timing_of(name), timing_of(name, tmp_path, pixels=near, image_source="12 of AFW")]
-    board = collect([run_of(name), run_of(name, "wider-33")], timings)
+    board = collect([run_of(name), run_of(name, "wider")], timings)
     assert [board.timed_on(0), board.timed_on(1)] == ["12 of AFW", "12 of AFW at 640x480"]
     other = timing_of("yoloface-500k", tmp_path, "o.json", image_source="12 of AFW")
     with pytest.raises(UsageError, match=r"image_source is '12 of AFW' for .* and '12 of AFW at 640x480' for"):

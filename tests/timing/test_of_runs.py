@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import sshbench
@@ -46,6 +47,11 @@ def test_the_latency_stands_beside_the_accuracy(run: Path, tmp_path: Path) -> No
     board = collect([run], [tmp_path / "timing-sample-small.json"])
     assert not board.left_out
     assert 0 in board.rows[0].latencies
+    (hard,) = (row for _, row in board.to_pandas().iterrows() if row["metric"] == "AP/hard")
+    assert hard["images_per_second"] > 0
+    assert hard["peak_memory_mib"] > 0
+    assert hard["licence"]
+    assert pd.isna(hard["parameters"]), "the work of a cascade depends on the image"
 
 
 def test_another_configuration_is_refused(run: Path, tmp_path: Path) -> None:
