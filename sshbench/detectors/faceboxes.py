@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select, subtract_mean
@@ -36,11 +38,11 @@ class FaceBoxes(WeightsAdapter):
     def load(self) -> None:
         """Read the weights."""
         try:
-            from sshbench.detectors import faceboxes_network
+            from sshbench.detectors.faceboxes_network import read_network, run, torch_cost
         except ImportError as error:
             raise UsageError("faceboxes needs torch", remedy="pip install 'sshbench[ssh]'") from error
-        self._module = faceboxes_network
-        self._network = faceboxes_network.read_network(self._find_weights())
+        network = read_network(self._find_weights())
+        self._run, self._cost = partial(run, network), partial(torch_cost, network)
 
     def preprocess(self, image: Image) -> Prepared[Float32Array]:
         """Resize and subtract the mean; BGR float32 (1, 3, height, width)."""
@@ -49,12 +51,12 @@ class FaceBoxes(WeightsAdapter):
 
     def cost(self, prepared: Prepared[Float32Array]) -> NetworkCost:
         """Return size and work of the network for an input."""
-        counted = self._module.torch_cost(self._network, prepared.data)
+        counted = self._cost(prepared.data)
         return counted.model_copy(update={"weights_bytes": self._weights_bytes})
 
     def forward(self, prepared: Prepared[Float32Array]) -> tuple[Float32Array, Float32Array]:
         """Return deltas (n, 4) and scores after softmax (n, 2)."""
-        return self._module.run(self._network, prepared.data)
+        return self._run(prepared.data)
 
     def postprocess(self, outputs: tuple[Float32Array, Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS and top_k."""

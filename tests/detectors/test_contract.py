@@ -94,7 +94,7 @@ def test_detectors_find_the_faces_of_the_sample(name: str, easy: float, request:
 @pytest.mark.parametrize("size", [None, (333, 250), (640, 640), (97, 401)])
 def test_yunet_is_what_opencv_makes_of_it(shared: Path, weights: Path, size: tuple[int, int] | None) -> None:
     """OpenCV's own FaceDetectorYN, an independent decoder, on real images; without NMS, where the two differ."""
-    ours = load_detector("yunet", weights=weights, score_threshold=0.3, nms_iou=1.0)
+    ours = load_detector("yunet", weights=weights, score="sqrt", score_threshold=0.3, nms_iou=1.0)
     for path in sorted((shared / "data" / "wider" / "WIDER_val" / "images").rglob("*.jpg"))[::8]:
         image = read_image(path)
         image = image if size is None else np.asarray(cv2.resize(image, size), dtype=np.uint8)
