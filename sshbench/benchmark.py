@@ -72,7 +72,7 @@ def run(
             The detector must then be given by name, or be picklable and of a module.
         cluster: Address of a Dask scheduler whose workers detect, for example `tcp://host:8786`.
         shard: The part `K/N` of the images, or `auto`: K and N from torchrun's or SLURM's variables. The run's folder
-            is then `shard-K-of-N` in `out`; `sshbench.merge` joins them.
+            is then `shard-K-of-N` in `out`, where that is given; `sshbench.merge` joins them.
         progress: Draw a progress bar where standard error is a terminal.
         on_image: Called after each image is stored.
 
@@ -103,7 +103,7 @@ def run(
     if shard is not None:
         part = parse_shard(shard)
         images = part.of(images)
-        out = Path(out or "runs").expanduser() / part.folder
+        out = None if out is None else Path(out).expanduser() / part.folder
     loaded, findings = load_for(detector, images, rules, settings)
     stored_run = finished_run(
         loaded,
