@@ -69,10 +69,15 @@ class FileModel(StrictModel):
         except RecursionError as error:
             raise InputError("nested too deeply", file=path, remedy=remedy) from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or None
-            raise InputError(first["msg"], file=path, field=where, value=first["input"], remedy=remedy) from error
+            raise invalid_field(error, path, remedy) from error
 
     def write(self, path: Path) -> Path:
         """Write the file atomically, and return its path."""
         return write_atomic(path, self.model_dump_json(indent=2, by_alias=True) + "\n")
+
+
+def invalid_field(error: ValidationError, path: Path, remedy: str) -> InputError:
+    """Return the error that names the first invalid field of a file."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or None
+    return InputError(first["msg"], file=path, field=field, value=first.get("input"), remedy=remedy)

@@ -131,6 +131,11 @@ class StoredImage:
     details: str | None = None
     content: str | None = None
 
+    @classmethod
+    def crashed(cls, key: str, error: str, details: str | None) -> StoredImage:
+        """Return the record of an image on which a process ended."""
+        return cls(key, Detections.empty(), error=error, failure="crash", details=details)
+
 
 class Run:
     """An open run folder. Use `create_or_resume` or `open_run`.

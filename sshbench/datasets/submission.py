@@ -15,11 +15,10 @@ import numpy as np
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.wider import load_wider
 from sshbench.display import short_repr
-from sshbench.errors import UsageError
 from sshbench.files import FileTree
 from sshbench.flat import counted
 from sshbench.formats.base import strip_suffix
-from sshbench.formats.wider import read_wider
+from sshbench.formats.wider import check_name, read_wider
 from sshbench.formats.wider_official import COLUMNS
 from sshbench.records import DetectionSet, Finding
 
@@ -94,18 +93,8 @@ def check_submission(path: str | Path, *, data: str | Path, split: str = "test")
     sshbench.errors.UsageError: a submission is a zip, not 'submission.txt'. Pack the event folders into a .zip
     """
     archive = Path(path).expanduser()
-    check_name(archive)
+    check_name(archive, "Pack the event folders into a .zip")
     return check_files(archive, load_wider(data, split=split).keys, split)
-
-
-def check_name(path: Path) -> None:
-    """Check that a file has the name of a submission.
-
-    Raises:
-        UsageError: It does not end with `.zip`.
-    """
-    if path.suffix != ".zip":
-        raise UsageError(f"a submission is a zip, not '{path.name}'", remedy="Pack the event folders into a .zip")
 
 
 def check_files(path: Path, keys: Sequence[str], split: str) -> Submission:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from sshbench.errors import UsageError
 from sshbench.files import sha256_of
 from sshbench.records import Detections, FloatArray, Image
 from sshbench.ssh.anchors import Float32Array
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 class WeightsAdapter:
@@ -33,6 +37,10 @@ class WeightsAdapter:
         self.weights_sha256: str | None = None
         self._weights = weights
         self._weights_bytes: int | None = None
+
+    def _sized(self, cost: NetworkCost) -> NetworkCost:
+        """Return the cost of the network with the size of its weights file."""
+        return cost.model_copy(update={"weights_bytes": self._weights_bytes})
 
     def _find_weights(self) -> Path:
         """Return the path of the weights file, downloaded if necessary, and store its hash."""
@@ -71,11 +79,15 @@ class OnnxAdapter(WeightsAdapter):
 
     def cost(self, prepared: Prepared[Any]) -> NetworkCost | None:
         """Return size and work of the network for an input; None where its graph does not tell them."""
+        data = prepared.data[0] if isinstance(prepared.data, tuple) else prepared.data
+        counted = onnx_cost(self._graph, data.shape)
+        return counted and self._sized(counted)
+
+    @cached_property
+    def _graph(self) -> ModelProto:
         import onnx
 
-        data = prepared.data[0] if isinstance(prepared.data, tuple) else prepared.data
-        counted = onnx_cost(onnx.load(self._path), data.shape)
-        return counted and counted.model_copy(update={"weights_bytes": self._weights_bytes})
+        return onnx.load(self._path)
 
     def run_network(self, data: Float32Array) -> list[Float32Array]:
         """Return the outputs of the network, in the order of `outputs`."""

@@ -48,8 +48,7 @@ class CaffeSsd(WeightsAdapter):
 
     def cost(self, prepared: Prepared[NetInput]) -> NetworkCost:
         """Return size and work of the network for an input."""
-        counted = opencv_cost(self._net, prepared.data[0].shape)
-        return counted.model_copy(update={"weights_bytes": self._weights_bytes})
+        return self._sized(opencv_cost(self._net, prepared.data[0].shape))
 
     def forward(self, prepared: Prepared[NetInput]) -> Sequence[Float32Array]:
         """Return deltas, scores of background and face, and priors with their variances, all flat."""

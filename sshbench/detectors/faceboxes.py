@@ -51,8 +51,7 @@ class FaceBoxes(WeightsAdapter):
 
     def cost(self, prepared: Prepared[Float32Array]) -> NetworkCost:
         """Return size and work of the network for an input."""
-        counted = self._cost(prepared.data)
-        return counted.model_copy(update={"weights_bytes": self._weights_bytes})
+        return self._sized(self._cost(prepared.data))
 
     def forward(self, prepared: Prepared[Float32Array]) -> tuple[Float32Array, Float32Array]:
         """Return deltas (n, 4) and scores after softmax (n, 2)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sshbench.detectors.augmented import Augmented
 from sshbench.detectors.contract import Detector, Settings
-from sshbench.detectors.recipe import sizes_seen
+from sshbench.detectors.recipe import recipe_of
 from sshbench.detectors.registry import detector_class
 from sshbench.errors import UsageError
 from sshbench.models import StrictModel
@@ -54,9 +54,14 @@ def mean_pixels(detector: str | Detector, settings: Settings, sizes: Sequence[tu
         return Pixels(image=image)
     counted = sizes or ([(1, 1)] if made.info.fixed_size else [])
     try:
-        inputs = [float(made.input_pixels(settings, *size)) for seen in counted for size in sizes_seen(settings, *seen)]
+        recipe = recipe_of(settings)
     except UsageError:  # a recipe of the user's own
         return Pixels(image=image)
+    inputs = [
+        float(made.input_pixels(settings, *size))
+        for width, height in counted
+        for size in ([(width, height)] if recipe is None else recipe.sizes_for(width, height))
+    ]
     return Pixels(image=image, input=sum(inputs) / len(counted) if inputs else None)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from sshbench.detectors.contract import Settings
 from sshbench.errors import InputError, MissingDataError, UsageError, did_you_mean
-from sshbench.models import StrictModel
+from sshbench.models import StrictModel, invalid_field
 from sshbench.protocols import content_hash
 from sshbench.records import BoolArray, FloatArray
 
@@ -154,6 +154,14 @@ class Recipe(StrictModel):
             for flip in {"no": (False,), "only": (True,), "both": (False, True)}[rule.flip]
         ]
 
+    def sizes_for(self, width: int, height: int) -> list[tuple[int, int]]:
+        """Return width and height of an image of this size as each pass sees it.
+
+        >>> load_recipe("flip").sizes_for(640, 480)
+        [(640, 480), (640, 480)]
+        """
+        return [one.size(width, height) for one in self.passes_for(height, width)]
+
 
 def load_recipe(name: str | Path) -> Recipe:
     """Return a shipped recipe by name, or that of a TOML file.
@@ -178,9 +186,7 @@ def load_recipe(name: str | Path) -> Recipe:
     except FileNotFoundError as error:
         raise MissingDataError(f"there is no recipe {path}", remedy="Check --tta") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or None
-        raise InputError(first["msg"], file=path, field=where, value=first["input"], remedy=remedy) from error
+        raise invalid_field(error, path, remedy) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
 
@@ -190,19 +196,19 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
 
 
-def sizes_seen(settings: Settings, width: int, height: int) -> list[tuple[int, int]]:
-    """Return width and height of an image in every pass that settings ask for; its own where they ask for none.
+def recipe_of(settings: Settings) -> Recipe | None:
+    """Return the recipe that settings ask for; None where they ask for none.
 
     Raises:
         UsageError: The recipe is none of the shipped ones, or another one of that name.
     """
     name = settings.extra.get(RECIPE)
     if name is None:
-        return [(width, height)]
+        return None
     recipe = load_recipe(str(name))
     if recipe.hash != settings.extra.get(RECIPE_HASH):
         raise UsageError(f"recipe '{name}' is another one here", remedy="Use the version of sshbench that made the run")
-    return [one.size(width, height) for one in recipe.passes_for(height, width)]
+    return recipe
 
 
 def _scales(rule: PassRule, largest: float) -> Iterator[float]:

@@ -48,7 +48,7 @@ class SshStages(WeightsAdapter):
         network = architecture(str(self.settings.extra["architecture"]))
         sizes = [data.shape[2:] for data, _ in prepared.data]
         operations = sum(work_of(network, height, width, "fp32")[0] for height, width in sizes)
-        return NetworkCost(parameters=network.parameters(), gflop=operations / 1e9, weights_bytes=self._weights_bytes)
+        return self._sized(NetworkCost(parameters=network.parameters(), gflop=operations / 1e9))
 
     def forward(self, prepared: Prepared[Levels]) -> list[Modules]:
         """Return the outputs of the network at each scale."""

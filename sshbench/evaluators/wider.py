@@ -283,16 +283,23 @@ def threshold_steps(
         offsets = detections.offsets[first : last + 1] - detections.offsets[first]
         rows = order[detections.offsets[first] : detections.offsets[last]]
         score = score_range.normalise(detections.scores[rows])
-        step[rows] = steps_of(highest_to_come(score, offsets) if np.isnan(score).any() else score, thresholds)
+        step[rows] = steps_of(score, offsets, thresholds)
     return step
 
 
-def steps_of(scores: FloatArray, thresholds: int) -> Steps:
-    """Return the first threshold (0-based) that each normalised score reaches; `thresholds` where it reaches none.
+def steps_of(scores: FloatArray, offsets: IntArray, thresholds: int) -> Steps:
+    """Return the first threshold (0-based) at which each row of ranked images is kept; `thresholds` where none does.
 
-    >>> steps_of(np.array([1.0, 0.5, 0.0, np.nan]), 1000).tolist()
+    Args:
+        scores: float64 (n,), normalised, in each image by falling raw score, NaN first.
+        offsets: int64 (images + 1,), the images' bounds.
+        thresholds: As for `threshold_steps`.
+
+    >>> steps_of(np.array([1.0, 0.5, 0.0, np.nan]), np.array([0, 3, 4]), 1000).tolist()
     [0, 499, 999, 1000]
     """
+    if np.isnan(scores).any():
+        scores = highest_to_come(scores, offsets)
     rising = (1.0 - np.arange(1, thresholds + 1) / thresholds)[::-1]
     kept_from = thresholds - np.searchsorted(rising, scores, side="right")
     return np.asarray(np.where(np.isnan(scores), thresholds, kept_from), dtype=np.int32)

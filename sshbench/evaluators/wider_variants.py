@@ -125,11 +125,8 @@ def variant_ap(
         # Such a tool keeps the rows up to the last one that reaches a threshold, whatever stands before it.
         order = np.arange(detections.total)
         scores = highest_to_come(scores, detections.offsets)
-    ranked = scores[order]
     step = np.empty(detections.total, dtype=np.int32)
-    step[order] = steps_of(
-        highest_to_come(ranked, detections.offsets) if np.isnan(ranked).any() else ranked, rules.thresholds
-    )
+    step[order] = steps_of(scores[order], detections.offsets, rules.thresholds)
     passed_over, _ = pass_over(detections, faces, rules)
     found: dict[str, float] = {}
     for subset in changed.subsets:

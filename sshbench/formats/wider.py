@@ -141,6 +141,16 @@ def _have_decimal_commas(tree: FileTree, names: Sequence[str]) -> bool:
     return bool(rows) and all(has_decimal_commas(row.decode("latin-1")) for row in rows)
 
 
+def check_name(path: Path, remedy: str) -> None:
+    """Check that a file has the name of a submission.
+
+    Raises:
+        UsageError: It does not end with `.zip`.
+    """
+    if path.suffix != ".zip":
+        raise UsageError(f"a submission is a zip, not '{path.name}'", remedy=remedy)
+
+
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Check that a submission can be written, before anything is computed.
 
@@ -148,8 +158,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         UsageError: The name does not end with `.zip`, or the file exists, was not written by `write_wider`, and may not
             be replaced.
     """
-    if path.suffix != ".zip":
-        raise UsageError(f"a submission is a zip, not '{path.name}'", remedy="Name it *.zip")
+    check_name(path, "Name it *.zip")
     if overwrite or not path.exists():
         return
     try:

@@ -15,7 +15,7 @@ from sshbench.errors import MissingDataError, SshbenchError, UsageError
 from sshbench.inference.parallel import Plan
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.workers import Workers
-from sshbench.records import Detections, ImageRecord
+from sshbench.records import ImageRecord
 from sshbench.runs import StoredImage
 
 _CHUNKS = 16  # per thread of the cluster, so that its workers end at about the same time
@@ -132,4 +132,4 @@ def _cut(records: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRe
 
 def _lost(record: ImageRecord, error: SshbenchError | Exception) -> StoredImage:
     text = f"{_LOSSES} workers of the cluster ended on this image"
-    return StoredImage(record.key, Detections.empty(), error=text, failure="crash", details=str(error))
+    return StoredImage.crashed(record.key, text, str(error))

@@ -10,7 +10,6 @@ from sshbench.detectors.contract import Detector
 from sshbench.detectors.guard import CrashLog
 from sshbench.errors import SshbenchError
 from sshbench.inference.image import FailureLimit, detect_in, read_ahead
-from sshbench.records import Detections
 from sshbench.runs import CRASH_LOG, OnError, Run, StoredImage
 
 ENDS = 5
@@ -78,6 +77,6 @@ def leave_out_crashed(run: Run, log: CrashLog) -> dict[str, int]:
     for key, count in list(ends.items()):
         if stack or count >= ENDS:
             error = "the process crashed on this image" if stack else f"{count} processes in a row ended on this image"
-            run.add(StoredImage(key, Detections.empty(), error=error, failure="crash", details=stack or None))
+            run.add(StoredImage.crashed(key, error, stack or None))
             del ends[key]
     return ends

@@ -42,8 +42,8 @@ class WorkerJob:
     spec: DetectorSpec
     image_timeout: float | None
     threads: int
-    first_core: int
-    crash_log: str
+    first_core: int = 0
+    crash_log: str = ""
 
 
 def main() -> None:

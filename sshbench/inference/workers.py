@@ -16,6 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -24,7 +25,7 @@ from sshbench.detectors.guard import CrashLog
 from sshbench.errors import DetectorError, SshbenchError
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.worker import WorkerJob
-from sshbench.records import Detections, ImageRecord
+from sshbench.records import ImageRecord
 from sshbench.runs import StoredImage
 
 _AHEAD = 4  # images that a worker has been sent: the one in hand, and those that it reads ahead
@@ -51,7 +52,7 @@ class Workers:
     """
 
     def __init__(self, spec: DetectorSpec, count: int, *, threads: int, image_timeout: float | None = None) -> None:
-        self._job = WorkerJob(spec, image_timeout, threads, 0, "")
+        self._job = WorkerJob(spec, image_timeout, threads)
         self._count = count
         self._workers: list[_Worker] = []
         self._messages: SimpleQueue[tuple[_Worker, object]] = SimpleQueue()
@@ -107,7 +108,7 @@ class Workers:
         used = {worker.place for worker in self._workers}
         place = next(place for place in range(self._count) if place not in used)
         log = Path(self._folder.name) / f"crash-{time.monotonic_ns()}.log"
-        job = WorkerJob(self._job.spec, self._job.image_timeout, self._job.threads, place * self._job.threads, str(log))
+        job = replace(self._job, first_core=place * self._job.threads, crash_log=str(log))
         return _Worker(job, place, self._messages)
 
     def _next(self, waiting: deque[ImageRecord]) -> StoredImage | None:
@@ -151,7 +152,7 @@ class Workers:
         self._kills[record.key] += 1
         if stack or worker.hung or self._kills[record.key] >= _KILLS:
             error = f"the worker process ended on this image ({'it hung' if worker.hung else _ending(code)})"
-            return StoredImage(record.key, Detections.empty(), error=error, failure="crash", details=stack or None)
+            return StoredImage.crashed(record.key, error, stack or None)
         waiting.append(record)
         return None
 

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from sshbench.errors import InputError, MissingDataError, did_you_mean
-from sshbench.models import StrictModel
+from sshbench.models import StrictModel, invalid_field
 from sshbench.protocols import content_hash
 from sshbench.training.targets import MatchRules
 
@@ -206,18 +206,10 @@ def load_recipe(name: str | Path) -> Recipe:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError, OverflowError) as error:
         if isinstance(error, ValidationError):
-            raise _invalid(error, path) from error
+            raise invalid_field(error, path, "Compare it with a shipped recipe") from error
         raise InputError(
             f"not a readable TOML file ({error})", file=path, remedy="Compare it with a shipped recipe"
         ) from error
-
-
-def _invalid(error: ValidationError, path: Path) -> InputError:
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or None
-    return InputError(
-        first["msg"], file=path, field=field, value=first.get("input"), remedy="Compare it with a shipped recipe"
-    )
 
 
 def _shipped(name: str) -> Path:
