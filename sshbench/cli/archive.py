@@ -24,7 +24,8 @@ def archive_command(
 
     files = archive_runs(runs, out, data=data)
     if as_json:
-        from sshbench.cli.outputs import FilesOutput, print_json
+        from sshbench.cli.outputs import FilesOutput
+        from sshbench.cli.printing import print_json
 
         print_json(FilesOutput(files=tuple(map(str, files))))
         return

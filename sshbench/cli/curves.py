@@ -42,7 +42,8 @@ def import_command(
 
     report = import_wider(folder) if benchmark is _Benchmark.wider else import_fddb(folder)
     if as_json:
-        from sshbench.cli.outputs import CurvesImportOutput, print_json
+        from sshbench.cli.outputs import CurvesImportOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             CurvesImportOutput(
@@ -77,7 +78,8 @@ def list_command(
 
     found = [("wider", curve) for curve in stored("wider")] + [("fddb", curve) for curve in stored("fddb")]
     if as_json:
-        from sshbench.cli.outputs import CurvesListOutput, print_json
+        from sshbench.cli.outputs import CurvesListOutput
+        from sshbench.cli.printing import print_json
 
         print_json(CurvesListOutput(curves=tuple(_row(benchmark, curve) for benchmark, curve in found)))
         return

@@ -34,7 +34,8 @@ def check_command(
 
     report = check_dataset(load_protocol(dataset), data)
     if as_json:
-        from sshbench.cli.outputs import DataCheckOutput, print_json
+        from sshbench.cli.outputs import DataCheckOutput
+        from sshbench.cli.printing import print_json
 
         print_json(DataCheckOutput(dataset=report.dataset, root=str(report.root), ok=report.ok, items=report.items))
     else:
@@ -73,7 +74,8 @@ def show_submission(submission: Submission, *, as_json: bool) -> None:
         Exit: With code 1, where the server could not take it.
     """
     if as_json:
-        from sshbench.cli.outputs import SubmissionOutput, print_json
+        from sshbench.cli.outputs import SubmissionOutput
+        from sshbench.cli.printing import print_json
         from sshbench.evaluation.record import StoredFinding
 
         print_json(
@@ -155,7 +157,8 @@ def fetch_command(
     if as_json:
         from dataclasses import asdict
 
-        from sshbench.cli.outputs import DataFetchOutput, print_json
+        from sshbench.cli.outputs import DataFetchOutput
+        from sshbench.cli.printing import print_json
 
         print_json(DataFetchOutput(**asdict(report)))
     else:
@@ -228,7 +231,8 @@ def convert_command(
     )
     what = "detections" if detections else "faces"
     if as_json:
-        from sshbench.cli.outputs import DataConvertOutput, print_json
+        from sshbench.cli.outputs import DataConvertOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             DataConvertOutput(

@@ -71,7 +71,8 @@ def detect_command(
             faces += result.found
             bar.update(1)
     if as_json:
-        from sshbench.cli.outputs import DetectOutput, print_json
+        from sshbench.cli.outputs import DetectOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             DetectOutput(

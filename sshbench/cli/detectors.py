@@ -33,7 +33,8 @@ def list_command(as_json: _AsJson = False) -> None:
         except UsageError as error:  # a broken plug-in must not hide the others
             rows.append({"name": name, "title": f"broken: {error.message}", "training_data": ""})
     if as_json:
-        from sshbench.cli.outputs import DetectorRow, DetectorsOutput, print_json
+        from sshbench.cli.outputs import DetectorRow, DetectorsOutput
+        from sshbench.cli.printing import print_json
 
         print_json(DetectorsOutput(detectors=tuple(DetectorRow(**row) for row in rows)))
         return
@@ -75,7 +76,8 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "published": [asdict(figure) for figure in published_of_detector(info.name)],
     }
     if as_json:
-        from sshbench.cli.outputs import DetectorOutput, print_json
+        from sshbench.cli.outputs import DetectorOutput
+        from sshbench.cli.printing import print_json
 
         print_json(DetectorOutput.model_validate(content))
         return

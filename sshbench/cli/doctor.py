@@ -24,7 +24,8 @@ def doctor_command(
 
     report = examine()
     if as_json:
-        from sshbench.cli.outputs import DoctorOutput, GoldenOutput, print_json
+        from sshbench.cli.outputs import DoctorOutput, GoldenOutput
+        from sshbench.cli.printing import print_json
 
         sets = tuple(GoldenOutput(name=g.name, differences=g.differences, ok=g.ok) for g in report.golden)
         print_json(

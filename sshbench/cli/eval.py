@@ -148,10 +148,6 @@ def eval_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Evaluate a detector or predictions by an official protocol."""
-    # Imported here: listing commands must not load numpy.
-    from sshbench.benchmark import run
-    from sshbench.evaluation.api import evaluate
-
     detector = one_detector(detectors)
     if (detector is None) == (predictions is None):
         raise UsageError("give either --detector or --predictions", remedy="`sshbench eval --help` has examples")
@@ -180,6 +176,8 @@ def eval_command(
     )
     seen = benchmarks_of(trained_on)
     if predictions is not None:
+        from sshbench.evaluation.api import evaluate  # here, as below: each loads a good deal
+
         evaluation = evaluate(
             dataset or rules,
             predictions,
@@ -198,6 +196,8 @@ def eval_command(
             progress=not as_json,
         )
     else:
+        from sshbench.benchmark import run
+
         evaluation = run(
             str(detector),
             dataset or rules,
@@ -272,7 +272,7 @@ def export(evaluation: Evaluation, path: Path) -> None:
 def show(evaluation: Evaluation, *, as_json: bool) -> None:
     """Print the result: one JSON object for machines, or a table for people."""
     if as_json:
-        from sshbench.cli.outputs import print_json
+        from sshbench.cli.printing import print_json
 
         print_json(evaluation.record)
         return

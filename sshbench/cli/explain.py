@@ -53,7 +53,8 @@ def explain_command(
         progress=not as_json,
     )
     if as_json:
-        from sshbench.cli.outputs import ExplainOutput, print_json
+        from sshbench.cli.outputs import ExplainOutput
+        from sshbench.cli.printing import print_json
 
         print_json(ExplainOutput(official=found.evaluation.record, variants=found.variants, notes=found.notes))
         return

@@ -48,7 +48,8 @@ def leaderboard_command(
     board = collect(runs, timings, scope=scope, metric=metric)
     files = write_leaderboard(board, out)
     if as_json:
-        from sshbench.cli.outputs import LeaderboardFinding, LeaderboardOutput, LeaderboardRow, print_json
+        from sshbench.cli.outputs import LeaderboardFinding, LeaderboardOutput, LeaderboardRow
+        from sshbench.cli.printing import print_json
 
         titles = [one.title for one in board.boards]
         rows = tuple(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-from pydantic import BaseModel
-
 from sshbench.contamination import Domain
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.fetch import FetchedFile
@@ -313,8 +310,3 @@ class TrainOutput(Output):
     loss: float | None
     validation: tuple[tuple[int, str, float], ...]
     files: tuple[str, ...]
-
-
-def print_json(content: BaseModel) -> None:
-    """Print one JSON object on one line."""
-    typer.echo(content.model_dump_json())

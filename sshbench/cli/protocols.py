@@ -24,7 +24,8 @@ def list_command(as_json: _AsJson = False) -> None:
 
     protocols = [load_protocol(name) for name in protocol_names()]
     if as_json:
-        from sshbench.cli.outputs import ProtocolRow, ProtocolsOutput, print_json
+        from sshbench.cli.outputs import ProtocolRow, ProtocolsOutput
+        from sshbench.cli.printing import print_json
 
         rows = (
             ProtocolRow(name=p.name, title=p.title, hash=p.hash, dataset=p.dataset, evaluation=p.evaluation.kind)
@@ -51,7 +52,8 @@ def show_command(
 
     protocol = load_protocol(name)
     if as_json:
-        from sshbench.cli.outputs import ProtocolOutput, print_json
+        from sshbench.cli.outputs import ProtocolOutput
+        from sshbench.cli.printing import print_json
 
         print_json(ProtocolOutput(hash=protocol.hash, protocol=protocol))
         return
@@ -87,7 +89,8 @@ def validate_command(
         for subset in protocol.subsets:
             problems += _differences(subset.counted, counted[subset.name], f"faces of subset '{subset.name}'")
     if as_json:
-        from sshbench.cli.outputs import ProtocolValidateOutput, print_json
+        from sshbench.cli.outputs import ProtocolValidateOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             ProtocolValidateOutput(name=protocol.name, hash=protocol.hash, counted=counted, problems=tuple(problems))

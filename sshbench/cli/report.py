@@ -40,7 +40,8 @@ def report_command(
             on_run=lambda _: bar.update(1),
         )
     if as_json:
-        from sshbench.cli.outputs import ReportOutput, print_json
+        from sshbench.cli.outputs import ReportOutput
+        from sshbench.cli.printing import print_json
 
         print_json(ReportOutput(page=str(files.page), files=tuple(map(str, files.files))))
     else:

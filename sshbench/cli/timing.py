@@ -121,7 +121,8 @@ def timing_command(
         files += plot_timings(records, plot)
     ratios = [] if old is None else compare_timings(records[0], old, force=force)
     if as_json:
-        from sshbench.cli.outputs import TimingsOutput, print_json
+        from sshbench.cli.outputs import TimingsOutput
+        from sshbench.cli.printing import print_json
 
         print_json(records[0] if len(records) == 1 else TimingsOutput(records=tuple(records)))
     else:
@@ -149,7 +150,8 @@ def _time_runs(context: typer.Context, *, as_json: bool) -> None:
     options = {name: context.params[name] for name in given if name not in ("runs", "as_json")}
     records = time_runs(context.params["runs"], progress=not as_json, **options)
     if as_json:
-        from sshbench.cli.outputs import TimingsOutput, print_json
+        from sshbench.cli.outputs import TimingsOutput
+        from sshbench.cli.printing import print_json
 
         print_json(records[0] if len(records) == 1 else TimingsOutput(records=tuple(records)))
     else:

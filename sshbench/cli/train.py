@@ -49,7 +49,8 @@ def train_command(
         return
     files = [str(path) for path in result.files]
     if as_json:
-        from sshbench.cli.outputs import TrainOutput, print_json
+        from sshbench.cli.outputs import TrainOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             TrainOutput(

@@ -28,7 +28,8 @@ def list_command(as_json: _AsJson = False) -> None:
 
     rows = [(entry, locate_weights(entry.name)) for entry in weights_files()]
     if as_json:
-        from sshbench.cli.outputs import WeightsListOutput, WeightsRow, print_json
+        from sshbench.cli.outputs import WeightsListOutput, WeightsRow
+        from sshbench.cli.printing import print_json
 
         listed = (WeightsRow(**asdict(entry), path=None if path is None else str(path)) for entry, path in rows)
         print_json(WeightsListOutput(weights=tuple(listed)))
@@ -57,7 +58,8 @@ def fetch_command(
     wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files()]
     found = {name: str(find_weights(name)) for name in wanted}
     if as_json:
-        from sshbench.cli.outputs import WeightsFetchOutput, print_json
+        from sshbench.cli.outputs import WeightsFetchOutput
+        from sshbench.cli.printing import print_json
 
         print_json(WeightsFetchOutput(files=found))
         return
@@ -93,7 +95,8 @@ def verify_command(as_json: _AsJson = False) -> None:
         else:
             verdicts[entry.name] = "ok" if sha256_of(path) == entry.sha256 else f"WRONG: {path} is another file"
     if as_json:
-        from sshbench.cli.outputs import WeightsVerifyOutput, print_json
+        from sshbench.cli.outputs import WeightsVerifyOutput
+        from sshbench.cli.printing import print_json
 
         print_json(WeightsVerifyOutput(verdicts=verdicts))
     else:
@@ -196,7 +199,8 @@ def export_command(
     found = {name: differences(weights, network) for name, network in readers.items()}
     worst = {name: max(values.values()) for name, values in found.items()}
     if as_json:
-        from sshbench.cli.outputs import WeightsExportOutput, print_json
+        from sshbench.cli.outputs import WeightsExportOutput
+        from sshbench.cli.printing import print_json
 
         print_json(
             WeightsExportOutput(
@@ -250,7 +254,8 @@ def _show(path: Path, as_json: bool) -> None:
         "part": "trunk" if weights.trunk_only else "whole",
     }
     if as_json:
-        from sshbench.cli.outputs import WeightsFileOutput, print_json
+        from sshbench.cli.outputs import WeightsFileOutput
+        from sshbench.cli.printing import print_json
 
         print_json(WeightsFileOutput.model_validate({**content, "metadata": dict(weights.metadata)}))
         return
