@@ -47,6 +47,11 @@ class ImageSet(Sequence[_T]):
     def _part(self, keys: tuple[str, ...], offsets: IntArray, rows: Rows, images: Rows) -> Self:
         """Return the set that consists of these rows, and of these images where an array has one row per image."""
 
+    @property
+    def image_rows(self) -> IntArray:
+        """By row, the position of its image: int64 (rows,)."""
+        return np.repeat(np.arange(len(self.keys)), np.diff(self.offsets))
+
     def __len__(self) -> int:
         return len(self.keys)
 

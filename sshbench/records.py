@@ -309,6 +309,14 @@ class FaceSet(ImageSet[Faces]):
         """Return the number of faces that count in `subset`."""
         return int(np.count_nonzero(~self.ignore[subset]))
 
+    def counted_by_image(self, subset: str) -> IntArray:
+        """Return how many faces of each image count in `subset`: int64 (images,)."""
+        return self.per_image(~self.ignore[subset])
+
+    def per_image(self, chosen: BoolArray) -> IntArray:
+        """Return how many of the chosen faces, bool (m,), each image has: int64 (images,)."""
+        return np.bincount(self.image_rows[chosen], minlength=len(self))
+
 
 def _joined(parts: Sequence[tuple[str, npt.NDArray[_Scalar] | None]], what: str) -> npt.NDArray[_Scalar] | None:
     """Arrays of all images in one; None where no image has any."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol as Interface
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sshbench.curves import Curve, ROCCurve
 from sshbench.display import short_repr
 from sshbench.errors import UsageError
+from sshbench.evaluators.ledger import Ledger, Measure
 from sshbench.protocols import Protocol
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray, IntArray
 
@@ -145,6 +146,8 @@ class Outcome:
         scores: float64 (n,), raw scores in the order of the fates: detections of the dataset's images, then of others.
         used: Number of detections of images that take part.
         fates_at: By curve, what became of detections and faces from a score on.
+        measures: By metric, how it comes from the ledgers; metrics that are missing here have no interval.
+        ledgers: By name, what the evaluation adds up image by image; made when asked for.
     """
 
     metrics: Mapping[str, float]
@@ -157,6 +160,8 @@ class Outcome:
     scores: FloatArray
     used: int
     fates_at: Mapping[str, FatesAt]
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.5f}" for name, value in list(self.metrics.items())[:8])

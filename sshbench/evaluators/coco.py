@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,24 @@ from sshbench.curves import PRCurve
 from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, Fates, FatesAt, Outcome, Progress, fixed_roles
-from sshbench.evaluators.coco_backends import BACKENDS, IOU_50, CocoArrays, backend_for
+from sshbench.evaluators.coco_backends import (
+    BACKENDS,
+    IOU_50,
+    IOU_THRESHOLDS,
+    CocoArrays,
+    CocoMatches,
+    backend_for,
+    counted_in,
+)
+from sshbench.evaluators.ledger import (
+    FinalRecall,
+    LazyLedgers,
+    Ledger,
+    MeanPrecision,
+    Measure,
+    Rule,
+    ledger_of_detections,
+)
 from sshbench.protocols import CocoEvaluation, Protocol
 from sshbench.records import BoolArray, DetectionSet, FaceSet, Finding, FloatArray
 
@@ -42,6 +59,7 @@ class CocoResult:
         max_detections: The limit of detections per image.
         fates: By subset, what became of detections and faces at IoU 0.5; computed when it is first asked for.
         backend: The library that computed it.
+        matches: By subset and area, what was matched with what; computed when asked for.
     """
 
     __repr__ = short_repr
@@ -52,6 +70,7 @@ class CocoResult:
     max_detections: int
     fates: Mapping[str, FatesAt]
     backend: str
+    matches: Mapping[str, CocoSums]
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
@@ -77,6 +96,38 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
         scores=detections.scores,
         used=detections.total,
         fates_at=result.fates,
+        measures={name: _measure(name) for name in result.metrics},
+        ledgers=LazyLedgers(
+            {
+                f"{name}@{iou}": partial(_ledger, sums, detections, faces, position)
+                for name, sums in result.matches.items()
+                for position, iou in enumerate(IOU_THRESHOLDS)
+            }
+        ),
+    )
+
+
+def _measure(metric: str) -> Measure:
+    kind, _, subset = metric.partition("/")
+    rule: Rule = FinalRecall() if kind == "AR" else MeanPrecision()
+    thresholds = {"AP50": [IOU_50], "AP75": [_IOU_75]}.get(kind, range(len(IOU_THRESHOLDS)))
+    return Measure(rule, tuple(f"{subset or 'all'}@{IOU_THRESHOLDS[i]}" for i in thresholds))
+
+
+def _ledger(sums: CocoSums, detections: DetectionSet, faces: FaceSet, iou: int) -> Ledger:
+    matches = sums.matches
+    order = np.argsort(-detections.scores, kind="stable")
+    order = order[matches.used[order]]
+    step = np.full(detections.total, len(order), dtype=np.int64)
+    step[order] = np.arange(len(order))
+    kept = matches.used & ~matches.ignored[iou]
+    return ledger_of_detections(
+        image=detections.image_rows,
+        step=step,
+        kept=kept,
+        right=kept & (matches.faces[iou] >= 0),
+        faces=faces.per_image(sums.counted),
+        scores=detections.scores[order],
     )
 
 
@@ -140,23 +191,41 @@ def evaluate_coco(
     for position, area in enumerate(AREAS, start=1):
         metrics |= _figures(arrays, position, f"/{area}")
     curves = {"all": _curve(arrays)}
-    counted = {"all": int(np.count_nonzero(~crowd))}
-    fates: dict[str, FatesAt] = {"all": _LazyFates(arrays, ~crowd, detections.scores)}
+    counting = {"all": ~crowd}
+    sums = {area: CocoSums(arrays, area, counted_in(crowd, faces, area)) for area in ("all", *AREAS)}
     for name in subsets:
         ignored = crowd | faces.ignore[name]
         part = evaluation.run(ignored, ("all",), lambda images: say(images, 1))
         metrics |= _figures(part, 0, f"/{name}")
         curves[name] = _curve(part)
-        counted[name] = int(np.count_nonzero(~ignored))
-        fates[name] = _LazyFates(part, ~ignored, detections.scores)
-    return CocoResult(_ordered(metrics), curves, counted, limit, fates, library)
+        counting[name] = ~ignored
+        sums[name] = CocoSums(part, "all", counted_in(ignored, faces, "all"))
+    counted = {name: int(np.count_nonzero(counts)) for name, counts in counting.items()}
+    fates = {name: _LazyFates(sums[name], counts, detections.scores) for name, counts in counting.items()}
+    return CocoResult(_ordered(metrics), curves, counted, limit, fates, library, sums)
+
+
+class CocoSums:
+    """What was matched with what for one choice of faces, computed once and only if it is asked for.
+
+    Attributes:
+        counted: bool (m,), the faces that count.
+    """
+
+    def __init__(self, arrays: CocoArrays, area: str, counted: BoolArray) -> None:
+        self._arrays, self._area, self.counted = arrays, area, counted
+
+    @cached_property
+    def matches(self) -> CocoMatches:
+        """The matches at all IoU thresholds."""
+        return self._arrays.matches(self._area)
 
 
 class _LazyFates:
-    """What became of detections and faces, computed once and only if it is asked for."""
+    """What became of detections and faces at IoU 0.5, computed once and only if it is asked for."""
 
-    def __init__(self, arrays: CocoArrays, counted: BoolArray, scores: FloatArray) -> None:
-        self._arrays, self._counted, self._scores = arrays, counted, scores
+    def __init__(self, sums: CocoSums, counted: BoolArray, scores: FloatArray) -> None:
+        self._sums, self._counted, self._scores = sums, counted, scores
 
     def __call__(self, min_score: float) -> Fates:
         """Return the fates down to a score."""
@@ -165,10 +234,10 @@ class _LazyFates:
     @cached_property
     def _at(self) -> FatesAt:
         """COCO matches by falling score, so that no role depends on the threshold."""
-        matches = self._arrays.matches()
-        matched = np.where(matches.faces >= 0, RIGHT, FALSE)
-        roles = np.where(matches.used, np.where(matches.ignored, NEUTRAL, matched), UNUSED).astype(np.int8)
-        return fixed_roles(roles, matches.faces, self._counted, self._scores)
+        matches = self._sums.matches
+        faces, ignored = matches.faces[IOU_50].astype(np.int64), matches.ignored[IOU_50]
+        roles = np.where(matches.used, np.where(ignored, NEUTRAL, np.where(faces >= 0, RIGHT, FALSE)), UNUSED)
+        return fixed_roles(roles.astype(np.int8), faces, self._counted, self._scores)
 
 
 def _figures(arrays: CocoArrays, area: int, suffix: str) -> dict[str, float]:

@@ -20,6 +20,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 import numpy as np
+import numpy.typing as npt
 
 from sshbench.boxes import xywh_of
 from sshbench.evaluators.base import Progress
@@ -27,7 +28,9 @@ from sshbench.flat import blocks
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray
 
 IOU_50 = 0
-"""Position of 0.5 among the ten IoU thresholds .50:.05:.95."""
+"""Position of 0.5 among the ten IoU thresholds."""
+IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+"""The ten IoU thresholds .50:.05:.95."""
 
 _FACE = 1
 _CATEGORY = {"id": _FACE, "name": "face"}
@@ -38,35 +41,35 @@ _BLOCK = 1 << 17  # detections that hotcoco is given at a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CocoMatches:
-    """Which face each detection was matched with, at IoU 0.5 and over faces of every area.
+    """Which face each detection was matched with, at each IoU threshold, over the faces of one range of areas.
 
     Attributes:
         used: bool (n,), by detection: whether it is within the limit of its image.
-        faces: int64 (n,), by detection: row of the matched face, -1 for none.
-        ignored: bool (n,), by detection: whether it counts neither way.
+        faces: int32 (10, n), by IoU threshold and detection: row of the matched face, -1 for none.
+        ignored: bool (10, n), by IoU threshold and detection: whether it counts neither way.
     """
 
     used: BoolArray
-    faces: IntArray
+    faces: npt.NDArray[np.int32]
     ignored: BoolArray
 
     @classmethod
     def empty(cls, total: int) -> CocoMatches:
         """Return the matches of detections of which none was looked at."""
-        return cls(np.zeros(total, np.bool_), np.full(total, -1, np.int64), np.zeros(total, np.bool_))
+        shape = (len(IOU_THRESHOLDS), total)
+        return cls(np.zeros(total, np.bool_), np.full(shape, -1, np.int32), np.zeros(shape, np.bool_))
 
-    def add(self, image: dict[str, Any], threshold: int, first_row: int = 0) -> None:
+    def add(self, image: dict[str, Any], first_row: int = 0) -> None:
         """Take over the matches of one image from a library's own record of it.
 
         Args:
             image: An entry of `evalImgs`; its ids of detections and faces count from 1.
-            threshold: Position of the IoU threshold.
             first_row: Row of the detection with the id 1.
         """
         rows = np.asarray(image["dtIds"], dtype=np.int64) - 1 + first_row
         self.used[rows] = True
-        self.faces[rows] = np.asarray(image["dtMatches"][threshold], dtype=np.int64) - 1  # 0 stands for no match
-        self.ignored[rows] = np.asarray(image["dtIgnore"][threshold], dtype=np.bool_)
+        self.faces[:, rows] = np.asarray(image["dtMatches"], dtype=np.int32) - 1  # 0 stands for no match
+        self.ignored[:, rows] = np.asarray(image["dtIgnore"], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,14 +81,14 @@ class CocoArrays:
         recall: float64 (10, areas); -1 where no face counts.
         scores: float64 (10, 101, areas), the score at which each recall is reached.
         recalls: float64 (101,).
-        matches: Computes what was matched with what.
+        matches: Computes what was matched with what, for a range of areas.
     """
 
     precision: FloatArray
     recall: FloatArray
     scores: FloatArray
     recalls: FloatArray
-    matches: Callable[[], CocoMatches]
+    matches: Callable[[str], CocoMatches]
 
 
 class Backend(Interface):
@@ -131,10 +134,10 @@ class Hotcoco:
             progress(last - first)
         evaluation = stream.finalize()
         evaluation.accumulate()
-        return _arrays(evaluation, lambda: self._matches(ignored))
+        return _arrays(evaluation, lambda area: self._matches(ignored, area))
 
-    def _matches(self, ignored: BoolArray) -> CocoMatches:
-        """Match again, at one threshold: the evaluation of blocks lists no matches."""
+    def _matches(self, ignored: BoolArray, area: str) -> CocoMatches:
+        """Match again: the evaluation of blocks lists no matches."""
         import hotcoco
 
         matches = CocoMatches.empty(self._detections.total)
@@ -143,12 +146,12 @@ class Hotcoco:
             content = {"images": _images(first, last), "categories": [_CATEGORY], "annotations": annotations}
             truth = hotcoco.COCO(content)
             evaluation = hotcoco.COCOeval(truth, truth.load_res(self._results(first, last)), "bbox")
-            evaluation.params.max_dets, evaluation.params.iou_thrs = [self._limit], [0.5]
-            evaluation.params.area_rng, evaluation.params.area_rng_lbl = [list(_RANGES["all"])], ["all"]
+            evaluation.params.max_dets = [self._limit]
+            evaluation.params.area_rng, evaluation.params.area_rng_lbl = [list(_RANGES[area])], [area]
             evaluation.evaluate()
             for image in evaluation.eval_imgs:
                 if image is not None:
-                    matches.add(image, 0, int(self._detections.offsets[first]))
+                    matches.add(image, int(self._detections.offsets[first]))
         return matches
 
     def _annotations(self, first: int, last: int, ignored: BoolArray) -> list[dict[str, Any]]:
@@ -204,14 +207,16 @@ class Pycocotools:
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.evaluate()
             evaluation.accumulate()
-        matches = self._matches(evaluation.evalImgs)  # now, so that its own lists are not kept
-        return _arrays(evaluation, lambda: matches)
+        matches = self._matches(evaluation.evalImgs, areas)  # now, so that its own lists are not kept
+        return _arrays(evaluation, matches.__getitem__)
 
-    def _matches(self, images: list[dict[str, Any] | None]) -> CocoMatches:
-        matches = CocoMatches.empty(self._total)
+    def _matches(self, images: list[dict[str, Any] | None], areas: tuple[str, ...]) -> dict[str, CocoMatches]:
+        matches = {area: CocoMatches.empty(self._total) for area in areas}
+        named = {_RANGES[area]: matches[area] for area in areas}
         for image in images:
-            if image is not None and image["aRng"] == list(_RANGES["all"]):
-                matches.add(image, IOU_50)
+            if image is not None:
+                low, high = image["aRng"]
+                named[low, high].add(image)
         return matches
 
 
@@ -225,7 +230,14 @@ def backend_for(name: str, detections: DetectionSet, faces: FaceSet) -> str:
     return "pycocotools" if any(np.isnan(values).any() for values in numbers) else name
 
 
-def _arrays(evaluation: Any, matches: Callable[[], CocoMatches]) -> CocoArrays:
+def counted_in(ignored: BoolArray, faces: FaceSet, area: str) -> BoolArray:
+    """Return which faces count in a range of areas: bool (m,)."""
+    low, high = _RANGES[area]
+    areas = _areas(faces)
+    return np.asarray(~ignored & (areas >= low) & (areas <= high))
+
+
+def _arrays(evaluation: Any, matches: Callable[[str], CocoMatches]) -> CocoArrays:
     """Take the arrays of a library's result, whose axes for the category and the limit have one entry each."""
     result = evaluation.eval
     return CocoArrays(

@@ -9,6 +9,7 @@ Source: description of the official FDDB evaluation code (Jain and Learned-Mille
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, RIGHT, UNUSED, Fates, Outcome, Progress, fates_of
 from sshbench.evaluators.fddb_matching import ImageSteps, Matching, image_steps, match
 from sshbench.evaluators.fitted_ellipses import ellipse_rule, fit_ellipses
+from sshbench.evaluators.ledger import LazyLedgers, Ledger, Measure, RateAt
 from sshbench.evaluators.regions import ellipse_region, face_regions, rectangle_overlaps, region_overlaps
 from sshbench.protocols import FddbEvaluation, Protocol, content_hash
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, Region
@@ -38,6 +40,7 @@ class FddbResult:
         faces: Number of annotated faces.
         images_without_detections: How many images have none.
         folds: The same of parts of the images, where they were asked for.
+        steps: By image, its results at each of its scores; None for one without detections.
     """
 
     __repr__ = short_repr
@@ -47,6 +50,7 @@ class FddbResult:
     faces: int
     images_without_detections: int
     folds: tuple[FddbResult, ...] = ()
+    steps: tuple[ImageSteps | None, ...] = ()
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
@@ -86,6 +90,32 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
         scores=detections.scores,
         used=detections.total,
         fates_at={"discrete": fates},
+        measures={
+            f"TPR@{n}/{name}": Measure(RateAt(n, 0.0 if result.images_without_detections else math.nan), (name,))
+            for name in curves
+            for n in rules.false_positives
+        },
+        ledgers=LazyLedgers({name: partial(_ledger, result, detections, faces, name) for name in curves}),
+    )
+
+
+def _ledger(result: FddbResult, detections: DetectionSet, faces: FaceSet, curve: str) -> Ledger:
+    steps = [(i, step) for i, step in enumerate(result.steps) if step is not None]
+    image = np.repeat(np.array([i for i, _ in steps], dtype=np.int64), [len(step.scores) for _, step in steps])
+    scores = np.concatenate([np.empty(0), *(step.scores for _, step in steps)])
+    changes = np.vstack([np.empty((0, 3)), *(_changes(step) for _, step in steps)])
+    order = np.argsort(-scores, kind="stable")
+    falling = -np.unique(-scores)
+    kept, discrete, continuous = changes[order].T
+    return Ledger(
+        image=image[order],
+        step=np.searchsorted(-falling, -scores[order]),
+        kept=kept,
+        true=discrete if curve == "discrete" else continuous,
+        right=discrete,
+        faces=np.diff(faces.offsets),
+        scores=falling,
+        detection_step=np.searchsorted(-falling, -detections.scores),
     )
 
 
@@ -126,7 +156,7 @@ def evaluate_fddb(
     parts = tuple(
         _curves(steps[first:last], int(faces.offsets[last] - faces.offsets[first])) for first, last in faces.folds
     )
-    return replace(_curves(steps, faces.total), folds=parts)
+    return replace(_curves(steps, faces.total), folds=parts, steps=tuple(steps))
 
 
 def _overlaps(detections: DetectionSet, faces: FaceSet, drawn: Sequence[Sequence[Region]], image: int) -> FloatArray:

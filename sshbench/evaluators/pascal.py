@@ -9,6 +9,7 @@ Source: evaluation toolbox of Mathias et al., Face detection without bells and w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from sshbench.curves import PRCurve, voc_area_ap
 from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, FatesAt, Outcome, Progress, Roles, fixed_roles
+from sshbench.evaluators.ledger import AveragePrecision, LazyLedgers, Ledger, Measure, ledger_of_detections
 from sshbench.protocols import PascalEvaluation, Protocol
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray, ranges
 
@@ -34,6 +36,9 @@ class PascalResult:
         faces: Faces that count.
         detections: Detections that were large enough.
         fates: What became of detections and faces in each iteration.
+        order: int64 (detections,), the rows of the large enough detections by falling score.
+        aligned: float64 (n, 4), all detections as the last iteration matched them.
+        counted: bool (m,), the faces that count.
     """
 
     __repr__ = short_repr
@@ -46,6 +51,9 @@ class PascalResult:
     faces: int
     detections: int
     fates: tuple[FatesAt, ...]
+    order: IntArray
+    aligned: FloatArray
+    counted: BoolArray
 
 
 def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progress: Progress | None = None) -> Outcome:
@@ -58,15 +66,37 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
     detections = detections.aligned((*faces.keys, *others))
     result = evaluate_pascal(detections, faces, protocol.rules(PascalEvaluation))
     named = {f"iteration{i}": curve for i, curve in enumerate(result.curves, start=1)}
+    fates = dict(zip(named, result.fates, strict=True))
+    last = list(named)[-1]
     return Outcome(
         metrics={"AP": result.curves[-1].ap, **{f"AP/{name}": curve.ap for name, curve in named.items()}},
         curves=dict(named),
         counted={"all": result.faces},
         result=result,
-        pictured=list(named)[-1],
+        pictured=last,
         scores=detections.scores,
         used=detections.total,
-        fates_at=dict(zip(named, result.fates, strict=True)),
+        fates_at=fates,
+        measures={
+            "AP": Measure(AveragePrecision(), (last,)),
+            **{f"AP/{name}": Measure(AveragePrecision(), (name,)) for name in named},
+        },
+        ledgers=LazyLedgers({name: partial(_ledger, result, detections, faces, at) for name, at in fates.items()}),
+    )
+
+
+def _ledger(result: PascalResult, detections: DetectionSet, faces: FaceSet, fates_at: FatesAt) -> Ledger:
+    fates = fates_at(-np.inf)
+    step = np.full(detections.total, len(result.order), dtype=np.int64)
+    step[result.order] = np.arange(len(result.order))
+    return ledger_of_detections(
+        # Images that have no ground truth come last, and share the place after the last one.
+        image=np.minimum(detections.image_rows, len(faces)),
+        step=step,
+        kept=fates.right | fates.false,
+        right=fates.right,
+        faces=faces.per_image(result.counted),
+        scores=detections.scores[result.order],
     )
 
 
@@ -89,7 +119,7 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvalu
     ignore = faces.ignore["all"] | (sides < rules.least_face).any(axis=1)
     counted = int(np.count_nonzero(~ignore))
 
-    image = np.repeat(np.arange(len(detections.keys)), np.diff(detections.offsets))
+    image = detections.image_rows
     large = ((detections.boxes[:, 2:] - detections.boxes[:, :2]) > rules.least_detection).any(axis=1)
     order = np.flatnonzero(large)
     # Equal scores keep the order of the file, which may go to and fro between images.
@@ -102,7 +132,9 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvalu
     fates: list[FatesAt] = []
     shift, scale = np.zeros(2), np.ones(2)
     outcome = np.empty(0, dtype=np.int8)
+    aligned = detections.boxes.copy()
     for _ in range(rules.iterations):
+        aligned[order] = boxes
         best = _best_faces(boxes, faces, pairs, rules.iou_threshold)
         outcome = _outcomes(best, ignore)
         curves.append(_curve(outcome, scores, counted))
@@ -119,6 +151,9 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvalu
         faces=counted,
         detections=len(boxes),
         fates=tuple(fates),
+        order=order,
+        aligned=aligned,
+        counted=~ignore,
     )
 
 

@@ -25,6 +25,7 @@ from sshbench.curves import PRCurve, wider_ap
 from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import FALSE, NEUTRAL, RIGHT, UNUSED, Fates, FatesAt, Outcome, Progress, fixed_roles
+from sshbench.evaluators.ledger import AveragePrecision, LazyLedgers, Ledger, Measure, ledger_of_detections
 from sshbench.evaluators.matching import best_boxes
 from sshbench.flat import RowArray, blocks, row_type
 from sshbench.protocols import Protocol, WiderEvaluation
@@ -133,11 +134,26 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
         scores=detections.scores,
         used=detections.total - int(result.passed_over.sum()),
         fates_at={name: partial(_fates_from, result, detections, faces, name) for name in result.curves},
+        measures={f"AP/{name}": Measure(AveragePrecision(), (name,)) for name in result.curves},
+        ledgers=LazyLedgers({name: partial(_ledger, result, detections, faces, name) for name in result.curves}),
     )
 
 
 def _fates_from(result: WiderResult, detections: DetectionSet, faces: FaceSet, subset: str, min_score: float) -> Fates:
     return wider_fates(result, detections, faces, subset)(min_score)
+
+
+def _ledger(result: WiderResult, detections: DetectionSet, faces: FaceSet, subset: str) -> Ledger:
+    fates = wider_fates(result, detections, faces, subset)(-np.inf)
+    thresholds = len(result.counts[subset])
+    return ledger_of_detections(
+        image=detections.image_rows,
+        step=result.step.astype(np.int64),
+        kept=fates.right | fates.false,
+        right=fates.right,
+        faces=faces.counted_by_image(subset),
+        scores=1.0 - np.arange(1, thresholds + 1) / thresholds,
+    )
 
 
 def evaluate_wider(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> WiderResult:
