@@ -8,6 +8,7 @@ Replicate r depends on the seed, on r and on the number of images alone: more re
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -124,6 +125,15 @@ class CompiledLedger:
         matrix = sparse.coo_matrix((values, where), (self.steps, self.images + 1)).tocsr()
         whole = bool((values == np.rint(values)).all()) and float(np.abs(values).sum()) < _EXACT_SUM
         return matrix.astype(np.float32) if whole else matrix
+
+    def of_images(self, images: IntArray) -> CompiledLedger:
+        """Return the ledger of a dataset that consists of these images, int64 (k,); an image may come several times."""
+        drawn = copy(self)
+        drawn.images, drawn.faces = len(images), self.faces[images]
+        columns = np.append(images, self.images)
+        drawn._kept, drawn._true = self._kept[:, columns], self._true[:, columns]
+        drawn._right = None if self._right is None else self._right[:, columns]
+        return drawn
 
     def sums(self, weights: npt.NDArray[np.floating]) -> Sums:
         """Add up with weights (images, b); images that the dataset does not have weigh 1."""
