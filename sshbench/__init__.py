@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sshbench.answers.analyze import Analysis, analyze
+    from sshbench.answers.compare import Comparison, compare
     from sshbench.benchmark import run
     from sshbench.datasets import Dataset
     from sshbench.datasets.submission import Submission, check_submission
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Analysis": "sshbench.answers.analyze",
     "Benchmark": "sshbench.evaluation.benchmarks",
+    "Comparison": "sshbench.answers.compare",
     "Dataset": "sshbench.datasets",
     "DetectionSet": "sshbench.records",
     "Detections": "sshbench.records",
@@ -61,7 +65,9 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
+    "analyze": "sshbench.answers.analyze",
     "check_submission": "sshbench.datasets.submission",
+    "compare": "sshbench.answers.compare",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
     "detect": "sshbench.detectors.contract",
@@ -90,7 +96,9 @@ _WHERE = {
 }
 
 __all__ = [
+    "Analysis",
     "Benchmark",
+    "Comparison",
     "Dataset",
     "DetectionSet",
     "Detections",
@@ -108,7 +116,9 @@ __all__ = [
     "SshbenchError",
     "Submission",
     "TimingRecord",
+    "analyze",
     "check_submission",
+    "compare",
     "compare_timings",
     "convert",
     "detect",

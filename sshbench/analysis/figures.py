@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from sshbench.analysis.intervals import Interval
-from sshbench.analysis.record import CalibrationRow, ErrorsRecord, Pair, Slice, Spread
+from sshbench.analysis.record import CalibrationRow, ErrorsRecord, Interval, Pair, Slice, Spread
 from sshbench.errors import shorten
 from sshbench.plotting import COLOURS, GREY, ShownFigure, plain_text, style_axes
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sshbench.analysis.record import Interval
 from sshbench.analysis.resample import CompiledLedger, Resampling
 from sshbench.evaluators.base import Outcome
 from sshbench.evaluators.ledger import Measure, Sums
-from sshbench.models import StrictModel
 from sshbench.records import Finding, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -30,31 +30,6 @@ LEAST_GROUPS = 10
 _FEW_EFFECTIVE, _VERY_FEW_EFFECTIVE = 100, 20
 _MANY_UNDEFINED, _SOME_UNDEFINED = 0.2, 0.01
 _HEAVY = 1.15
-
-
-class Interval(StrictModel):
-    """A figure, and how sure it is; fractions.
-
-    Attributes:
-        value: The evaluator's own figure.
-        low: Lower end; None where there is no interval.
-        high: Upper end.
-        se: Standard deviation of the replicates.
-        se_jackknife: Standard error by leaving out one image at a time.
-        se_group: Standard error by leaving out one group of images (WIDER: event) at a time, where there are groups.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    se: float | None = None
-    se_jackknife: float | None = None
-    se_group: float | None = None
-
-    @property
-    def half(self) -> float | None:
-        """Half the width of the interval."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from sshbench.analysis.intervals import Interval
 from sshbench.contamination import Domain
 from sshbench.models import FileModel, StrictModel
+
+
+class Interval(StrictModel):
+    """A figure, and how sure it is; fractions.
+
+    Attributes:
+        value: The evaluator's own figure.
+        low: Lower end; None where there is no interval.
+        high: Upper end.
+        se: Standard deviation of the replicates.
+        se_jackknife: Standard error by leaving out one image at a time.
+        se_group: Standard error by leaving out one group of images (WIDER: event) at a time, where there are groups.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    se: float | None = None
+    se_jackknife: float | None = None
+    se_group: float | None = None
+
+    @property
+    def half(self) -> float | None:
+        """Half the width of the interval."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 class Spread(StrictModel):

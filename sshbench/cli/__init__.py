@@ -17,7 +17,9 @@ from typing import Annotated
 import typer
 
 import sshbench
+from sshbench.cli.analyze import analyze_command
 from sshbench.cli.archive import archive_command
+from sshbench.cli.compare import compare_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
 from sshbench.cli.demo import demo_command
@@ -53,6 +55,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("eval")(eval_command)
+app.command("analyze")(analyze_command)
+app.command("compare")(compare_command)
 app.command("merge")(merge_command)
 app.command("explain")(explain_command)
 app.command("report")(report_command)

@@ -18,11 +18,13 @@ from sshbench.cli.detector_options import (
     workers_of,
 )
 from sshbench.contamination import BENCHMARKS
-from sshbench.errors import UsageError
+from sshbench.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
     from sshbench.evaluation.result import Evaluation
     from sshbench.protocols import Protocol
+
+_MOST_DETECTIONS = 10_000_000  # more of them would take long and much memory
 
 _EPILOG = """Examples:
 
@@ -145,6 +147,13 @@ def eval_command(
             "for weights of your own. Results on them are marked as in domain."
         ),
     ] = None,
+    with_intervals: Annotated[
+        bool, typer.Option("--intervals/--no-intervals", help="Say how sure the figures are, by resampling images.")
+    ] = True,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=FRACTION", help="Exit with 1 where a figure is lower: AP/hard=0.80 (repeatable)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Evaluate a detector or predictions by an official protocol."""
@@ -220,7 +229,18 @@ def eval_command(
             _show_plan(evaluation)
     if export_predictions is not None:
         export(evaluation, export_predictions)
-    show(evaluation, as_json=as_json)
+    show(evaluation, as_json=as_json, with_intervals=with_intervals)
+    if fail_under:
+        _check_floors(evaluation, fail_under)
+
+
+def _check_floors(evaluation: Evaluation, floors: list[str]) -> None:
+    from sshbench.answers.gates import failed_floors
+
+    if failed := failed_floors(evaluation, floors):
+        raise CheckFailedError(
+            "; ".join(failed), remedy="The figure itself is tested; `sshbench compare` tests differences"
+        )
 
 
 def _protocol(dataset: str | None, protocol: str | None, **numbers: object) -> Protocol:
@@ -269,16 +289,25 @@ def export(evaluation: Evaluation, path: Path) -> None:
     write_wider(path, zip(evaluation.detections.keys, evaluation.detections, strict=True))
 
 
-def show(evaluation: Evaluation, *, as_json: bool) -> None:
+def show(evaluation: Evaluation, *, as_json: bool, with_intervals: bool = False) -> None:
     """Print the result: one JSON object for machines, or a table for people."""
+    too_many = evaluation.detections.total > _MOST_DETECTIONS
+    intervals = evaluation.intervals() if with_intervals and not too_many else None
     if as_json:
         from sshbench.cli.printing import print_json
 
-        print_json(evaluation.record)
+        if intervals is None:
+            print_json(evaluation.record)
+            return
+        from sshbench.cli.outputs import EvalOutput
+
+        print_json(EvalOutput(**evaluation.record.model_dump(), intervals=dict(intervals)))
         return
     from sshbench.cli.tables import print_evaluation
 
-    print_evaluation(evaluation)
+    print_evaluation(evaluation, intervals)
+    if with_intervals and too_many:
+        typer.echo(f"No intervals over {_MOST_DETECTIONS:,} detections; `sshbench analyze` computes them", err=True)
 
 
 eval_command.__doc__ = f"{eval_command.__doc__}\n\n{_EPILOG}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from sshbench.analysis.record import Interval
 from sshbench.contamination import Domain
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.fetch import FetchedFile
@@ -23,6 +26,12 @@ class Output(StrictModel):
     """
 
     format: int = 1
+
+
+class EvalOutput(EvaluationRecord):
+    """`sshbench eval --json`: the record, and intervals by metric where they were not turned off."""
+
+    intervals: dict[str, Interval] = Field(default_factory=dict)
 
 
 class ReportOutput(Output):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from sshbench.analysis.intervals import Intervals, note, with_interval
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
@@ -16,11 +17,12 @@ from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation, intervals: Intervals | None = None) -> None:
     """Print APs beside published ones, what they are of, and what was found.
 
     Args:
         evaluation: The result.
+        intervals: How sure its figures are.
     """
     record = evaluation.record
     console = Console()
@@ -28,7 +30,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     metrics = [name for name in record.metrics if not name.startswith("fold")]
     first = headline_of(metrics, evaluation.protocol)
     console.print(f"{evaluation.protocol.title}, in percent", style="bold", highlight=False, markup=False)
-    console.print(_headline(evaluation, first, whole, console.width))
+    console.print(_headline(evaluation, intervals, first, whole, console.width))
     if len(metrics) > len(first):
         console.print(_all(record, metrics))
     rule = shown_rule(evaluation.protocol)
@@ -38,6 +40,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"protocol {record.protocol} {record.protocol_hash}" + (f" ({rule})" if rule else ""),
         highlight=False,
     )
+    if intervals is not None and any(one.low is not None for one in intervals.values()):
+        resampling = intervals.resampling
+        console.print(note(resampling.images, resampling.level), style="dim", highlight=False)
+        if text := _by_event(intervals):
+            console.print(text, style="dim", highlight=False)
     if record.smoke_test:
         console.print("A smoke test on composed scenes: it shows that the pipeline works, not how good a detector is.")
     elif not whole:
@@ -105,22 +112,33 @@ _SHORT: dict[Domain, str] = {"in domain": "in", "cross-data": "cross", "unknown"
 _SHORT_NOTE = "in domain, cross-data, or ? where the training data are not known"
 
 
-def _headline(evaluation: Evaluation, metrics: list[str], whole: bool, width: int) -> Table:
+def _by_event(intervals: Intervals) -> str:
+    """Return the standard errors by leaving out whole events, in words; empty where there are no events."""
+    errors = {title_of(name): one.se_group for name, one in intervals.items() if one.se_group is not None}
+    listed = ", ".join(f"{name} {percent(se)}" for name, se in errors.items())
+    return f"Leaving out whole events instead: standard error {listed}" if errors else ""
+
+
+def _headline(
+    evaluation: Evaluation, intervals: Intervals | None, metrics: list[str], whole: bool, width: int
+) -> Table:
     record = evaluation.record
     methods = published_methods(record.protocol) if whole else []
     titles = [title_of(name) for name in metrics]
     names = [record.detector, *(method.method for method in methods)]
     # What is left of the line for the source: rich would else squeeze the figures away.
-    left = width - max(map(len, [*names, "detector"])) - sum(max(len(title), 6) for title in titles)
+    own = [percent(record.metrics[name]) if intervals is None else with_interval(intervals[name]) for name in metrics]
+    widths = [max(len(title), len(cell)) for title, cell in zip(titles, own, strict=True)]
+    left = width - max(map(len, [*names, "detector"])) - sum(widths)
     left = max(left - 3 * (len(titles) + 2) - 1, 12)
     table = Table()
     table.add_column("detector")
-    for title in titles:
-        table.add_column(title, justify="right", min_width=max(len(title), 6))
+    for title, least in zip(titles, widths, strict=True):
+        table.add_column(title, justify="right", min_width=least)
     table.add_column("source")
     table.add_row(
         record.detector,
-        *(percent(record.metrics[name]) for name in metrics),
+        *own,
         ", ".join(["this run", *_marks(record)]),
         style="bold",
         end_section=True,

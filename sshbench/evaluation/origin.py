@@ -7,6 +7,8 @@ from pathlib import Path
 from sshbench.datasets.base import Dataset
 from sshbench.errors import IdentityError, MissingDataError, SshbenchError
 from sshbench.evaluation.loading import load_dataset
+from sshbench.evaluation.result import Evaluation
+from sshbench.evaluation.storing import evaluate_run, stored_protocol
 from sshbench.flat import counted
 from sshbench.images import CORRUPT, image_content
 from sshbench.protocols import Protocol
@@ -33,6 +35,23 @@ def dataset_of(run: Run, protocol: Protocol, data: Path | None = None) -> Datase
             f"the dataset of the run in {run.folder} has moved: {error.message}",
             remedy="Pass its new location with --data",
         ) from error
+
+
+def evaluate_again(run: Run, data: Path | None = None) -> Evaluation:
+    """Evaluate a stored run, finished or not, from its detections by its own protocol.
+
+    Args:
+        run: Open for reading.
+        data: The dataset's folder, where it is no longer where the run says.
+
+    Raises:
+        MissingDataError: The run was never evaluated, or its dataset is gone.
+        IdentityError: The dataset is another one.
+    """
+    protocol = stored_protocol(run)
+    dataset = dataset_of(run, protocol, data).restricted(run.stored_keys())
+    check_origin(run, dataset, protocol)
+    return evaluate_run(run, dataset, protocol, allow_unfinished=True).kept_in(run.folder)
 
 
 def check_origin(run: Run, dataset: Dataset, protocol: Protocol) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from sshbench.curves import Curve
 from sshbench.datasets.base import Dataset
+from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.metrics import percent, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluators.base import Outcome
 from sshbench.protocols import Protocol
-from sshbench.records import DetectionSet
+from sshbench.records import DetectionSet, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from sshbench.analysis.intervals import Intervals
 
 _SHOWN = 8
 
@@ -110,6 +113,46 @@ class Evaluation:
         from sshbench.evaluation.figures import run_figure
 
         return run_figure(self)
+
+    @property
+    def events(self) -> IntArray | None:
+        """Number of each image's event, from 0: int64 (images,); None where the keys name none (not WIDER FACE)."""
+        from sshbench.analysis.intervals import events_of
+
+        return events_of(self.dataset.keys) if self.protocol.evaluation.kind == "wider" else None
+
+    def intervals(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        replicates: int = 2000,
+        seed: int = 0,
+        level: float = 0.95,
+        groups: IntArray | None = None,
+    ) -> Intervals:
+        """Return how sure the figures are: percentile intervals by resampling images.
+
+        Args:
+            names: Metrics; default: those that people quote.
+            replicates: Number of resampled datasets.
+            seed: Of the generator; equal seeds give equal intervals.
+            level: Share of the replicates inside an interval.
+            groups: int64 (images,), number of each image's group, from 0: groups are then drawn whole.
+
+        >>> import sshbench
+        >>> sample = sshbench.load_dataset("sample")
+        >>> result = sshbench.evaluate("sample", {key: (faces.boxes[::2], faces.boxes[::2, 2]) for key, faces in
+        ...     zip(sample.keys, sample.faces)})
+        >>> found = result.intervals(["AP/hard"])["AP/hard"]
+        >>> found.low < found.value < found.high
+        True
+        """
+        from sshbench.analysis.intervals import intervals
+        from sshbench.analysis.resample import Resampling
+
+        chosen = headline_of(list(self.record.metrics), self.protocol) if names is None else names
+        resampling = Resampling(len(self.dataset.keys), replicates, seed, level, groups)
+        return intervals(self.outcome, resampling, names=chosen, events=self.events)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Evaluation:
         """Keep detections, record, protocol and curves in a run folder that `sshbench report` and others read.

@@ -16,8 +16,7 @@ from sshbench.curves import PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluation.figures import curve_figure, shown_curves
-from sshbench.evaluation.origin import check_origin, dataset_of
-from sshbench.evaluation.storing import evaluate_run, stored_protocol
+from sshbench.evaluation.origin import evaluate_again
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
 from sshbench.plotting import save_png, to_svg
@@ -92,11 +91,9 @@ def _check_alike(runs: Sequence[Run]) -> None:
 
 
 def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunReport:
-    protocol = stored_protocol(run)
-    dataset = dataset_of(run, protocol, data).restricted(run.stored_keys())
-    check_origin(run, dataset, protocol)
-    evaluation = evaluate_run(run, dataset, protocol, allow_unfinished=True)
-    detections = run.detections().aligned(dataset.keys)
+    evaluation = evaluate_again(run, data)
+    dataset = evaluation.dataset
+    detections = evaluation.detections.aligned(dataset.keys)
     outcome = evaluation.outcome
     threshold = outcome.best_f1_score()
     found = outcome.fates(min_score=threshold)
