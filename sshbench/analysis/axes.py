@@ -22,6 +22,8 @@ MAX_JOINT = 256
 UNASSIGNED = "unassigned"
 """The part of the images that a division of the user's own leaves out."""
 HEIGHT, AREA = "height", "area"
+JOINT = " x "
+"""Between the names of two axes, and of two parts, that are crossed."""
 
 _HEIGHTS = (10.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _AREAS = (32.0**2, 96.0**2)
@@ -129,9 +131,9 @@ def crossed(axes: Sequence[Axis], names: tuple[str, str]) -> Axis:
         text = f"'{a.name}' and '{b.name}' have {len(a.parts)} * {len(b.parts)} = {joint} joint parts"
         raise UsageError(text, remedy=f"Cross axes with at most {MAX_JOINT} joint parts")
     return Axis(
-        name=f"{a.name} x {b.name}",
+        name=f"{a.name}{JOINT}{b.name}",
         of="images" if a.of == b.of == "images" else "faces",
-        parts=tuple(f"{one} x {other}" for one, other in _joint_parts(a, b)),
+        parts=tuple(f"{one}{JOINT}{other}" for one, other in _joint_parts(a, b)),
         face_class=a.face_class * b.face_classes + b.face_class,
         image_class=a.image_class * b.image_classes + b.image_class,
         image_classes=a.image_classes * b.image_classes,

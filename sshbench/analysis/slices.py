@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from sshbench.analysis.axes import HEIGHT, Axis, axes_of, crossed, face_heights, height_class, height_parts
+from sshbench.analysis.axes import HEIGHT, JOINT, Axis, axes_of, crossed, face_heights, height_class, height_parts
 from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES, MANY_UNDEFINED
 from sshbench.analysis.pvalues import max_t_p, two_sided_p
 from sshbench.analysis.record import Slice, Spread
@@ -106,7 +106,7 @@ def _slices_of(axis: Axis, whole: _Whole, curves: SliceCurves | None, recalls: _
     precision = standard = [_NONE] * parts
     if axis.of == "images":
         precision = _precision(axis, whole, sizes)
-    if axis.name != HEIGHT:
+    if HEIGHT not in axis.name.split(JOINT):
         standard = _standardised(part, whole, parts)
     figures: Sequence[SliceAps] = [SliceAps()] * parts
     if curves is not None:

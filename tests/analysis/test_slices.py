@@ -20,11 +20,12 @@ from sshbench.analysis.slices import slices
 from sshbench.analysis.subject import Subject
 from sshbench.datasets.base import Dataset
 from sshbench.errors import InputError, MissingDataError, UsageError
+from sshbench.evaluation.api import evaluate
 from sshbench.evaluation.benchmarks import evaluator_of
 from sshbench.evaluation.loading import load_dataset
 from sshbench.formats import read_predictions
 from sshbench.protocols import load_protocol
-from sshbench.records import DetectionSet, FaceSet
+from sshbench.records import DetectionSet, FaceSet, offsets_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {
@@ -222,6 +223,32 @@ def test_intervals_are_those_of_counting_drawn_images_again(subjects: dict[str, 
     assert any(one.recall.low is not None for one in slices(subject, threshold))
 
 
+def test_replicates_are_evaluations_of_drawn_images() -> None:
+    detections, dataset = golden("wider")
+    faces = dataset.faces
+    subject = subject_of("wider", detections, faces)
+    _, weights = next(subject.resampling.batches())
+    fates = subject.fates(0.5)
+    parts = next(one for one in axes_of(faces, subject.counted) if one.name == "blur").face_class
+    for column in weights.T[:3].astype(int):
+        drawn = np.repeat(np.arange(len(faces)), column)
+        keys = tuple(f"{faces.keys[image]}_{number}" for number, image in enumerate(drawn))
+        found = detections.aligned(faces.keys)
+        copies = DetectionSet.from_images((key, found[int(image)]) for key, image in zip(keys, drawn, strict=True))
+        rows = np.concatenate([np.arange(faces.offsets[image], faces.offsets[image + 1]) for image in drawn])
+        copied = FaceSet(
+            keys,
+            offsets_of(np.diff(faces.offsets)[drawn]),
+            faces.boxes[rows],
+            {name: flags[rows] for name, flags in faces.ignore.items()},
+            {name: codes[rows] for name, codes in faces.attributes.items()},
+        )
+        for number, one in enumerate(by_axis(slices(subject_of("wider", copies, copied), 0.5))["blur"]):
+            sums = [flags & (parts == number) for flags in (fates.found, fates.found | fates.missed)]
+            right, counted = (int(column @ faces.per_image(chosen)) for chosen in sums)
+            assert (one.found, one.faces) == (right, counted)
+
+
 def test_standardised_recall_is_that_of_equal_heights(subjects: dict[str, Subject]) -> None:
     subject = subjects["wider"]
     listed = slices(subject, 0.5, cross=("height", "blur"))
@@ -236,7 +263,8 @@ def test_standardised_recall_is_that_of_equal_heights(subjects: dict[str, Subjec
                 summed += height.faces / total * joint.found / joint.faces
         assert one.covered == pytest.approx(covered)
         assert one.standardised == (pytest.approx(summed / covered) if covered else None)
-    assert all((one.standardised, one.covered) == (None, None) for one in axes["height"])
+    for one in (*axes["height"], *axes["height x blur"]):
+        assert (one.standardised, one.covered) == (None, None)
 
 
 def test_empty_parts_are_listed(subjects: dict[str, Subject]) -> None:
@@ -395,3 +423,32 @@ def test_groups_are_drawn_whole(subjects: dict[str, Subject]) -> None:
     images, whole = (by_axis(slices(one, 0.4))["blur"] for one in (subject, drawn))
     assert [one.recall.value for one in images] == [one.recall.value for one in whole]
     assert [one.recall.low for one in images] != [one.recall.low for one in whole]
+
+
+@pytest.mark.parametrize("case", ["wider", "pascal", "coco"])
+def test_nothing_found_or_nothing_to_find(case: str) -> None:
+    _, dataset = golden("wider")
+    faces = replace(dataset.faces, ignore={**dataset.faces.ignore, "all": dataset.faces.ignore["hard"]})
+    nothing = DetectionSet.from_images([]).aligned(faces.keys)
+    for one in slices(subject_of(case, nothing, faces), np.inf, cross=("crowd", "height")):
+        assert (one.recall.value, one.ap, one.normalised_ap) == ((0.0, 0.0, 0.0) if one.faces else (None, None, None))
+        assert one.precision is None
+        assert one.p_adjusted in (None, 1.0)
+    ignored = {name: np.ones(faces.total, dtype=np.bool_) for name in faces.ignore}
+    one_image = replace(faces, ignore=ignored)[:1]
+    for one in slices(subject_of(case, golden("wider")[0].aligned(one_image.keys), one_image), 0.0):
+        assert (one.faces, one.found, one.recall.value, one.ap) == (0, 0, None, None)
+
+
+@pytest.mark.thorough
+def test_whole_wider_val_has_the_figures_that_the_specification_measured(shared: Path) -> None:
+    data = shared / "data" / "wider"
+    result = evaluate("wider", data / "predictions" / "retinaface-jit.zip", data=data)
+    subject = Subject.of(result.outcome, result.detections, result.dataset.faces, result.protocol)
+    listed = slices(subject, middle(subject))
+    extreme, normal = (part(listed, "illumination", name) for name in ("extreme", "normal"))
+    figures = [[one.recall.value, one.ap, one.normalised_ap] for one in (extreme, normal)]
+    assert np.allclose(np.array(figures, dtype=float), [[0.795, 0.688, 0.854], [0.732, 0.810, 0.813]], atol=5e-4)
+    assert [one.median_height for one in by_axis(listed)["blur"]] == [83.0, 36.0, 17.0]
+    axes = by_axis(listed)
+    assert (len(axes["event"]), sum(one.faces for one in axes["event"])) == (61, 31958)
