@@ -28,7 +28,7 @@ LEAST_IMAGES, LEAST_FACES = 10, 10
 LEAST_GROUPS = 10
 """Groups below which leaving them out says nothing."""
 _FEW_EFFECTIVE, _VERY_FEW_EFFECTIVE = 100, 20
-_MANY_UNDEFINED, _SOME_UNDEFINED = 0.2, 0.01
+MANY_UNDEFINED, _SOME_UNDEFINED = 0.2, 0.01
 _HEAVY = 1.15
 
 
@@ -235,7 +235,7 @@ def _interval(
     undefined = float(np.isnan(replicates).mean())
     images = int(np.count_nonzero(faces))
     few = images < LEAST_IMAGES or faces.sum() < LEAST_FACES
-    if few or undefined > _MANY_UNDEFINED or math.isnan(value):
+    if few or undefined > MANY_UNDEFINED or math.isnan(value):
         text = f"no interval for {name}: {int(faces.sum())} counted faces in {images} images are too few"
         return Interval(value=None if math.isnan(value) else value), [Finding("no-interval", text, (name,))]
     findings = []

@@ -143,10 +143,10 @@ class Slice(StrictModel):
         recall: Found of counted.
         precision: At the operating point; axes of images only.
         fppi: False detections per image there; axes of images only.
-        normalised_ap: AP with precision as if the part had as many faces as the whole subset.
-        ap: By the protocol, other faces ignored, all false detections charged.
+        normalised_ap: AP as if the part had as many faces as the whole subset, and all its false detections.
+        ap: By the protocol, other faces ignored, all false detections charged; axes of images: those of their images.
         ap_own: For height: false detections of other heights left out.
-        standardised: Recall with the heights of the whole subset; other axes of faces than height.
+        standardised: Recall with the heights of the whole subset; other axes than height.
         covered: Share of the subset's heights that `standardised` rests on.
         difference: Recall minus that of the other parts together.
         p_adjusted: Of the difference, over all parts of the axis.
