@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from sshbench.analysis.intervals import Intervals, jackknife_error
+from sshbench.analysis.pvalues import largest_deviations, max_t_p, two_sided_p
 from sshbench.analysis.record import ExchangeTest, ImageInfluence, Pair, Rank
 from sshbench.analysis.resample import Resampling
 from sshbench.records import BoolArray, FloatArray, IntArray
@@ -34,7 +35,7 @@ class _Difference:
 
     @property
     def se(self) -> float:
-        return float(np.std(self.replicates, ddof=1)) if len(self.replicates) > 1 else math.nan
+        return float(np.nanstd(self.replicates, ddof=1))
 
 
 def pairs(
@@ -73,53 +74,29 @@ def _difference(
     replicates = first.replicates[metric] - second.replicates[metric]
     values = first[metric].value, second[metric].value
     value = math.nan if None in values else float(values[0] or 0) - float(values[1] or 0)
-    return _Difference(a, b, value, replicates[~np.isnan(replicates)], (a, b) in identical)
+    return _Difference(a, b, value, replicates, (a, b) in identical)
 
 
 @dataclass(frozen=True, slots=True)
 class _Adjusted:
-    p: float | None
-    low: float | None
-    high: float | None
+    p: float
+    low: float
+    high: float
 
 
 def _adjusted(differences: Sequence[_Difference], resampling: Resampling) -> list[_Adjusted]:
-    """Adjust for many pairs by the largest standardised deviation over them (max-t).
-
-    Source: Westfall and Young, Resampling-Based Multiple Testing, 1993.
-    """
-    used = [one for one in differences if one.se > 0 and len(one.replicates) == resampling.replicates]
-    if not used:
-        return [_Adjusted(None, None, None) for _ in differences]
-    if len(differences) == 1:
-        low, high = resampling.ends(used[0].replicates)
-        return [_Adjusted(p_value(used[0].replicates), low, high)]
-    largest = np.max([np.abs(one.replicates - one.value) / one.se for one in used], axis=0)
-    reach = float(np.quantile(largest, resampling.level, method="linear"))
-    found = []
-    for one in differences:
-        if one not in used:
-            found.append(_Adjusted(None, None, None))
-            continue
-        p = (1 + int(np.count_nonzero(largest >= abs(one.value) / one.se))) / (len(largest) + 1)
-        found.append(_Adjusted(p, one.value - reach * one.se, one.value + reach * one.se))
-    return found
-
-
-def p_value(replicates: FloatArray) -> float:
-    """Return a two-sided p: under 0.05 where the 95 % interval of the replicates leaves 0 out, but for one replicate.
-
-    Args:
-        replicates: float64 (n,), of a difference.
-
-    >>> p_value(np.zeros(10)), round(p_value(np.full(99, 0.1)), 3)
-    (1.0, 0.02)
-    """
-    if not len(replicates) or (replicates == 0).all():
-        return 1.0
-    below = float(np.count_nonzero(replicates < 0)) + np.count_nonzero(replicates == 0) / 2 + 0.5
-    share = below / (len(replicates) + 1)
-    return max(2 * min(share, 1 - share), 2 / (len(replicates) + 1))
+    """Adjust for looking at many pairs of one metric."""
+    if len(differences) < 2:
+        return [_Adjusted(two_sided_p(one.replicates), *resampling.ends(one.replicates)) for one in differences]
+    values = np.array([one.value for one in differences])
+    replicates = np.array([one.replicates for one in differences])
+    adjusted = max_t_p(values, replicates)
+    largest, errors = largest_deviations(values, replicates)
+    reach = float(np.quantile(largest, resampling.level, method="linear")) if len(largest) else 0.0
+    return [
+        _Adjusted(p, value - reach * error, value + reach * error)
+        for p, value, error in zip(adjusted, values.tolist(), errors.tolist(), strict=True)
+    ]
 
 
 def _pair(
@@ -135,8 +112,9 @@ def _pair(
         value = None if math.isnan(one.value) else one.value
         return Pair(a=one.a, b=one.b, metric=metric, difference=value, words="no interval: too few faces")
     low, high = resampling.ends(one.replicates)
-    better = float(np.count_nonzero(one.replicates > 0) + np.count_nonzero(one.replicates == 0) / 2)
-    ends = (adjusted.low, adjusted.high) if several and adjusted.low is not None else (low, high)
+    defined = one.replicates[~np.isnan(one.replicates)]
+    better = float(np.count_nonzero(defined > 0) + np.count_nonzero(defined == 0) / 2)
+    ends = (adjusted.low, adjusted.high) if several else (low, high)
     words = "identical" if one.identical else verdict(one.a, one.b, one.value, *ends, _DETECTABLE * one.se, margin)
     return Pair(
         a=one.a,
@@ -148,12 +126,12 @@ def _pair(
         se=one.se,
         se_jackknife=_jackknife(runs, one, metric, groups=False),
         se_group=_jackknife(runs, one, metric, groups=True),
-        p=p_value(one.replicates),
-        p_adjusted=p_value(one.replicates) if one.se == 0 else adjusted.p,
+        p=two_sided_p(one.replicates),
+        p_adjusted=adjusted.p,
         low_adjusted=adjusted.low,
         high_adjusted=adjusted.high,
         detectable=_DETECTABLE * one.se,
-        share=better / len(one.replicates),
+        share=better / len(defined),
         words=words,
     )
 
@@ -165,15 +143,12 @@ def _jackknife(runs: Mapping[str, Intervals], one: _Difference, metric: str, *, 
     return None if first is None or second is None else jackknife_error(first - second)
 
 
-def verdict(
-    a: str, b: str, difference: float, low: float, high: float | None, detectable: float, margin: float | None
-) -> str:
+def verdict(a: str, b: str, difference: float, low: float, high: float, detectable: float, margin: float | None) -> str:
     """Return in words which of two runs is better; the ends of the interval decide.
 
     >>> verdict("yunet", "haar", 0.021, 0.012, 0.03, 0.012, None)
     'yunet is better by 2.10 points (1.20 to 3.00)'
     """
-    assert high is not None
     if low > 0 or high < 0:
         name, least, most = (a, low, high) if low > 0 else (b, -high, -low)
         size = f"{100 * abs(difference):.2f} points ({100 * least:.2f} to {100 * most:.2f})"

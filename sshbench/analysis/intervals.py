@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from sshbench.analysis.record import Interval
 from sshbench.analysis.resample import CompiledLedger, Resampling
 from sshbench.evaluators.base import Outcome
-from sshbench.evaluators.ledger import Measure, Sums
+from sshbench.evaluators.ledger import Measure, RateAt, Sums
 from sshbench.records import Finding, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -118,13 +119,27 @@ class Recount:
         self.measures: Mapping[str, Measure] = chosen
         self.values = {name: outcome.metrics[name] for name in chosen}
         needed = dict.fromkeys(name for measure in chosen.values() for name in measure.ledgers)
-        self.ledgers = {name: CompiledLedger(outcome.ledgers[name]) for name in needed}
+        self._whole = outcome.ledgers
+        self.ledgers = {name: CompiledLedger(outcome.ledgers[name], self._most_false(name)) for name in needed}
+
+    def _most_false(self, ledger: str) -> float | None:
+        """Return the most false positives that a figure of a ledger looks at; None where it looks at all."""
+        rules = [measure.rule for measure in self.measures.values() if ledger in measure.ledgers]
+        limits = [rule.false_positives for rule in rules if isinstance(rule, RateAt)]
+        return max(limits) if len(limits) == len(rules) else None
+
+    def _sums(self, name: str, weights: npt.NDArray[np.floating]) -> Sums:
+        sums = self.ledgers[name].sums(weights)
+        if self.ledgers[name].suffices(sums):
+            return sums
+        self.ledgers[name] = CompiledLedger(self._whole[name])
+        return self.ledgers[name].sums(weights)
 
     def replicates(self, resampling: Resampling) -> dict[str, FloatArray]:
         """Return the figure of each resampled dataset, by metric: float64 (replicates,)."""
         found = {name: np.empty(resampling.replicates) for name in self.measures}
         for part, weights in resampling.batches():
-            sums = {name: ledger.sums(weights) for name, ledger in self.ledgers.items()}
+            sums = {name: self._sums(name, weights) for name in self.ledgers}
             for name, values in self._figures(sums).items():
                 found[name][part] = values
         for name, offset in self.grid_offsets().items():
@@ -137,6 +152,9 @@ class Recount:
         for name, ledger in self.ledgers.items():
             users = [metric for metric, measure in self.measures.items() if name in measure.ledgers]
             for part, sums in ledger.without_each(units, groups):
+                if not ledger.suffices(sums):
+                    self.ledgers[name] = CompiledLedger(self._whole[name])
+                    return self.without_each(units, groups)
                 for metric in users:
                     measure = self.measures[metric]
                     found[metric][part] += measure.rule.many(sums) / len(measure.ledgers)
@@ -153,7 +171,7 @@ class Recount:
         }
         if not rough:
             return {}
-        once = {name: ledger.sums(np.ones((ledger.images, 1))) for name, ledger in self.ledgers.items()}
+        once = {name: self._sums(name, np.ones((ledger.images, 1))) for name, ledger in self.ledgers.items()}
         return {
             name: float(values[0]) - self.values[name] for name, values in self._figures(once).items() if name in rough
         }

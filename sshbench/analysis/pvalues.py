@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from sshbench.records import FloatArray
@@ -30,6 +28,28 @@ def two_sided_p(replicates: FloatArray) -> float:
     return float(max(2 * fewer + 1, 2) / (len(defined) + 1))
 
 
+def largest_deviations(differences: FloatArray, replicates: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the largest standardised deviation of a family in each resampled dataset, and the standard errors.
+
+    Differences without spread are left out of the family.
+
+    Args:
+        differences: float64 (k,), the figures themselves.
+        replicates: float64 (k, B); a NaN takes no part in the largest value of its replicate.
+
+    Returns:
+        float64 (b,), b <= B, and float64 (k,).
+
+    Source: Westfall and Young, Resampling-Based Multiple Testing, 1993 (max-t).
+    """
+    se = np.nanstd(replicates, axis=1, ddof=1)
+    family = se > 0
+    if not family.any():
+        return np.empty(0), se
+    largest = np.fmax.reduce(np.abs(replicates[family] - differences[family, None]) / se[family, None], axis=0)
+    return largest[~np.isnan(largest)], se
+
+
 def max_t_p(differences: FloatArray, replicates: FloatArray) -> list[float]:
     """Return p-values adjusted for looking at all differences of a family: the max-t method.
 
@@ -46,15 +66,12 @@ def max_t_p(differences: FloatArray, replicates: FloatArray) -> list[float]:
     alone = [two_sided_p(row) for row in replicates]
     if len(differences) < 2:
         return alone
-    se = np.nanstd(replicates, axis=1, ddof=1)
+    largest, se = largest_deviations(differences, replicates)
     family = np.flatnonzero(se > 0)
     if len(family) < 2:
         return alone
-    scaled = np.abs(replicates[family] - differences[family, None]) / se[family, None]
-    largest = np.fmax.reduce(scaled, axis=0)
-    largest = largest[~np.isnan(largest)]
     reached = np.abs(differences[family]) / se[family]
-    beyond: Sequence[int] = len(largest) - np.searchsorted(np.sort(largest), reached, side="left")
+    beyond = (len(largest) - np.searchsorted(np.sort(largest), reached, side="left")).tolist()
     for position, number in zip(family.tolist(), beyond, strict=True):
         alone[position] = float((1 + number) / (len(largest) + 1))
     return alone

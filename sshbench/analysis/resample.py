@@ -103,8 +103,21 @@ class CompiledLedger:
         on_grid: Whether only some of the steps were kept.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, most_false: float | None = None) -> None:
+        """Compile a ledger.
+
+        Args:
+            ledger: The summands.
+            most_false: Most false positives that a figure looks at: steps with over three times as many are left out;
+                see `suffices`.
+        """
         changes = np.unique(ledger.step[(ledger.true != 0) | (ledger.right != 0)])
+        self._most_false: float | None = None
+        if most_false is not None:
+            totals = ledger.totals
+            enough = np.flatnonzero((totals.kept - totals.right)[changes] > 3 * most_false)
+            if len(enough):
+                changes, self._most_false = changes[: int(enough[0]) + 1], most_false
         self.on_grid = len(changes) > _GRID_FROM
         if self.on_grid:
             places = np.linspace(0, len(changes) - 1, _GRID).astype(np.int64)
@@ -113,6 +126,8 @@ class CompiledLedger:
         used = step < len(changes)
         self.steps, self.images = len(changes), ledger.images
         self.faces = ledger.faces.astype(np.float64)
+        # One column more stands for the images that the dataset does not have (PASCAL Faces).
+        self._others = int(bool((ledger.image[used] == self.images).any()))
         where = (step[used], ledger.image[used])
         self._kept = self._matrix(ledger.kept[used], where)
         self._true = self._matrix(ledger.true[used], where)
@@ -121,8 +136,7 @@ class CompiledLedger:
         self._right = self._matrix(ledger.right[used], where) if differs else None
 
     def _matrix(self, values: FloatArray, where: tuple[IntArray, IntArray]) -> sparse.csr_matrix:
-        # The image after the last one stands for images that the dataset does not have.
-        matrix = sparse.coo_matrix((values, where), (self.steps, self.images + 1)).tocsr()
+        matrix = sparse.coo_matrix((values, where), (self.steps, self.images + self._others)).tocsr()
         whole = bool((values == np.rint(values)).all()) and float(np.abs(values).sum()) < _EXACT_SUM
         return matrix.astype(np.float32) if whole else matrix
 
@@ -130,35 +144,44 @@ class CompiledLedger:
         """Return the ledger of a dataset that consists of these images, int64 (k,); an image may come several times."""
         drawn = copy(self)
         drawn.images, drawn.faces = len(images), self.faces[images]
-        columns = np.append(images, self.images)
+        columns = np.append(images, np.full(self._others, self.images))
         drawn._kept, drawn._true = self._kept[:, columns], self._true[:, columns]
         drawn._right = None if self._right is None else self._right[:, columns]
         return drawn
 
     def sums(self, weights: npt.NDArray[np.floating]) -> Sums:
         """Add up with weights (images, b); images that the dataset does not have weigh 1."""
-        weights = np.vstack((weights, np.ones((1, weights.shape[1]), dtype=weights.dtype)))
+        used = weights
+        if self._others:
+            weights = np.vstack((weights, np.ones((1, weights.shape[1]), dtype=weights.dtype)))
         added = self._product(self._true, weights)
         kept = np.cumsum(self._product(self._kept, weights), axis=0, dtype=np.float64)
         true = np.cumsum(added, axis=0, dtype=np.float64)
         right = true
         if self._right is not None:
             right = np.cumsum(self._product(self._right, weights), axis=0, dtype=np.float64)
-        used = weights[: self.images]
         return Sums(
             kept=kept,
             true=true,
             added=added,
             right=right,
-            faces=self.faces @ used.astype(np.float64),
+            faces=np.asarray(self.faces.astype(used.dtype) @ used, dtype=np.float64),
             share=used.sum(axis=0, dtype=np.float64) / max(self.images, 1),
         )
+
+    def suffices(self, sums: Sums) -> bool:
+        """Return whether the steps that were left out for their false positives matter in none of the datasets."""
+        if self._most_false is None:
+            return True
+        return bool((sums.kept[-1] - sums.right[-1] > self._most_false * sums.share).all())
 
     def without_each(self, units: int, groups: IntArray | None) -> Iterator[tuple[slice, Sums]]:
         """Yield positions of units and the sums without each of them, batch by batch."""
         everything = self.sums(np.ones((self.images, 1)))
         member = np.arange(self.images) if groups is None else groups
-        gather = sparse.coo_matrix((np.ones(self.images), (np.arange(self.images), member)), (self.images + 1, units))
+        gather = sparse.coo_matrix(
+            (np.ones(self.images), (np.arange(self.images), member)), (self.images + self._others, units)
+        )
         kept, true = (matrix.astype(np.float64).tocsc() @ gather.tocsc() for matrix in (self._kept, self._true))
         right = None if self._right is None else self._right.tocsc() @ gather.tocsc()
         faces = np.bincount(member, self.faces, minlength=units)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sshbench.analysis.axes import read_groups, read_slices
 from sshbench.analysis.calibration import calibration
 from sshbench.analysis.errors import errors_record
+from sshbench.analysis.image_tables import read_groups, read_slices
 from sshbench.analysis.intervals import Intervals
 from sshbench.analysis.operating import PointRule, operating_points
 from sshbench.analysis.record import AnalysisRecord, OperatingPoint

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sshbench.analysis import compare as comparing
+from sshbench.analysis.axes import axes_of
 from sshbench.analysis.intervals import Intervals
 from sshbench.analysis.record import ComparedRun, ComparisonRecord, SharedFaces
 from sshbench.analysis.resample import Resampling
-from sshbench.analysis.slices import face_axes
 from sshbench.analysis.subject import Subject
 from sshbench.answers.common import (
     RunLike,
@@ -231,7 +231,9 @@ def _shared(
     first, second, counted = counts[a].faces, counts[b].faces, subject.counted
     parts = [("all", "all", counted)]
     if not a_b_only:
-        parts += [(axis, part, counted & chosen) for axis, part, chosen in face_axes(subject)]
+        for axis in axes_of(subject.faces, counted):
+            if axis.of == "faces":
+                parts += [(axis.name, part, counted & (axis.face_class == i)) for i, part in enumerate(axis.parts)]
     return [
         SharedFaces(
             a=a,

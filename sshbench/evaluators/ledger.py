@@ -243,9 +243,7 @@ _RECALLS = np.linspace(0.0, 1.00, 101)
 
 def envelope(sums: Sums) -> FloatArray:
     """Return the largest precision at each step or later: float64 (steps, b); 0 where no detection counts."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        precision = sums.true / sums.kept
-    np.nan_to_num(precision, copy=False, nan=0.0)
+    precision = np.divide(sums.true, sums.kept, out=np.zeros_like(sums.kept), where=sums.kept > 0)
     reversed_ = precision[::-1]
     np.maximum.accumulate(reversed_, axis=0, out=reversed_)
     return precision

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sshbench
-from sshbench.analysis.compare import PointCounts, exchange_tests, p_value, pairs, ranks, verdict
+from sshbench.analysis.compare import PointCounts, exchange_tests, pairs, ranks, verdict
 from sshbench.analysis.intervals import Intervals, intervals
+from sshbench.analysis.pvalues import two_sided_p
 from sshbench.analysis.resample import Resampling
 from sshbench.errors import UsageError
 from sshbench.protocols import load_protocol
@@ -55,7 +56,7 @@ def test_p_is_small_where_the_interval_leaves_zero_out(seed: int, shift: float) 
     rng = np.random.default_rng(seed)
     replicates = rng.normal(shift, 0.1, 999)
     low, high = np.quantile(replicates, [0.025, 0.975])
-    p = p_value(replicates)
+    p = two_sided_p(replicates)
     if low > 0 or high < 0:
         assert p <= 0.052
     else:
