@@ -99,6 +99,7 @@ class CompiledLedger:
     very many of them (COCO), a grid of them is kept, and figures are then a little off; see `on_grid`.
 
     Attributes:
+        changes: int64 (steps,), the ledger's steps that were kept.
         on_grid: Whether only some of the steps were kept.
     """
 
@@ -110,7 +111,7 @@ class CompiledLedger:
             changes = changes[places]
         step = np.searchsorted(changes, ledger.step)
         used = step < len(changes)
-        self.steps, self.images = len(changes), ledger.images
+        self.changes, self.steps, self.images = changes, len(changes), ledger.images
         self.faces = ledger.faces.astype(np.float64)
         where = (step[used], ledger.image[used])
         self._kept = self._matrix(ledger.kept[used], where)
