@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sshbench.analysis.error_types import (
     FALSE_TYPES,
-    LOCALISATION,
     REASON_NAMES,
     TYPE_NAMES,
     ErrorTypes,
@@ -111,7 +111,7 @@ class _Figure:
         if self._compiled.on_grid:  # as for intervals: what reading the curve at a grid changes is taken off
             self._offset = float(self.many(np.ones((ledger.images, 1)))[0]) - self.value
 
-    def many(self, weights: FloatArray) -> FloatArray:
+    def many(self, weights: npt.NDArray[np.floating]) -> FloatArray:
         """Return the figure for weights (images, b): float64 (b,)."""
         return self._rule.many(self._compiled.sums(weights)) - self._offset
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sshbench.analysis.subject import Subject
 from sshbench.boxes import aligned_iou
 from sshbench.display import short_repr
 from sshbench.errors import UsageError
@@ -19,7 +20,6 @@ from sshbench.evaluators.matching import best_boxes
 from sshbench.evaluators.pascal import PascalResult, best_faces, same_image_pairs, toolbox_iou
 from sshbench.protocols import CocoEvaluation, FddbEvaluation, PascalEvaluation, WiderEvaluation
 from sshbench.records import BoolArray, DetectionSet, FaceSet, FloatArray, IntArray, offsets_of
-from sshbench.analysis.subject import Subject
 
 LEAST_OVERLAP = 0.1
 """Least IoU of a detection near a face."""
@@ -220,7 +220,8 @@ def _fddb_data(subject: Subject, rules: FddbEvaluation) -> tuple[DetectionSet, F
 def _fddb(subject: Subject, rules: FddbEvaluation, least: float, min_score: float) -> Nearest:
     """Return the matched face, else the best one; a match below `least` is none.
 
-    An unmatched detection is a hit where another detection is matched with its best face.
+    An unmatched detection is a hit where another detection is matched with its best face. Where none is, which the
+    official solver may leave so, no face is near it.
     """
     total, limit = subject.detections.total, rules.discrete_iou
     face, iou, hits = np.full(total, -1, dtype=np.int64), np.zeros(total), np.zeros(total, dtype=np.bool_)
@@ -235,9 +236,10 @@ def _fddb(subject: Subject, rules: FddbEvaluation, least: float, min_score: floa
             if image.overlaps[row, column] >= least:
                 near[row] = column
         value = image.overlaps[np.arange(len(near)), near]
-        face[image.rows] = np.where(value >= least, image.first_face + near, -1)
-        iou[image.rows] = np.where(value >= least, value, 0.0)
-        hits[image.rows] = (value > limit) & taken[near]
+        used = (value >= least) & ((value <= limit) | taken[near])
+        face[image.rows] = np.where(used, image.first_face + near, -1)
+        iou[image.rows] = np.where(used, value, 0.0)
+        hits[image.rows] = used & (value > limit)
     return Nearest(face, iou, hits)
 
 

@@ -189,9 +189,7 @@ def toolbox_iou(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.where(meet, aligned_iou(a, b, inclusive=True), 0.0)
 
 
-def best_faces(
-    boxes: FloatArray, faces: FloatArray, pairs: tuple[IntArray, IntArray], threshold: float
-) -> IntArray:
+def best_faces(boxes: FloatArray, faces: FloatArray, pairs: tuple[IntArray, IntArray], threshold: float) -> IntArray:
     """Return the face with the largest IoU, the last one on ties, where that is over the threshold.
 
     Args:
