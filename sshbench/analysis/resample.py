@@ -100,6 +100,7 @@ class CompiledLedger:
     very many of them (COCO), a grid of them is kept, and figures are then a little off; see `on_grid`.
 
     Attributes:
+        changes: int64 (steps,), the ledger's steps that were kept.
         on_grid: Whether only some of the steps were kept.
     """
 
@@ -124,7 +125,7 @@ class CompiledLedger:
             changes = changes[places]
         step = np.searchsorted(changes, ledger.step)
         used = step < len(changes)
-        self.steps, self.images = len(changes), ledger.images
+        self.changes, self.steps, self.images = changes, len(changes), ledger.images
         self.faces = ledger.faces.astype(np.float64)
         # One column more stands for the images that the dataset does not have (PASCAL Faces).
         self._others = int(bool((ledger.image[used] == self.images).any()))

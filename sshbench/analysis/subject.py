@@ -82,7 +82,9 @@ class Subject:
         """The metric of the curve in which costs are given: its AP (COCO: AP50); FDDB: the rate at 1 000."""
         for name in (f"AP/{self.curve}", f"AP50/{self.curve}", "AP50", "AP", f"TPR@1000/{self.curve}"):
             measure = self.outcome.measures.get(name)
-            if measure is not None and self.outcome.ledgers[measure.ledgers[0]] is self.ledger:
+            if measure is None or len(measure.ledgers) > 1:  # COCO's AP is a mean over ten ledgers
+                continue
+            if self.outcome.ledgers[measure.ledgers[0]] is self.ledger:
                 return name
         return next(
             name

@@ -10,7 +10,7 @@ Source: description of the official FDDB evaluation code (Jain and Learned-Mille
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,7 +25,7 @@ from sshbench.evaluators.fitted_ellipses import ellipse_rule, fit_ellipses
 from sshbench.evaluators.ledger import LazyLedgers, Ledger, Measure, RateAt
 from sshbench.evaluators.regions import ellipse_region, face_regions, rectangle_overlaps, region_overlaps
 from sshbench.protocols import FddbEvaluation, Protocol, content_hash
-from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, Region
+from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, Region
 
 _NO_THRESHOLD = 1.7976931348623157e308  # what the tool prints for an image without detections
 
@@ -190,20 +190,55 @@ def fddb_fates(
         matching: As for `evaluate_fddb`.
         discrete_iou: As for `evaluate_fddb`.
     """
-    drawn = face_regions(faces) if faces.regions is None else faces.regions
     roles = np.where(detections.scores >= min_score, FALSE, UNUSED).astype(np.int8)
     face = np.full(detections.total, -1, dtype=np.int64)
-    for i in range(len(faces)):
-        first = int(detections.offsets[i])
-        kept = np.flatnonzero(roles[first : detections.offsets[i + 1]] == FALSE)
-        if not len(kept):
-            continue
-        overlaps = _overlaps(detections, faces, drawn, i)[kept]
-        for row, column in match(overlaps, matching, discrete_iou):
-            if overlaps[row, column] > discrete_iou:
-                roles[first + kept[row]] = RIGHT
-                face[first + kept[row]] = faces.offsets[i] + column
+    for image in fddb_matches(detections, faces, min_score, matching=matching, discrete_iou=discrete_iou):
+        for row, column in image.pairs:
+            if image.overlaps[row, column] > discrete_iou:
+                roles[image.rows[row]] = RIGHT
+                face[image.rows[row]] = image.first_face + column
     return fates_of(roles, face, np.ones(faces.total, dtype=np.bool_))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageMatch:
+    """The matching of one image at one threshold.
+
+    Attributes:
+        rows: int64 (d,), rows of the detections that are kept, in file order.
+        first_face: Row of the image's first face.
+        overlaps: float64 (d, f), their IoU with the image's faces.
+        pairs: Matched positions in `overlaps`: (detection, face), with any IoU over 0.
+    """
+
+    __repr__ = short_repr
+
+    rows: IntArray
+    first_face: int
+    overlaps: FloatArray
+    pairs: list[tuple[int, int]]
+
+
+def fddb_matches(
+    detections: DetectionSet, faces: FaceSet, min_score: float, *, matching: Matching, discrete_iou: float
+) -> Iterator[ImageMatch]:
+    """Match every image at one threshold; images without a kept detection are left out.
+
+    Args:
+        detections: As for `evaluate_fddb`.
+        faces: As for `evaluate_fddb`.
+        min_score: Detections with a lower score take no part.
+        matching: As for `evaluate_fddb`.
+        discrete_iou: As for `evaluate_fddb`.
+    """
+    drawn = face_regions(faces) if faces.regions is None else faces.regions
+    for i in range(len(faces)):
+        first, last = int(detections.offsets[i]), int(detections.offsets[i + 1])
+        kept = np.flatnonzero(detections.scores[first:last] >= min_score)
+        if len(kept):
+            overlaps = _overlaps(detections, faces, drawn, i)[kept]
+            pairs = match(overlaps, matching, discrete_iou)
+            yield ImageMatch(first + kept, int(faces.offsets[i]), overlaps, pairs)
 
 
 def _curves(images: Sequence[ImageSteps | None], faces: int) -> FddbResult:

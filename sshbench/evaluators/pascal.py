@@ -126,7 +126,7 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvalu
     position = np.arange(detections.total) if detections.positions is None else detections.positions
     order = order[np.lexsort((position[order], -detections.scores[order]))]
     boxes, scores, image = detections.boxes[order], detections.scores[order], image[order]
-    pairs = _pairs(image, faces)
+    pairs = same_image_pairs(image, faces)
 
     curves: list[PRCurve] = []
     fates: list[FatesAt] = []
@@ -135,7 +135,7 @@ def evaluate_pascal(detections: DetectionSet, faces: FaceSet, rules: PascalEvalu
     aligned = detections.boxes.copy()
     for _ in range(rules.iterations):
         aligned[order] = boxes
-        best = _best_faces(boxes, faces, pairs, rules.iou_threshold)
+        best = best_faces(boxes, faces.boxes, pairs, rules.iou_threshold)
         outcome = _outcomes(best, ignore)
         curves.append(_curve(outcome, scores, counted))
         fates.append(_fates(detections.scores, order, outcome, best, ~ignore))
@@ -166,21 +166,43 @@ def _fates(scores: FloatArray, order: IntArray, roles: Roles, best: IntArray, co
     return fixed_roles(every, face, counted, scores)
 
 
-def _pairs(image: IntArray, faces: FaceSet) -> tuple[IntArray, IntArray]:
-    """Return detection and face of every pair in the same image, by detection; images after the last have no faces."""
+def same_image_pairs(image: IntArray, faces: FaceSet | DetectionSet) -> tuple[IntArray, IntArray]:
+    """Return detection and face of every pair in the same image, by detection; images after the last have no faces.
+
+    Args:
+        image: int64 (n,), position of each detection's image.
+        faces: What the detections are paired with.
+
+    Returns:
+        int64 (p,) and int64 (p,): rows of detections and of faces.
+    """
     starts = np.append(faces.offsets[:-1], 0)
     counts = np.append(np.diff(faces.offsets), 0)
     index = np.minimum(image, len(faces))
     return np.repeat(np.arange(len(image)), counts[index]), ranges(starts[index], counts[index])
 
 
-def _best_faces(boxes: FloatArray, faces: FaceSet, pairs: tuple[IntArray, IntArray], threshold: float) -> IntArray:
-    """Return the face with the largest IoU, the last one on ties, where that is over the threshold; -1 elsewhere."""
-    detection, face = pairs
-    a, b = faces.boxes[face], boxes[detection]
+def toolbox_iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Compute the IoU of `a[i]` with `b[i]`, corners (n, 4), as the toolbox does: float64 (n,)."""
     # Boxes must really meet (no + 1 here), although areas count both border pixels.
     meet = (np.minimum(a[:, 2:], b[:, 2:]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
-    iou = np.where(meet, aligned_iou(a, b, inclusive=True), 0.0)
+    return np.where(meet, aligned_iou(a, b, inclusive=True), 0.0)
+
+
+def best_faces(boxes: FloatArray, faces: FloatArray, pairs: tuple[IntArray, IntArray], threshold: float) -> IntArray:
+    """Return the face with the largest IoU, the last one on ties, where that is over the threshold.
+
+    Args:
+        boxes: float64 (n, 4), corners of the detections.
+        faces: float64 (m, 4), corners of the faces.
+        pairs: Rows of detections and faces, as from `same_image_pairs`.
+        threshold: An IoU equal to it is not enough.
+
+    Returns:
+        int64 (n,), -1 where there is none.
+    """
+    detection, face = pairs
+    iou = toolbox_iou(faces[face], boxes[detection])
     over = np.flatnonzero(iou > threshold)
     over = over[np.lexsort((face[over], iou[over]))]
     best = np.full(len(boxes), -1, dtype=np.int64)
