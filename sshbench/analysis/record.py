@@ -304,7 +304,7 @@ class AnalysisRecord(FileModel):
         metrics: Intervals by metric.
         operating: Operating points.
         slices: By axis and part.
-        errors: None where there is nothing to err on.
+        errors: Types of errors and their costs.
         calibration: By least score.
         findings: What the reader should know.
     """
@@ -324,7 +324,7 @@ class AnalysisRecord(FileModel):
     metrics: dict[str, Interval]
     operating: tuple[OperatingPoint, ...]
     slices: tuple[Slice, ...]
-    errors: ErrorsRecord | None
+    errors: ErrorsRecord
     calibration: tuple[CalibrationRow, ...]
     findings: tuple[AnalysisFinding, ...]
 

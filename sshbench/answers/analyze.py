@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sshbench.analysis.calibration import calibration
-from sshbench.analysis.errors import errors_record
+from sshbench.analysis.errors import error_findings, errors_record
 from sshbench.analysis.image_tables import read_groups, read_slices
 from sshbench.analysis.intervals import Intervals
 from sshbench.analysis.operating import PointRule, operating_points
@@ -19,7 +21,6 @@ from sshbench.analysis.subject import Subject
 from sshbench.answers.common import (
     RunLike,
     evaluation_of,
-    few_images,
     intervals_of,
     resampling_record,
     save_all,
@@ -28,6 +29,9 @@ from sshbench.answers.common import (
 )
 from sshbench.display import short_repr
 from sshbench.errors import UsageError
+from sshbench.evaluators.base import UNUSED
+from sshbench.flat import counted
+from sshbench.records import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +62,11 @@ class Analysis:
 
         record = self.record.model_dump()
         metrics = [{"metric": name, **one} for name, one in record["metrics"].items()]
-        errors = record["errors"]["types"] if record["errors"] else []
         rows = {
             "metrics": metrics,
             "operating": record["operating"],
             "slices": record["slices"],
-            "errors": errors,
+            "errors": record["errors"]["types"],
             "calibration": [
                 {"from_score": row["from_score"], **one} for row in record["calibration"] for one in row["bins"]
             ],
@@ -81,8 +84,7 @@ class Analysis:
         for axis in dict.fromkeys(one.axis for one in record.slices if one.of == "faces"):
             parts = [one for one in record.slices if one.axis == axis]
             drawn[f"recall-{axis}"] = figures.slices_figure(parts, whole, f"{title}: {axis}")
-        if record.errors is not None:
-            drawn["errors"] = figures.costs_figure(record.errors, title)
+        drawn["errors"] = figures.costs_figure(record.errors, title)
         if record.calibration and record.calibration[0].bins:
             drawn["reliability"] = figures.reliability_figure(record.calibration[0], title)
         return drawn
@@ -146,10 +148,10 @@ def analyze(
     points, findings = operating_points(subject)
     chosen, more = operating_points(subject, [PointRule.parse(at)])
     threshold = float("inf") if chosen[0].score is None else chosen[0].score
-    own = None if own_slices is None else read_slices(Path(own_slices), keys)
+    own = None if own_slices is None else _of_images(read_slices(own_slices, evaluation.dataset.all_keys), set(keys))
+    errors = errors_record(subject, threshold)
     calibrated, calibration_findings = calibration(subject, threshold)
     record = evaluation.record
-    has_fates = subject.curve in subject.outcome.fates_at
     return Analysis(
         record=AnalysisRecord(
             detector=record.detector,
@@ -166,14 +168,37 @@ def analyze(
             resampling=resampling_record(evaluation, sure),
             metrics=dict(sure.metrics),
             operating=tuple(_first(chosen[0], points)),
-            slices=slices(subject, threshold, own=own, cross=cross) if has_fates else (),
-            errors=errors_record(subject, threshold) if has_fates and subject.detections.total else None,
+            slices=slices(subject, threshold, own=own, cross=cross),
+            errors=errors,
             calibration=tuple(calibrated),
-            findings=stored([*sure.findings, *findings, *more, *calibration_findings, *few_images(record.images)]),
+            findings=stored(
+                [
+                    *sure.findings,
+                    *findings,
+                    *more,
+                    *calibration_findings,
+                    *error_findings(subject, errors),
+                    *_unused(subject),
+                ]
+            ),
         ),
         intervals=sure,
         subject=subject,
     )
+
+
+def _of_images(own: Mapping[str, Mapping[str, str]], keys: set[str]) -> dict[str, dict[str, str]]:
+    """Leave out the images that take no part."""
+    return {axis: {key: part for key, part in parts.items() if key in keys} for axis, parts in own.items()}
+
+
+def _unused(subject: Subject) -> list[Finding]:
+    """Say how many detections are in no table."""
+    number = int(np.count_nonzero(subject.fates().roles == UNUSED))
+    if not number:
+        return []
+    text = f"{counted(number, 'detection')} take no part by the protocol, and are in no table here: no threshold keeps them"
+    return [Finding("unused-detections", f"{text}, or they are too small or over a limit")]
 
 
 def _first(chosen: OperatingPoint, points: Sequence[OperatingPoint]) -> list[OperatingPoint]:

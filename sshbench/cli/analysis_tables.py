@@ -108,9 +108,7 @@ def analysis_tables(record: AnalysisRecord) -> list[TextTable]:
     for axis in dict.fromkeys(one.axis for one in record.slices):
         parts = [one for one in record.slices if one.axis == axis and (one.faces or one.images)]
         tables.append(_slices(axis, parts, record))
-    if record.errors is not None:
-        tables.append(_errors(record))
-        tables.append(_reasons(record))
+    tables += [_errors(record), _reasons(record)]
     if record.calibration:
         tables.append(_calibration(record))
     return tables
@@ -224,7 +222,6 @@ def p_text(p: float | None) -> str:
 
 
 def _errors(record: AnalysisRecord) -> TextTable:
-    assert record.errors is not None
     errors = record.errors
     rows = [(one.name, str(one.detections), str(one.at_point), _spread(one.cost)) for one in errors.types]
     rows += [("all false", "", "", _spread(errors.all_false)), ("all missed", "", "", _spread(errors.all_missed))]
@@ -236,7 +233,6 @@ def _errors(record: AnalysisRecord) -> TextTable:
 
 
 def _reasons(record: AnalysisRecord) -> TextTable:
-    assert record.errors is not None
     reasons = record.errors.reasons
     rows = (
         ("a detection of a lower score hits it", str(reasons.score)),

@@ -24,7 +24,7 @@ from sshbench.records import DetectionSet
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.labels import run_labels
 from sshbench.report.overlay import imported_curves
-from sshbench.report.page import RunReport, render_page
+from sshbench.report.page import RunReport, render_page, sorted_with_ranks
 from sshbench.runs import Run, open_run
 from sshbench.tables import to_csv
 
@@ -103,6 +103,7 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         folder=run.folder,
         identity=run.identity,
         evaluation=evaluation,
+        intervals=evaluation.intervals(),
         stages=_stages(run),
         threshold=threshold,
         subset=outcome.pictured,
@@ -128,6 +129,7 @@ def _stages(run: Run) -> dict[str, float]:
 
 
 def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -> ReportFiles:
+    reports, places = sorted_with_ranks(reports)
     files: list[Path] = []
     svgs: dict[str, str] = {}
     others = imported_curves(reports[0].evaluation.record, overlay)
@@ -140,7 +142,7 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
         files.append(save_png(figure, out / f"{stem}.png"))
     files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
-    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others)))
+    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others), places))
     return ReportFiles(page=page, files=(page, *files))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import sshbench
+from sshbench.analysis.compare import pairs, ranks
+from sshbench.analysis.intervals import Intervals, note
+from sshbench.analysis.record import Rank
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
-from sshbench.evaluation.benchmarks import headline_of, shown_rule
+from sshbench.evaluation.benchmarks import compared_metric, headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
@@ -32,6 +35,7 @@ class RunReport:
         folder: Where it lies.
         identity: Who made it.
         evaluation: Computed again from its detections.
+        intervals: How sure its figures are.
         stages: Median milliseconds per image by stage; empty for imported predictions.
         threshold: Raw score of the operating point.
         subset: The subset for which that was chosen, and whose outcomes are drawn.
@@ -43,6 +47,7 @@ class RunReport:
     folder: Path
     identity: Identity
     evaluation: Evaluation
+    intervals: Intervals
     stages: dict[str, float]
     threshold: float
     subset: str
@@ -70,13 +75,34 @@ def environment() -> Environment:
     )
 
 
-def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequence[str] = ()) -> str:
+def sorted_with_ranks(reports: list[RunReport]) -> tuple[list[RunReport], dict[str, Rank]]:
+    """Sort runs by the figure that detectors are ranked by, and return the places that each may have, by label.
+
+    There are no ranks for one run, or for runs of different images (unfinished ones).
+    """
+    first = reports[0].evaluation
+    metric = compared_metric(list(first.record.metrics), first.protocol)
+    ordered = sorted(reports, key=lambda report: -(report.evaluation.record.metrics[metric] or 0))
+    alike = len({report.evaluation.record.dataset_fingerprint for report in reports}) == 1
+    if len(reports) < 2 or not alike or metric not in reports[0].intervals:
+        return ordered, {}
+    sure = {report.label: report.intervals for report in ordered}
+    return ordered, {rank.run: rank for rank in ranks(pairs(sure, metric), list(sure))}
+
+
+def render_page(
+    reports: list[RunReport],
+    svgs: dict[str, str],
+    overlaid: Sequence[str] = (),
+    places: Mapping[str, Rank] | None = None,
+) -> str:
     """Fill the template.
 
     Args:
         reports: The runs, at least one, all of one protocol and one set of images.
         svgs: By curve, the figure.
         overlaid: Methods whose published curves are in the figures too.
+        places: By label, the places that a run may have.
     """
     record = reports[0].evaluation.record
     protocol = reports[0].evaluation.protocol
@@ -89,6 +115,9 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
             record=record,
             protocol=protocol,
             metrics=headline_of(list(record.metrics), protocol),
+            ranked_by=title_of(compared_metric(list(record.metrics), protocol)),
+            places=places or {},
+            interval_note=_interval_note(reports[0].intervals),
             title_of=title_of,
             others=_others(record, protocol),
             shown_rule=shown_rule(protocol),
@@ -105,6 +134,12 @@ def render_page(reports: list[RunReport], svgs: dict[str, str], overlaid: Sequen
         )
     )
     return text
+
+
+def _interval_note(intervals: Intervals) -> str:
+    if all(one.low is None for one in intervals.values()):
+        return ""
+    return note(intervals.resampling.images, intervals.resampling.level)
 
 
 def _others(record: EvaluationRecord, protocol: Protocol) -> list[FigureTable]:
