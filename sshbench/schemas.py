@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from sshbench.analysis.record import AnalysisRecord, ComparisonRecord
 from sshbench.cli import outputs
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
@@ -23,12 +24,16 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "timing": ("a file of `sshbench timing --out`", TimingRecord),
     "image-detections": ("the JSON of an image by `sshbench detect`", ImageDetections),
     "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
+    "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
+    "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
     "curves": ("the index of imported curves in the cache", CurveIndex),
 }
 """By name of the schema, the file in words and its model."""
 
 COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
-    "eval": ("metrics", EvaluationRecord),
+    "eval": ("eval-output", outputs.EvalOutput),
+    "analyze": ("analysis", AnalysisRecord),
+    "compare": ("comparison", ComparisonRecord),
     "merge": ("metrics", EvaluationRecord),
     "explain": ("explain-output", outputs.ExplainOutput),
     "report": ("report-output", outputs.ReportOutput),

@@ -197,7 +197,7 @@ def _unused(subject: Subject) -> list[Finding]:
     number = int(np.count_nonzero(subject.fates().roles == UNUSED))
     if not number:
         return []
-    text = f"{counted(number, 'detection')} take no part by the protocol, and are in no table here: no threshold keeps them"
+    text = f"{counted(number, 'detection')} take no part by the protocol and are in no table: no threshold keeps them"
     return [Finding("unused-detections", f"{text}, or they are too small or over a limit")]
 
 
