@@ -27,8 +27,10 @@ LEAST_IMAGES, LEAST_FACES = 10, 10
 """Images with counted faces, and counted faces, below which there is no interval."""
 LEAST_GROUPS = 10
 """Groups below which leaving them out says nothing."""
+MANY_UNDEFINED = 0.2
+"""Share of resampled datasets without a figure, over which there is no interval."""
 _FEW_EFFECTIVE, _VERY_FEW_EFFECTIVE = 100, 20
-_MANY_UNDEFINED, _SOME_UNDEFINED = 0.2, 0.01
+_SOME_UNDEFINED = 0.01
 _HEAVY = 1.15
 
 
@@ -260,7 +262,7 @@ def _interval(
     undefined = float(np.isnan(replicates).mean())
     images = int(np.count_nonzero(faces))
     few = images < LEAST_IMAGES or faces.sum() < LEAST_FACES
-    if few or undefined > _MANY_UNDEFINED or math.isnan(value):
+    if few or undefined > MANY_UNDEFINED or math.isnan(value):
         text = f"no interval for {name}: {int(faces.sum())} counted faces in {images} images are too few"
         return Interval(value=None if math.isnan(value) else value), [Finding("no-interval", text, (name,))]
     findings = []

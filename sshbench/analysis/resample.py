@@ -102,9 +102,10 @@ class CompiledLedger:
         on_grid: Whether only some of the steps were kept.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        changes = np.unique(ledger.step[(ledger.true != 0) | (ledger.right != 0)])
-        self.on_grid = len(changes) > _GRID_FROM
+    def __init__(self, ledger: Ledger, steps: IntArray | None = None) -> None:
+        """Compile a ledger; with `steps`, ascending, sums are taken at these steps instead."""
+        changes = np.unique(ledger.step[(ledger.true != 0) | (ledger.right != 0)]) if steps is None else steps
+        self.on_grid = steps is None and len(changes) > _GRID_FROM
         if self.on_grid:
             places = np.linspace(0, len(changes) - 1, _GRID).astype(np.int64)
             changes = changes[places]
