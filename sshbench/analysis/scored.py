@@ -60,7 +60,8 @@ class Counts:
             parts = [
                 np.bincount(ledger.step, column * weight[ledger.image], minlength=ledger.steps) for weight in weights.T
             ]
-            return np.cumsum(np.vstack(parts), axis=1).T  # each set's numbers lie side by side: searches are faster
+            # Each set's numbers lie side by side: searches are faster.
+            return np.asarray(np.cumsum(np.vstack(parts), axis=1).T, dtype=np.float64)
 
         return cls(
             kept=summed(ledger.kept),
