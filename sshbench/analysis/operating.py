@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES
-from sshbench.analysis.point_rules import PointRule, threshold_text
+from sshbench.analysis.point_rules import PointRule as PointRule
+from sshbench.analysis.point_rules import threshold_text
 from sshbench.analysis.record import HeldOut, Lrp, OperatingPoint, Spread
 from sshbench.analysis.resample import CompiledLedger
 from sshbench.analysis.scored import Counts, defined, knows_overlaps, score_ledger, spread, with_others
