@@ -28,8 +28,10 @@ LEAST_IMAGES, LEAST_FACES = 10, 10
 """Images with counted faces, and counted faces, below which there is no interval."""
 LEAST_GROUPS = 10
 """Groups below which leaving them out says nothing."""
+MANY_UNDEFINED = 0.2
+"""Share of resampled datasets without a figure, over which there is no interval."""
 _FEW_EFFECTIVE, _VERY_FEW_EFFECTIVE = 100, 20
-MANY_UNDEFINED, _SOME_UNDEFINED = 0.2, 0.01
+_SOME_UNDEFINED = 0.01
 _HEAVY = 1.15
 
 
@@ -120,7 +122,9 @@ class Recount:
         self.values = {name: outcome.metrics[name] for name in chosen}
         needed = dict.fromkeys(name for measure in chosen.values() for name in measure.ledgers)
         self._whole = outcome.ledgers
-        self.ledgers = {name: CompiledLedger(outcome.ledgers[name], self._most_false(name)) for name in needed}
+        self.ledgers = {
+            name: CompiledLedger(outcome.ledgers[name], most_false=self._most_false(name)) for name in needed
+        }
 
     def _most_false(self, ledger: str) -> float | None:
         """Return the most false positives that a figure of a ledger looks at; None where it looks at all."""

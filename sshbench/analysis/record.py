@@ -91,14 +91,15 @@ class OperatingPoint(StrictModel):
     """A threshold and what it gives.
 
     Attributes:
-        rule: `best-f1`, `precision`, `recall`, `fppi` or `score`.
-        target: The number asked for; None for best F1.
+        rule: `best-f1`, `precision`, `recall`, `fppi`, `score` or `lrp` (least LRP error).
+        target: The number asked for; None for `best-f1` and `lrp`.
         reached: The best value there is, where the target cannot be reached.
         score: Lowest raw score that is kept (`score >= threshold`); None where the target cannot be reached.
         threshold: `score` with the fewest digits that tell it from the next lower one.
         normalised: The score as the curve has it (WIDER), else None.
-        score_low: Lower end of the interval of the score, chosen anew on each resampled dataset.
-        score_high: Upper end.
+        score_low: Lower end of the interval of the score, chosen anew on each resampled dataset; None where it is open,
+            because the target cannot be reached on too many of them.
+        score_high: Upper end; None where it is open.
         found: Right detections.
         false: False detections.
         precision: At this fixed score.

@@ -104,22 +104,23 @@ class CompiledLedger:
         on_grid: Whether only some of the steps were kept.
     """
 
-    def __init__(self, ledger: Ledger, most_false: float | None = None) -> None:
+    def __init__(self, ledger: Ledger, steps: IntArray | None = None, *, most_false: float | None = None) -> None:
         """Compile a ledger.
 
         Args:
             ledger: The summands.
+            steps: int64 (k,), ascending: take sums at these steps instead.
             most_false: Most false positives that a figure looks at: steps with over three times as many are left out;
                 see `suffices`.
         """
-        changes = np.unique(ledger.step[(ledger.true != 0) | (ledger.right != 0)])
+        changes = np.unique(ledger.step[(ledger.true != 0) | (ledger.right != 0)]) if steps is None else steps
         self._most_false: float | None = None
         if most_false is not None:
             totals = ledger.totals
             enough = np.flatnonzero((totals.kept - totals.right)[changes] > 3 * most_false)
             if len(enough):
                 changes, self._most_false = changes[: int(enough[0]) + 1], most_false
-        self.on_grid = len(changes) > _GRID_FROM
+        self.on_grid = steps is None and len(changes) > _GRID_FROM
         if self.on_grid:
             places = np.linspace(0, len(changes) - 1, _GRID).astype(np.int64)
             changes = changes[places]

@@ -27,6 +27,8 @@ from sshbench.evaluators.regions import ellipse_region, face_regions, rectangle_
 from sshbench.protocols import FddbEvaluation, Protocol, content_hash
 from sshbench.records import DetectionSet, FaceSet, Finding, FloatArray, IntArray, Region
 
+OVERLAP_LEDGER = "discrete-overlap"
+"""Name of the ledger that adds up the IoU of the matches that the discrete score counts."""
 _NO_THRESHOLD = 1.7976931348623157e308  # what the tool prints for an image without detections
 
 
@@ -95,7 +97,9 @@ def evaluate(detections: DetectionSet, faces: FaceSet, protocol: Protocol, progr
             for name in curves
             for n in rules.false_positives
         },
-        ledgers=LazyLedgers({name: partial(_ledger, result, detections, faces, name) for name in curves}),
+        ledgers=LazyLedgers(
+            {name: partial(_ledger, result, detections, faces, name) for name in (*curves, OVERLAP_LEDGER)}
+        ),
     )
 
 
@@ -103,15 +107,15 @@ def _ledger(result: FddbResult, detections: DetectionSet, faces: FaceSet, curve:
     steps = [(i, step) for i, step in enumerate(result.steps) if step is not None]
     image = np.repeat(np.array([i for i, _ in steps], dtype=np.int64), [len(step.scores) for _, step in steps])
     scores = np.concatenate([np.empty(0), *(step.scores for _, step in steps)])
-    changes = np.vstack([np.empty((0, 3)), *(_changes(step) for _, step in steps)])
+    changes = np.vstack([np.empty((0, 4)), *(_changes(step) for _, step in steps)])
     order = np.argsort(-scores, kind="stable")
     falling = -np.unique(-scores)
-    kept, discrete, continuous = changes[order].T
+    kept, discrete, continuous, overlap = changes[order].T
     return Ledger(
         image=image[order],
         step=np.searchsorted(-falling, -scores[order]),
         kept=kept,
-        true=discrete if curve == "discrete" else continuous,
+        true={"discrete": discrete, "continuous": continuous, OVERLAP_LEDGER: overlap}[curve],
         right=discrete,
         faces=np.diff(faces.offsets),
         scores=falling,
@@ -253,7 +257,7 @@ def _curves(images: Sequence[ImageSteps | None], faces: int) -> FddbResult:
         running = np.cumsum(changes[order], axis=0)
         last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
         thresholds = scores[order][last][::-1]
-        kept, discrete, continuous = running[last][::-1].T
+        kept, discrete, continuous, _ = running[last][::-1].T
     else:
         thresholds = kept = discrete = continuous = np.empty(0)
     false = kept - discrete
@@ -271,8 +275,8 @@ def _curves(images: Sequence[ImageSteps | None], faces: int) -> FddbResult:
 
 
 def _changes(step: ImageSteps) -> FloatArray:
-    table = np.column_stack((step.kept, step.discrete, step.continuous)).astype(np.float64)
-    return np.diff(table, axis=0, prepend=np.zeros((1, 3)))
+    table = np.column_stack((step.kept, step.discrete, step.continuous, step.overlap)).astype(np.float64)
+    return np.diff(table, axis=0, prepend=np.zeros((1, 4)))
 
 
 def roc_text(curve: ROCCurve, *, with_thresholds: bool) -> str:

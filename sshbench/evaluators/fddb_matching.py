@@ -23,12 +23,21 @@ _TIE = 1e-9  # sums of overlaps that are closer than this may come out equal in 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageSteps:
-    """One image's results at each of its distinct scores, descending."""
+    """One image's results at each of its distinct scores, descending.
+
+    Attributes:
+        scores: float64 (steps,).
+        kept: int64 (steps,), detections.
+        discrete: int64 (steps,), matches that count as one face.
+        continuous: float64 (steps,), summed IoU of all matches.
+        overlap: float64 (steps,), summed IoU of those that count as one face.
+    """
 
     scores: FloatArray
     kept: IntArray
     discrete: IntArray
     continuous: FloatArray
+    overlap: FloatArray
 
 
 def image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, min_iou: float) -> ImageSteps:
@@ -46,22 +55,24 @@ def image_steps(overlaps: FloatArray, scores: FloatArray, matching: Matching, mi
     faces = overlaps.shape[1]
     if faces == 0:
         none = np.zeros(len(last))
-        return ImageSteps(falling[last], last + 1, none.astype(np.int64), none)
+        return ImageSteps(falling[last], last + 1, none.astype(np.int64), none, none)
     ranked = overlaps[order]
     best = np.maximum.accumulate(ranked, axis=0)[last]
     summed = best.sum(axis=1)
     discrete = np.count_nonzero(best > min_iou, axis=1)
+    overlap = np.sum(best, axis=1, where=best > min_iou)
     touching = np.cumsum(ranked.any(axis=1))[last]
-    seen, matched = -1, (0.0, 0)
+    seen, matched = -1, (0.0, 0, 0.0)
     for step in _contested(ranked, last, best, matching):
         if touching[step] != seen:  # detections that touch no face change nothing
             seen = touching[step]
             kept = np.sort(order[: last[step] + 1])  # back in file order, as the official solver gets them
             chosen = overlaps[kept]
             values = [float(chosen[pair]) for pair in match(chosen, matching, min_iou)]
-            matched = sum(values), sum(value > min_iou for value in values)
-        summed[step], discrete[step] = matched
-    return ImageSteps(falling[last], last + 1, discrete, summed)
+            over = [value for value in values if value > min_iou]
+            matched = sum(values), len(over), sum(over)
+        summed[step], discrete[step], overlap[step] = matched
+    return ImageSteps(falling[last], last + 1, discrete, summed, overlap)
 
 
 def _contested(overlaps: FloatArray, last: IntArray, best: FloatArray, matching: Matching) -> list[int]:
