@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="only this number of images")
     parser.add_argument("--case", default="", help="only cases whose name holds this")
     given = parser.parse_args()
-    rows = [["figure", "images", "trials", *METHODS]]
+    rows: list[list[object]] = [["figure", "images", "trials", *METHODS]]
     for case in cases(given.shared):
         truth = float(case.figure(np.ones((case.ledgers[0].images, 1)))[0])
         for n in case.sizes:

@@ -25,6 +25,7 @@ from sshbench.errors import shorten
 from sshbench.evaluation.metrics import percent, title_of
 from sshbench.flat import counted
 
+_SPOKEN_PAIRS = 6  # more of them are not put into words
 _BEST_AND_WORST = 10  # parts of an axis of images that are shown
 
 
@@ -295,9 +296,9 @@ def _pairs(metric: str, pairs: list[Pair]) -> TextTable:
             "-" if pair.low is None or pair.high is None else f"{100 * pair.low:+.2f} to {100 * pair.high:+.2f}",
             p_text(pair.p_adjusted),
             percent(pair.se_group),
-            pair.words,
         )
         for pair in pairs
     )
-    columns = ("pair", "difference", "interval", "p, adjusted", "se by event", "in words")
-    return TextTable(f"Differences in {title_of(metric)}, points", columns, rows)
+    columns = ("pair", "difference", "interval", "p, adjusted", "se by event")
+    words = tuple(f"{pair.a} - {pair.b}: {pair.words}" for pair in pairs) if len(pairs) <= _SPOKEN_PAIRS else ()
+    return TextTable(f"Differences in {title_of(metric)}, points", columns, rows, words)

@@ -148,6 +148,8 @@ def keep(
         UsageError: The folder holds other files, or cannot be written.
     """
     detections = evaluation.detections
+    # Images that do not take part (--limit) are no part of the run.
+    left_out = set(evaluation.dataset.all_keys) - set(evaluation.dataset.keys)
     identity = identity_of(
         evaluation.dataset,
         evaluation.protocol,
@@ -159,7 +161,8 @@ def keep(
     with create_or_resume(folder, identity, overwrite=overwrite) as run:
         if not run.finished:
             run.add_session(versions(), machine(), now())
-            run.add_many([StoredImage(key, found) for key, found in zip(detections.keys, detections, strict=True)])
+            pairs = zip(detections.keys, detections, strict=True)
+            run.add_many([StoredImage(key, found) for key, found in pairs if key not in left_out])
         return store_evaluation(run, evaluation)
 
 

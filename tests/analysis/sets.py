@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluators.base import Outcome
 from sshbench.formats import read_predictions
 from sshbench.protocols import Protocol, load_protocol
-from sshbench.records import DetectionSet, FaceSet, offsets_of
+from sshbench.records import DetectionSet, FaceSet, IntArray, offsets_of
 
+_Set = TypeVar("_Set", DetectionSet, FaceSet)
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = [
     ("wider", "wider", "predictions/ordinary.zip"),
@@ -40,7 +42,9 @@ def outcome_of(detections: DetectionSet, faces: FaceSet, protocol: Protocol) -> 
     return evaluator_of(protocol)(detections, faces, protocol)
 
 
-def random_set(seed: int, images: int = 40, subsets: tuple[str, ...] = ("easy", "medium", "hard")) -> tuple:
+def random_set(
+    seed: int, images: int = 40, subsets: tuple[str, ...] = ("easy", "medium", "hard")
+) -> tuple[DetectionSet, FaceSet]:
     """Faces in rows, some ignored, and detections near some of them with distinct scores."""
     rng = np.random.default_rng(seed)
     keys = tuple(f"{i % 12}--event/image{i}" for i in range(images))
@@ -68,7 +72,7 @@ def random_set(seed: int, images: int = 40, subsets: tuple[str, ...] = ("easy", 
     return detections, faces
 
 
-def duplicated(data: DetectionSet | FaceSet, weights: np.ndarray):
+def duplicated(data: _Set, weights: IntArray) -> _Set:
     """Return a set in which image i comes `weights[i]` times, under other keys."""
     chosen = np.repeat(np.arange(len(data)), weights)
     numbers: dict[int, int] = {}

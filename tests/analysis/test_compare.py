@@ -41,6 +41,9 @@ def test_swapping_two_runs_mirrors_everything() -> None:
     (there,) = pairs(runs, "AP/hard")
     (back,) = pairs(dict(reversed(runs.items())), "AP/hard")
     assert there.difference is not None
+    assert there.low is not None
+    assert there.high is not None
+    assert there.share is not None
     assert back.difference == -there.difference
     assert back.low == pytest.approx(-there.high, abs=1e-15)
     assert back.high == pytest.approx(-there.low, abs=1e-15)

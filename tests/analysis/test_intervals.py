@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -12,7 +14,7 @@ from sshbench.analysis.intervals import effective_images, events_of, intervals, 
 from sshbench.analysis.resample import CompiledLedger, Resampling
 from sshbench.errors import UsageError
 from sshbench.protocols import load_protocol
-from sshbench.records import DetectionSet, FaceSet
+from sshbench.records import DetectionSet
 from tests.analysis.sets import CASES, duplicated, golden, outcome_of, random_set
 
 WIDER = load_protocol("wider")
@@ -134,15 +136,15 @@ def test_a_perfect_detector_has_an_interval_without_width() -> None:
 
 
 def test_few_faces_have_no_interval() -> None:
-    faces = FaceSet(("a",), [0, 1], [[0, 0, 10, 10]], {name: [False] for name in ("easy", "medium", "hard")})
-    outcome = outcome_of(DetectionSet(("a",), [0, 1], [[0, 0, 10, 10]], [0.5]), faces, WIDER)
-    found = intervals(outcome, Resampling(1, 100))
+    detections, faces = random_set(1, images=3)
+    outcome = outcome_of(detections, faces, WIDER)
+    found = intervals(outcome, Resampling(3, 100))
     assert found["AP/hard"].value is not None
     assert found["AP/hard"].low is None
     assert {one.code for one in found.findings} == {"no-interval"}
 
 
-def test_effective_images_of_wider(shared) -> None:
+def test_effective_images_of_wider(shared: Path) -> None:
     from sshbench.evaluation.loading import load_dataset
 
     faces = load_dataset(WIDER, shared / "data" / "wider").faces
@@ -150,7 +152,7 @@ def test_effective_images_of_wider(shared) -> None:
     assert {name: round(value) for name, value in counts.items()} == {"easy": 1108, "medium": 883, "hard": 384}
 
 
-def test_coverage_in_its_fast_form(shared) -> None:
+def test_coverage_in_its_fast_form(shared: Path) -> None:
     """At n = 800, 100 trials on easy: 88 to 99 %; the 63 % subsample is under 90 % at every n."""
     import scripts.coverage as coverage
 

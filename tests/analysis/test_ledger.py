@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sshbench.analysis.resample import CompiledLedger
 from sshbench.evaluators.base import Outcome
-from sshbench.protocols import load_protocol
+from sshbench.protocols import Protocol, load_protocol
+from sshbench.records import DetectionSet, FaceSet
 from tests.analysis.sets import CASES, duplicated, golden, outcome_of, random_set
 
 ALL_CASES = [*CASES, ("coco", "wider", "predictions/ordinary.zip")]
@@ -108,7 +109,7 @@ def test_no_detection_and_no_face() -> None:
     assert math.isnan(weighted(empty, "AP/hard", np.ones(0)))
 
 
-def _set_of(name: str, seed: int):
+def _set_of(name: str, seed: int) -> tuple[DetectionSet, FaceSet, Protocol]:
     if name == "fddb":
         detections, faces, protocol = golden("fddb", "fddb", "detections/ordinary.txt.gz")
         return detections.aligned(faces.keys), faces, protocol
