@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from sshbench.analysis.intervals import note, with_interval
+from sshbench.analysis.intervals import note
 from sshbench.analysis.record import (
     AnalysisFinding,
     AnalysisRecord,
@@ -57,9 +58,14 @@ def print_tables(tables: Iterable[TextTable], *, markdown: bool) -> None:
     for table in tables:
         console.print(table.title, style="bold", highlight=False, markup=False)
         if table.rows:
-            shown = Table()
+            # Without vertical lines, so that eight columns fit into 80 characters.
+            shown = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
             for i, column in enumerate(table.columns):
-                shown.add_column(column, justify="left" if i == 0 else "right")
+                # The column of names gives way where the terminal is narrow.
+                width = max(len(row[i]) for row in (table.columns, *table.rows))
+                shown.add_column(
+                    column, justify="left" if i == 0 else "right", no_wrap=True, min_width=width if i else None
+                )
             for row in table.rows:
                 shown.add_row(*row)
             console.print(shown, markup=False)
@@ -106,7 +112,10 @@ def analysis_tables(record: AnalysisRecord) -> list[TextTable]:
     tables = [_metrics(record)]
     if record.operating:
         tables.append(_operating(record))
-    for axis in dict.fromkeys(one.axis for one in record.slices):
+    of_faces = [one for one in record.slices if one.of == "faces" and one.faces]
+    if of_faces:
+        tables.append(_slices("part", of_faces, record))
+    for axis in dict.fromkeys(one.axis for one in record.slices if one.of == "images"):
         parts = [one for one in record.slices if one.axis == axis and (one.faces or one.images)]
         tables.append(_slices(axis, parts, record))
     tables += [_errors(record), _reasons(record)]
@@ -117,7 +126,7 @@ def analysis_tables(record: AnalysisRecord) -> list[TextTable]:
 
 def _metrics(record: AnalysisRecord) -> TextTable:
     has_groups = any(one.se_group is not None for one in record.metrics.values())
-    columns = ["figure, percent", "value", "low", "high", "se", "effective images"]
+    columns = ["percent", "value", "low", "high", "se", "effective images"]
     columns += ["se by event"] if has_groups else []
     rows = []
     for name, one in record.metrics.items():
@@ -135,52 +144,69 @@ def _note(resampling: ResamplingRecord) -> tuple[str, ...]:
 
 
 def _warnings(findings: Sequence[AnalysisFinding]) -> tuple[str, ...]:
-    return tuple(f"{one.message}{_also(one.names)}" for one in findings)
+    return tuple(f"{one.message}{_also(one)}" for one in findings)
 
 
-def _also(names: Sequence[str]) -> str:
-    return f" (also: {', '.join(names[1:4])}{', ...' if len(names) > 4 else ''})" if len(names) > 1 else ""
+def _also(finding: AnalysisFinding) -> str:
+    """Name the further metrics that a finding is of, unless its text names them."""
+    others = [name for name in finding.names[1:] if name not in finding.message]
+    return f" (also: {', '.join(others[:3])}{', ...' if len(others) > 3 else ''})" if others else ""
 
 
 def _operating(record: AnalysisRecord) -> TextTable:
     rows = tuple(
         (
             _rule(point),
-            "-" if point.threshold is None else point.threshold,
-            *(_spread(one) for one in (point.precision, point.recall)),
-            "-" if point.fppi is None or point.fppi.value is None else f"{point.fppi.value:.3f}",
-            percent(point.f1),
+            point.threshold or "-",
+            _spread(point.precision),
+            _spread(point.recall),
+            _number(None if point.fppi is None else point.fppi.value),
+            tenth(point.f1),
             *_held_out(point),
         )
         for point in record.operating
+        if point.score is not None
     )
-    columns = ("operating point", "score >=", "precision", "recall", "FPPI", "F1", "held out: precision", "recall")
-    notes = (
-        "A threshold chosen here holds for images with this share of faces, and FPPI for this crowding. Held out: "
-        "chosen on four fifths of the images, measured on the rest.",
+    columns = ("rule", "score >=", "precision", "recall", "FPPI", "F1", "prec. *", "rec. *")
+    notes = [
+        f"{_rule(one)}: not reached, the best is {tenth(one.reached)}" for one in record.operating if one.score is None
+    ]
+    notes.append(
+        "A threshold holds for images with this share of faces, and FPPI for this crowding. *: chosen on four fifths "
+        "of the images, measured on the rest."
     )
-    return TextTable(f"Operating points, {record.subset}, percent", columns, rows, notes)
+    return TextTable(f"Operating points, {record.subset}, percent", columns, rows, tuple(notes))
 
 
 def _rule(point: OperatingPoint) -> str:
-    name = point.rule if point.target is None else f"{point.rule} {point.target:g}"
-    return name if point.score is not None else f"{name}: not reached, best {percent(point.reached)}"
+    return point.rule if point.target is None else f"{point.rule} {point.target:g}"
+
+
+def tenth(fraction: float | None) -> str:
+    """Return a fraction in percent with one digit, `-` where there is none."""
+    return "-" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _held_out(point: OperatingPoint) -> tuple[str, str]:
-    return ("-", "-") if point.held_out is None else (percent(point.held_out.precision), percent(point.held_out.recall))
+    return ("-", "-") if point.held_out is None else (tenth(point.held_out.precision), tenth(point.held_out.recall))
 
 
 def _spread(one: Spread | None) -> str:
     if one is None or one.value is None:
         return "-"
-    if one.low is None or one.high is None:
-        return percent(one.value)
-    return f"{percent(one.value)} ± {percent((one.high - one.low) / 2)}"
+    return (
+        tenth(one.value)
+        if one.low is None or one.high is None
+        else f"{tenth(one.value)} ±{tenth((one.high - one.low) / 2)}"
+    )
 
 
-def _slices(axis: str, parts: list[Slice], record: AnalysisRecord) -> TextTable:
-    of_images = bool(parts) and parts[0].of == "images"
+def _slices(heading: str, parts: list[Slice], record: AnalysisRecord) -> TextTable:
+    of_images = heading != "part"
     notes = []
     if of_images and len(parts) > 2 * _BEST_AND_WORST:
         ranked = sorted(
@@ -192,34 +218,41 @@ def _slices(axis: str, parts: list[Slice], record: AnalysisRecord) -> TextTable:
         parts = [*ranked[:_BEST_AND_WORST], *ranked[-_BEST_AND_WORST:]]
     shown: list[tuple[str, Callable[[Slice], str]]] = [
         ("faces", lambda one: str(one.faces)),
-        ("images", lambda one: str(one.images)),
-        ("height, px", lambda one: "-" if one.median_height is None else f"{one.median_height:.0f}"),
         ("recall", lambda one: _spread(one.recall)),
-        ("to the rest", lambda one: _points(one.difference)),
+        ("to rest", lambda one: _points(one.difference)),
         ("p", lambda one: p_text(one.p_adjusted)),
-        ("AP, normalised", lambda one: percent(one.normalised_ap)),
-        ("standardised", lambda one: percent(one.standardised)),
-        ("precision", lambda one: percent(one.precision)),
-        ("FPPI", lambda one: "-" if one.fppi is None else f"{one.fppi:.3f}"),
     ]
+    if of_images:
+        shown += [("precision", lambda one: tenth(one.precision)), ("FPPI", lambda one: _number(one.fppi))]
+    else:
+        shown += [
+            ("stand.", lambda one: tenth(one.standardised)),
+            ("norm.", lambda one: tenth(one.normalised_ap)),
+            ("px", lambda one: "-" if one.median_height is None else f"{one.median_height:.0f}"),
+        ]
+        notes.append(
+            "to rest: difference to the other parts, with adjusted p; stand.: recall with the heights of the whole; "
+            "norm.: AP as if the part had as many faces as the whole; px: median height. There is no precision by "
+            "part: a false detection has no such property."
+        )
     used = [(name, cell) for name, cell in shown if any(cell(one) != "-" for one in parts)]
-    rows = tuple((one.part, *(cell(one) for _, cell in used)) for one in parts)
-    if not of_images:
-        notes.append("There is no precision by part: a false detection has no such property.")
-    columns = (axis, *(name for name, _ in used))
-    title = f"Recall by {axis}, {record.subset}, at {_rule(record.operating[0])}, percent"
-    return TextTable(title, columns, rows, tuple(notes))
+    rows = tuple(
+        (one.part if of_images else f"{one.axis} {one.part}", *(cell(one) for _, cell in used)) for one in parts
+    )
+    what = heading if of_images else "properties of faces"
+    title = f"Recall by {what}, {record.subset}, at {_rule(record.operating[0])}, percent"
+    return TextTable(title, (heading, *(name for name, _ in used)), rows, tuple(notes))
 
 
 def _points(one: Spread | None) -> str:
-    return "-" if one is None or one.value is None else f"{100 * one.value:+.2f}"
+    return "-" if one is None or one.value is None else f"{100 * one.value:+.1f}"
 
 
 def p_text(p: float | None) -> str:
-    """Return a p value with three digits, `< 0.001` for smaller ones."""
+    """Return a p value with three digits, `<.001` for smaller ones."""
     if p is None:
         return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "<.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _errors(record: AnalysisRecord) -> TextTable:
@@ -227,10 +260,11 @@ def _errors(record: AnalysisRecord) -> TextTable:
     rows = [(one.name, str(one.detections), str(one.at_point), _spread(one.cost)) for one in errors.types]
     rows += [("all false", "", "", _spread(errors.all_false)), ("all missed", "", "", _spread(errors.all_missed))]
     notes = (
-        "Cost: what the metric would gain without this type of error alone. Costs do not add up to what is missing.",
+        "Number: detections (missed: faces); at the point: those at the operating point. Cost: what the metric would "
+        "gain without this type of error alone. Costs do not add up to what is missing.",
     )
     title = f"Errors and their cost in {errors.metric}, points"
-    return TextTable(title, ("type", "detections or faces", "at the operating point", "cost"), tuple(rows), notes)
+    return TextTable(title, ("type", "number", "at the point", "cost"), tuple(rows), notes)
 
 
 def _reasons(record: AnalysisRecord) -> TextTable:
@@ -250,7 +284,7 @@ def _calibration(record: AnalysisRecord) -> TextTable:
         (
             f"{row.from_score:g}",
             str(row.detections),
-            *(percent(value) for value in (row.ece, row.ece_floor, row.mce, row.bias, row.brier, row.recall)),
+            *(tenth(value) for value in (row.ece, row.ece_floor, row.mce, row.bias, row.brier, row.recall)),
         )
         for row in record.calibration
     )
@@ -269,7 +303,8 @@ def comparison_tables(record: ComparisonRecord) -> list[TextTable]:
     for run in ordered:
         cells = [run.name if run.name != record.baseline else f"{run.name} (baseline)"]
         for metric in metrics:
-            cells.append(with_interval(run.metrics[metric]))
+            one = run.metrics[metric]
+            cells.append(_spread(Spread(value=one.value, low=one.low, high=one.high)))
             if record.ranks:
                 rank = ranks[metric, run.name]
                 cells.append(str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}")
@@ -299,6 +334,6 @@ def _pairs(metric: str, pairs: list[Pair]) -> TextTable:
         )
         for pair in pairs
     )
-    columns = ("pair", "difference", "interval", "p, adjusted", "se by event")
+    columns = ("pair", "diff.", "interval", "adj. p", "se by event")
     words = tuple(f"{pair.a} - {pair.b}: {pair.words}" for pair in pairs) if len(pairs) <= _SPOKEN_PAIRS else ()
     return TextTable(f"Differences in {title_of(metric)}, points", columns, rows, words)
