@@ -37,6 +37,9 @@ DOMAIN_MARKS: dict[Domain, str] = {
 }
 """Words for tables."""
 
+DOMAIN_SHORT: dict[Domain, str] = {"in domain": "in", "cross-data": "cross", "unknown": "?"}
+"""Marks of narrow columns."""
+DOMAIN_SHORT_NOTE = "in domain, cross-data, or ? where the training data are not known"
 DOMAIN_NOTE = (
     "In domain: the model was trained on this benchmark's own training images; cross-data: on none of them. "
     "The two cannot be compared."

@@ -92,7 +92,9 @@ def test_files_of_a_run_keep_to_their_schemas(sshbench: Call, run: Path, tmp_pat
     valid(out, "leaderboard-output")
     for archived in (tmp_path / "a").rglob("identity.json"):
         valid(archived.read_text(encoding="utf-8"), "identity")
-    valid(sshbench("eval", "--dataset", "sample", "--predictions", run, "--json")[1], "metrics")
+    valid(sshbench("eval", "--dataset", "sample", "--predictions", run, "--json")[1], "eval-output")
+    valid(sshbench("analyze", run, "--replicates", 100, "--json")[1], "analysis")
+    valid(sshbench("compare", run, run, "--replicates", 100, "--json")[1], "comparison")
     valid(sshbench("explain", run, "--dataset", "sample", "--limit", 3, "--json")[1], "explain-output")
 
 

@@ -21,7 +21,7 @@ from sshbench.analysis.record import (
     Slice,
     Spread,
 )
-from sshbench.contamination import DOMAIN_MARKS
+from sshbench.contamination import DOMAIN_MARKS, DOMAIN_SHORT, DOMAIN_SHORT_NOTE
 from sshbench.errors import shorten
 from sshbench.evaluation.metrics import percent, title_of
 from sshbench.flat import counted
@@ -308,15 +308,15 @@ def comparison_tables(record: ComparisonRecord) -> list[TextTable]:
             if record.ranks:
                 rank = ranks[metric, run.name]
                 cells.append(str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}")
-        rows.append((*cells, DOMAIN_MARKS[run.domain]))
+        rows.append((*cells, DOMAIN_SHORT[run.domain]))
     columns = ["run"]
     for metric in metrics:
         columns += [title_of(metric), *(["rank"] if record.ranks else [])]
     title = f"{counted(len(record.runs), 'run')} on {record.dataset}, {counted(record.images, 'image')}, percent"
-    notes = [*_note(record.resampling)]
+    notes = [*_note(record.resampling), f"data: {DOMAIN_SHORT_NOTE}."]
     if record.ranks:
         notes.append(
-            "Rank: places that the differences leave open, after adjustment for all pairs; each metric is a family of "
+            "rank: places that the differences leave open, after adjustment for all pairs; each metric is a family of "
             "its own."
         )
     tables = [TextTable(title, (*columns, "data"), tuple(rows), tuple(notes), _warnings(record.findings))]
@@ -334,6 +334,6 @@ def _pairs(metric: str, pairs: list[Pair]) -> TextTable:
         )
         for pair in pairs
     )
-    columns = ("pair", "diff.", "interval", "adj. p", "se by event")
+    columns = ("pair", "diff.", "interval", "adj. p", "se, event")
     words = tuple(f"{pair.a} - {pair.b}: {pair.words}" for pair in pairs) if len(pairs) <= _SPOKEN_PAIRS else ()
     return TextTable(f"Differences in {title_of(metric)}, points", columns, rows, words)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sshbench.analysis.intervals import Intervals, note, with_interval
-from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
+from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, DOMAIN_SHORT, DOMAIN_SHORT_NOTE
 from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
 from sshbench.evaluation.record import EvaluationRecord
@@ -77,7 +77,7 @@ def print_leaderboard(board: Leaderboard) -> None:
             cells += [percent(row.value(i, metric)) for metric in one.metrics]
             if board.timing is not None:
                 cells.append(latency_text(row, i))
-            cells.append("-" if domain is None else _SHORT[domain])
+            cells.append("-" if domain is None else DOMAIN_SHORT[domain])
         table.add_row(row.label, *cells)
     console.print(table)
     for i, one in enumerate(board.boards):
@@ -93,7 +93,7 @@ def print_leaderboard(board: Leaderboard) -> None:
             markup=False,
         )
     domains = {row.domain(i) for row in board.rows for i in row.results}
-    note = f"{_SHORT_NOTE}. {DOMAIN_NOTE}" if domains - {"unknown"} else _SHORT_NOTE
+    note = f"{DOMAIN_SHORT_NOTE}. {DOMAIN_NOTE}" if domains - {"unknown"} else DOMAIN_SHORT_NOTE
     console.print(f"data: {note}", style="dim", highlight=False)
     for row in board.rows:
         for position in row.results:
@@ -106,10 +106,6 @@ def print_leaderboard(board: Leaderboard) -> None:
         also = f" The same holds for {', '.join(detectors[1:])}." if detectors[1:] else ""
         text = f"warning: {left_out.reason}.{also} {left_out.remedy}"
         console.print(text, style="yellow", highlight=False, markup=False)
-
-
-_SHORT: dict[Domain, str] = {"in domain": "in", "cross-data": "cross", "unknown": "?"}
-_SHORT_NOTE = "in domain, cross-data, or ? where the training data are not known"
 
 
 def _by_event(intervals: Intervals) -> str:

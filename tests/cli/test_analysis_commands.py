@@ -32,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_analyze_prints_tables(sshbench: Call, runs: dict[str, Path]) -> None:
     code, out, err = sshbench("analyze", runs["half"], *QUICK)
     assert code == 0, err
-    for text in ("95% intervals by resampling 24 images", "Operating points, hard", "Recall by height", "background"):
+    for text in ("95% intervals by resampling 24 images", "Operating points, hard", "Recall by crowd", "background"):
         assert text in out
 
 
