@@ -21,6 +21,7 @@ from sshbench.files import safe_name
 from sshbench.inference.fill import Helpers, fill_run
 from sshbench.inference.shards import parse_shard
 from sshbench.inference.spec import DetectorSpec
+from sshbench.inference.work import work_left
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.records import Finding
@@ -42,6 +43,7 @@ def run(
     on_error: OnError | None = None,
     image_timeout: float | None = 600,
     workers: int | Literal["auto"] | None = None,
+    batch: int = 1,
     cluster: str | None = None,
     shard: str | None = None,
     progress: bool = True,
@@ -70,6 +72,9 @@ def run(
         image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
         workers: Processes that detect and share the cores, or `auto`, which tries what is fastest; None: this process.
             The detector must then be given by name, or be picklable and of a module.
+        batch: Maximum number of images of one size that the detector gets at once; more than one needs a detector
+            with `forward_batch` and pays on accelerators. Results are equal to the bit or within the bounds that
+            docs/scale.md states, so that it is no part of a run's identity.
         cluster: Address of a Dask scheduler whose workers detect, for example `tcp://host:8786`.
         shard: The part `K/N` of the images, or `auto`: K and N from torchrun's or SLURM's variables. The run's folder
             is then `shard-K-of-N` in `out`, where that is given; `sshbench.merge` joins them.
@@ -105,19 +110,21 @@ def run(
         images = part.of(images)
         out = None if out is None else Path(out).expanduser() / part.folder
     loaded, findings = load_for(detector, images, rules, settings)
+    helpers = Helpers(
+        lambda: spec_for(detector, rules, settings),
+        workers=workers,
+        batch=batch,
+        cluster=cluster,
+        on_error=on_error,
+        image_timeout=image_timeout,
+    )
     stored_run = finished_run(
         loaded,
         images,
         rules,
         out=out,
         trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
-        helpers=Helpers(
-            lambda: spec_for(detector, rules, settings),
-            workers=workers,
-            cluster=cluster,
-            on_error=on_error,
-            image_timeout=image_timeout,
-        ),
+        helpers=helpers,
         overwrite=overwrite,
         progress=progress,
         on_image=on_image,
@@ -207,9 +214,11 @@ def finished_run(
         on_image: As for `run`.
 
     Raises:
+        UsageError: The detector cannot work in batches, where `helpers` asks for them.
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
+    helpers.check(detector)
     name = detector.info.name
     identity = identity_of(
         images,
@@ -227,16 +236,17 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
+        work = work_left(images, stored)
         whole = len(images.keys)
-        left = whole - len(stored.done())
-        with progress_bar(f"{name} on {images.name}", whole, "images", done=whole - left, enabled=progress) as bar:
+        done = whole - len(work.records)
+        with progress_bar(f"{name} on {images.name}", whole, "images", done=done, enabled=progress) as bar:
 
             def report(image: StoredImage) -> None:
                 bar.update(1)
                 if on_image is not None:
                     on_image(image)
 
-            fill_run(stored, images, detector, helpers, on_image=report)
+            fill_run(stored, work, detector, helpers, on_image=report)
         yield stored
 
 

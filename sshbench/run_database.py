@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS sessions (
 );
 CREATE TABLE IF NOT EXISTS working (
     key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet
-    ends INTEGER NOT NULL     -- how many processes in a row ended on it without storing any image
+    ends INTEGER NOT NULL     -- how many processes in a row ended on it without storing any image; -1: in a batch
 );
 """
 COLUMNS = (
