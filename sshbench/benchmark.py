@@ -109,27 +109,20 @@ def run(
         part = parse_shard(shard)
         images = part.of(images)
         out = None if out is None else Path(out).expanduser() / part.folder
-    loaded, findings = load_for(detector, images, rules, settings)
-    helpers = Helpers(
-        lambda: spec_for(detector, rules, settings),
-        workers=workers,
-        batch=batch,
-        cluster=cluster,
-        on_error=on_error,
-        image_timeout=image_timeout,
-    )
+    helpers = Helpers(workers=workers, batch=batch, cluster=cluster, on_error=on_error, image_timeout=image_timeout)
     stored_run = finished_run(
-        loaded,
+        detector,
         images,
         rules,
-        out=out,
-        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
         helpers=helpers,
+        settings=settings,
+        out=out,
+        trained_on=trained_on,
         overwrite=overwrite,
         progress=progress,
         on_image=on_image,
     )
-    with stored_run as stored:
+    with stored_run as (stored, findings):
         with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
             evaluation = evaluate_run(
                 stored,
@@ -189,44 +182,51 @@ def load_for(
 
 @contextmanager
 def finished_run(
-    detector: Detector,
+    detector: str | Detector | BoxFunction,
     images: Dataset,
     rules: Protocol,
     *,
     helpers: Helpers,
+    settings: Mapping[str, SettingValue | Path | None] | None = None,
     out: str | Path | None = None,
     trained_on: tuple[str, ...] | None = None,
     overwrite: bool = False,
     progress: bool = True,
     on_image: Callable[[StoredImage], None] | None = None,
-) -> Iterator[Run]:
-    """Run a loaded detector over images, resumably, and give the finished run, open for writing.
+) -> Iterator[tuple[Run, list[Finding]]]:
+    """Run a detector over images, resumably.
 
     Args:
-        detector: From `load_for`.
+        detector: As for `run`.
         images: Images that are all there.
         rules: The protocol; its hash is part of the run's identity.
         helpers: Who detects, and what happens when that fails.
+        settings: As for `run`.
         out: As for `run`.
-        trained_on: Benchmarks whose training images the model saw; None where that is not known.
+        trained_on: As for `run`.
         overwrite: As for `run`.
         progress: As for `run`.
         on_image: As for `run`.
 
+    Yields:
+        The finished run, open for writing, and what attaching the detector to the images found.
+
     Raises:
-        UsageError: The detector cannot work in batches, where `helpers` asks for them.
+        UsageError: Detector or settings are unknown, do not fit each other, or cannot do what `helpers` asks for.
+        MissingDataError: The detector's weights are missing.
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
-    helpers.check(detector)
-    name = detector.info.name
+    loaded, findings = load_for(detector, images, rules, settings)
+    helpers.check(loaded)
+    name = loaded.info.name
     identity = identity_of(
         images,
         rules,
         detector=name,
-        settings=detector.settings.as_dict(),
-        weights_sha256=detector.weights_sha256,
-        trained_on=trained_on,
+        settings=loaded.settings.as_dict(),
+        weights_sha256=loaded.weights_sha256,
+        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
     )
     folder = (
         Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
@@ -246,8 +246,8 @@ def finished_run(
                 if on_image is not None:
                     on_image(image)
 
-            fill_run(stored, work, detector, helpers, on_image=report)
-        yield stored
+            fill_run(stored, work, loaded, helpers, spec=lambda: spec_for(detector, rules, settings), on_image=report)
+        yield stored, findings
 
 
 def spec_for(

@@ -185,10 +185,8 @@ class Run:
         self._write(
             (f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows),
             ("DELETE FROM working WHERE key = ?", [(image.key,) for image in images]),
-            (
-                "UPDATE working SET ends = 0 WHERE ends > 0",
-                [()],
-            ),  # a process that gets on is not one that an image ends
+            # A process that gets on is not one that an image ends.
+            ("UPDATE working SET ends = 0 WHERE ends > 0", [()]),
         )
 
     def begin(self, keys: Sequence[str]) -> None:

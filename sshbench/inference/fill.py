@@ -23,7 +23,6 @@ class Helpers:
     """Who detects, and what happens when that fails.
 
     Attributes:
-        spec: Returns what another process makes the detector from.
         workers: Processes, `auto`, or None for the calling process alone.
         cluster: Address of a Dask scheduler.
         on_error: As for `run_detector`.
@@ -31,7 +30,6 @@ class Helpers:
         batch: As for `run_detector`.
     """
 
-    spec: Callable[[], DetectorSpec]
     workers: int | Literal["auto"] | None = None
     cluster: str | None = None
     on_error: OnError | None = None
@@ -54,7 +52,13 @@ class Helpers:
 
 
 def fill_run(
-    run: Run, work: Work, detector: Detector, helpers: Helpers, *, on_image: Callable[[StoredImage], None]
+    run: Run,
+    work: Work,
+    detector: Detector,
+    helpers: Helpers,
+    *,
+    spec: Callable[[], DetectorSpec],
+    on_image: Callable[[StoredImage], None],
 ) -> None:
     """Detect faces in the images that a run does not hold yet.
 
@@ -63,6 +67,7 @@ def fill_run(
         work: These images, from `work_left`.
         detector: The detector, loaded.
         helpers: Who detects.
+        spec: Returns what another process makes the detector from.
         on_image: Called after each image is stored.
 
     Raises:
@@ -74,19 +79,19 @@ def fill_run(
     if helpers.cluster is not None and not isinstance(detector, FollowsImages):
         from sshbench.inference.cluster import Cluster
 
-        with Cluster(helpers.cluster, helpers.spec(), **options) as cluster:
+        with Cluster(helpers.cluster, spec(), **options) as cluster:
             run.add_session(versions(), machine(), now(), cluster.plan.model_dump_json())
             run_parallel(cluster.detect, work.records, run, on_error=helpers.on_error, on_image=on_image)
         return
     plan = None
     if helpers.workers is not None and not isinstance(detector, FollowsImages):
-        spec = helpers.spec()
-        plan = plan_for(spec, helpers.workers, work.records, helpers.batch)
+        made = spec()
+        plan = plan_for(made, helpers.workers, work.records, helpers.batch)
     elif helpers.batch > 1:
         plan = Plan(workers=1, threads=usable_cores(), batch=helpers.batch)
     run.add_session(versions(), machine(), now(), None if plan is None else plan.model_dump_json())
     if plan is not None and plan.workers > 1:
-        with Workers(spec, plan.workers, threads=plan.threads, **options) as workers:
+        with Workers(made, plan.workers, threads=plan.threads, **options) as workers:
             run_parallel(workers.detect, work.records, run, on_error=helpers.on_error, on_image=on_image)
         return
     run_detector(detector, work, run, on_error=helpers.on_error, on_image=on_image, **options)
