@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     started TEXT NOT NULL,    -- UTC
     versions TEXT NOT NULL,   -- JSON
     machine TEXT NOT NULL,    -- JSON
-    plan TEXT                 -- JSON: worker processes and their threads; NULL: in the process itself
+    plan TEXT                 -- JSON: workers, their threads, size of batches; NULL: one process, one by one
 );
 CREATE TABLE IF NOT EXISTS working (
     key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet

@@ -215,7 +215,7 @@ class Run:
             versions: Of code and libraries.
             machine: The machine.
             started: UTC.
-            plan: How the work is shared between processes, as JSON; None if it is not.
+            plan: Processes and batches, as JSON; None for one process that takes images one by one.
         """
         row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)), plan)
         self._write(("INSERT INTO sessions (started, versions, machine, plan) VALUES (?, ?, ?, ?)", [row]))
