@@ -40,8 +40,9 @@ def batches(records: Sequence[ImageRecord], most: int) -> list[list[ImageRecord]
     Returns:
         The batches; an image whose header cannot be read is alone.
 
-    >>> batches([ImageRecord("a", None), ImageRecord("b", None)], 1)
-    [[ImageRecord(key='a', path=None)], [ImageRecord(key='b', path=None)]]
+    >>> made = batches([ImageRecord("a", None), ImageRecord("b", None)], 1)
+    >>> [[record.key for record in batch] for batch in made]
+    [['a'], ['b']]
     """
     made: list[list[ImageRecord]] = []
     filling: dict[tuple[int, int], list[ImageRecord]] = {}
