@@ -21,6 +21,7 @@ from sshbench.files import safe_name
 from sshbench.inference.fill import Helpers, fill_run
 from sshbench.inference.shards import parse_shard
 from sshbench.inference.spec import DetectorSpec
+from sshbench.inference.work import work_left
 from sshbench.progress import progress_bar
 from sshbench.protocols import Protocol
 from sshbench.records import Finding
@@ -42,6 +43,7 @@ def run(
     on_error: OnError | None = None,
     image_timeout: float | None = 600,
     workers: int | Literal["auto"] | None = None,
+    batch: int = 1,
     cluster: str | None = None,
     shard: str | None = None,
     progress: bool = True,
@@ -70,6 +72,9 @@ def run(
         image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
         workers: Processes that detect and share the cores, or `auto`, which tries what is fastest; None: this process.
             The detector must then be given by name, or be picklable and of a module.
+        batch: Maximum number of images of one size that the detector gets at once; more than one needs a detector
+            with `forward_batch` and pays on accelerators. Results are equal to the bit or within the bounds that
+            docs/scale.md states, so that it is no part of a run's identity.
         cluster: Address of a Dask scheduler whose workers detect, for example `tcp://host:8786`.
         shard: The part `K/N` of the images, or `auto`: K and N from torchrun's or SLURM's variables. The run's folder
             is then `shard-K-of-N` in `out`, where that is given; `sshbench.merge` joins them.
@@ -104,25 +109,20 @@ def run(
         part = parse_shard(shard)
         images = part.of(images)
         out = None if out is None else Path(out).expanduser() / part.folder
-    loaded, findings = load_for(detector, images, rules, settings)
+    helpers = Helpers(workers=workers, batch=batch, cluster=cluster, on_error=on_error, image_timeout=image_timeout)
     stored_run = finished_run(
-        loaded,
+        detector,
         images,
         rules,
+        helpers=helpers,
+        settings=settings,
         out=out,
-        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
-        helpers=Helpers(
-            lambda: spec_for(detector, rules, settings),
-            workers=workers,
-            cluster=cluster,
-            on_error=on_error,
-            image_timeout=image_timeout,
-        ),
+        trained_on=trained_on,
         overwrite=overwrite,
         progress=progress,
         on_image=on_image,
     )
-    with stored_run as stored:
+    with stored_run as (stored, findings):
         with progress_bar("evaluation", len(images), "images", enabled=progress) as bar:
             evaluation = evaluate_run(
                 stored,
@@ -182,42 +182,51 @@ def load_for(
 
 @contextmanager
 def finished_run(
-    detector: Detector,
+    detector: str | Detector | BoxFunction,
     images: Dataset,
     rules: Protocol,
     *,
     helpers: Helpers,
+    settings: Mapping[str, SettingValue | Path | None] | None = None,
     out: str | Path | None = None,
     trained_on: tuple[str, ...] | None = None,
     overwrite: bool = False,
     progress: bool = True,
     on_image: Callable[[StoredImage], None] | None = None,
-) -> Iterator[Run]:
-    """Run a loaded detector over images, resumably, and give the finished run, open for writing.
+) -> Iterator[tuple[Run, list[Finding]]]:
+    """Run a detector over images, resumably.
 
     Args:
-        detector: From `load_for`.
+        detector: As for `run`.
         images: Images that are all there.
         rules: The protocol; its hash is part of the run's identity.
         helpers: Who detects, and what happens when that fails.
+        settings: As for `run`.
         out: As for `run`.
-        trained_on: Benchmarks whose training images the model saw; None where that is not known.
+        trained_on: As for `run`.
         overwrite: As for `run`.
         progress: As for `run`.
         on_image: As for `run`.
 
+    Yields:
+        The finished run, open for writing, and what attaching the detector to the images found.
+
     Raises:
+        UsageError: Detector or settings are unknown, do not fit each other, or cannot do what `helpers` asks for.
+        MissingDataError: The detector's weights are missing.
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
-    name = detector.info.name
+    loaded, findings = load_for(detector, images, rules, settings)
+    helpers.check(loaded)
+    name = loaded.info.name
     identity = identity_of(
         images,
         rules,
         detector=name,
-        settings=detector.settings.as_dict(),
-        weights_sha256=detector.weights_sha256,
-        trained_on=trained_on,
+        settings=loaded.settings.as_dict(),
+        weights_sha256=loaded.weights_sha256,
+        trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
     )
     folder = (
         Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
@@ -227,17 +236,18 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
+        work = work_left(images, stored)
         whole = len(images.keys)
-        left = whole - len(stored.done())
-        with progress_bar(f"{name} on {images.name}", whole, "images", done=whole - left, enabled=progress) as bar:
+        done = whole - len(work.records)
+        with progress_bar(f"{name} on {images.name}", whole, "images", done=done, enabled=progress) as bar:
 
             def report(image: StoredImage) -> None:
                 bar.update(1)
                 if on_image is not None:
                     on_image(image)
 
-            fill_run(stored, images, detector, helpers, on_image=report)
-        yield stored
+            fill_run(stored, work, loaded, helpers, spec=lambda: spec_for(detector, rules, settings), on_image=report)
+        yield stored, findings
 
 
 def spec_for(

@@ -34,11 +34,11 @@ CREATE TABLE IF NOT EXISTS sessions (
     started TEXT NOT NULL,    -- UTC
     versions TEXT NOT NULL,   -- JSON
     machine TEXT NOT NULL,    -- JSON
-    plan TEXT                 -- JSON: worker processes and their threads; NULL: in the process itself
+    plan TEXT                 -- JSON: workers, their threads, size of batches; NULL: one process, one by one
 );
 CREATE TABLE IF NOT EXISTS working (
     key TEXT PRIMARY KEY,     -- image that a process gave to the detector and has not stored yet
-    ends INTEGER NOT NULL     -- how many processes in a row ended on it without storing any image
+    ends INTEGER NOT NULL     -- how many processes in a row ended on it without storing any image; -1: in a batch
 );
 """
 COLUMNS = (

@@ -8,8 +8,8 @@
 <run>/curves/<subset>.csv  recall, precision, threshold
 ```
 
-A process killed at any moment loses only the image that it was working on. Other files are written under a temporary
-name and then renamed, so that a reader never sees half a file.
+A process killed at any moment loses only the image, or batch, that it was working on. Other files are written under a
+temporary name and then renamed, so that a reader never sees half a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,19 +185,24 @@ class Run:
         self._write(
             (f"INSERT OR REPLACE INTO images ({', '.join(COLUMNS)}) VALUES ({places})", rows),
             ("DELETE FROM working WHERE key = ?", [(image.key,) for image in images]),
-            ("UPDATE working SET ends = 0", [()]),  # a process that gets on is not one that an image ends
+            # A process that gets on is not one that an image ends.
+            ("UPDATE working SET ends = 0 WHERE ends > 0", [()]),
         )
 
-    def begin(self, key: str) -> None:
-        """Note that the detector gets this image next, so that the next process knows what ended this one."""
-        self._write(("INSERT OR IGNORE INTO working VALUES (?, 0)", [(key,)]))
+    def begin(self, keys: Sequence[str]) -> None:
+        """Note that the detector gets these images next, so that the next process knows what ended this one."""
+        ends = 0 if len(keys) == 1 else -1
+        self._write(("INSERT OR IGNORE INTO working VALUES (?, ?)", [(key, ends) for key in keys]))
 
-    def put_back(self, key: str) -> None:
-        """Note that the work on this image ended without a result, for a known reason."""
-        self._write(("DELETE FROM working WHERE key = ?", [(key,)]))
+    def put_back(self, keys: Sequence[str]) -> None:
+        """Note that the work on these images ended without a result, for a known reason."""
+        self._write(("DELETE FROM working WHERE key = ?", [(key,) for key in keys]))
 
     def interrupted(self) -> dict[str, int]:
-        """Return the images on which processes ended: by key, how many of them in a row stored no image at all."""
+        """Return the images on which processes ended: by key, how many of them in a row stored no image at all.
+
+        The number is 0 for the images of a batch, of which another one may be to blame.
+        """
         self._write(("UPDATE working SET ends = ends + 1", [()]))
         return dict(self._read("SELECT key, ends FROM working"))
 
@@ -210,7 +215,7 @@ class Run:
             versions: Of code and libraries.
             machine: The machine.
             started: UTC.
-            plan: How the work is shared between processes, as JSON; None if it is not.
+            plan: Processes and batches, as JSON; None for one process that takes images one by one.
         """
         row = (started, json.dumps(dict(versions)), json.dumps(dict(machine)), plan)
         self._write(("INSERT INTO sessions (started, versions, machine, plan) VALUES (?, ?, ?, ?)", [row]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from sshbench.benchmark import finished_run, load_for, spec_for, training_data_of
+from sshbench.benchmark import finished_run
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.submission import Submission, check_files
@@ -34,6 +34,7 @@ def submit(
     on_error: OnError | None = None,
     image_timeout: float | None = 600,
     workers: int | Literal["auto"] | None = None,
+    batch: int = 1,
     cluster: str | None = None,
     progress: bool = True,
 ) -> Submission:
@@ -54,6 +55,7 @@ def submit(
         on_error: As for `run`.
         image_timeout: As for `run`.
         workers: As for `run`.
+        batch: As for `run`.
         cluster: As for `run`.
         progress: Draw a progress bar where standard error is a terminal.
 
@@ -77,24 +79,11 @@ def submit(
     images = load_wider(data, split=split)
     _check_all_there(images)
     rules = load_protocol("wider")
-    loaded, findings = load_for(detector, images, rules, settings)
+    helpers = Helpers(workers=workers, batch=batch, cluster=cluster, on_error=on_error, image_timeout=image_timeout)
     stored_run = finished_run(
-        loaded,
-        images,
-        rules,
-        out=out,
-        trained_on=training_data_of(loaded, None, own_weights="weights" in (settings or {})),
-        helpers=Helpers(
-            lambda: spec_for(detector, rules, settings),
-            workers=workers,
-            cluster=cluster,
-            on_error=on_error,
-            image_timeout=image_timeout,
-        ),
-        overwrite=overwrite,
-        progress=progress,
+        detector, images, rules, helpers=helpers, settings=settings, out=out, overwrite=overwrite, progress=progress
     )
-    with stored_run as run:
+    with stored_run as (run, findings):
         detections = run.detections().aligned(images.keys)
         write_wider(path, zip(detections.keys, detections, strict=True))
         checked = check_files(path, images.keys, split)

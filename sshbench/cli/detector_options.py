@@ -1,8 +1,9 @@
-"""Options that set a detector's settings, shared by `eval`, `detect` and `timing`."""
+"""Options of a detector and of its work, shared by `eval`, `submit`, `detect` and `timing`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -19,10 +20,30 @@ TtaOption = Annotated[
     ),
 ]
 ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
+ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.")]
+NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.")]
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.")]
+DeviceOption = Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")]
+PrecisionOption = Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")]
+BackendOption = Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")]
 
+OnErrorOption = Annotated[
+    Literal["stop", "record"] | None,
+    typer.Option(
+        help="Images on which the detector fails: stop at the first, or record all and go on. "
+        "Default: record up to 3, or 1 % of the images, then stop."
+    ),
+]
+ImageTimeoutOption = Annotated[
+    float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
+]
 WorkersOption = Annotated[
     str | None,
     typer.Option(metavar="N|auto", help="Processes that share the cores; auto tries what is fastest. Default: 1."),
+]
+BatchOption = Annotated[
+    int,
+    typer.Option(metavar="N", help="Images of one size that the detector gets at once, on an accelerator. Default: 1."),
 ]
 ClusterOption = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.")

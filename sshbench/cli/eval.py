@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sshbench.cli.detector_options import (
+    BackendOption,
+    BatchOption,
     ClusterOption,
+    DeviceOption,
+    ImageTimeoutOption,
+    NmsIouOption,
+    OnErrorOption,
+    PrecisionOption,
     ResizeOption,
+    ScoreThresholdOption,
     SetOption,
     TtaOption,
+    WeightsOption,
     WorkersOption,
     given_settings,
     one_detector,
@@ -108,17 +117,10 @@ def eval_command(
     only_listed: Annotated[
         bool, typer.Option("--only-listed", help="Evaluate only the images that the predictions have.")
     ] = False,
-    on_error: Annotated[
-        Literal["stop", "record"] | None,
-        typer.Option(
-            help="Images on which the detector fails: stop at the first, or record all and go on. "
-            "Default: record up to 3, or 1 % of the images, then stop."
-        ),
-    ] = None,
-    image_timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
-    ] = 600,
+    on_error: OnErrorOption = None,
+    image_timeout: ImageTimeoutOption = 600,
     workers: WorkersOption = None,
+    batch: BatchOption = 1,
     cluster: ClusterOption = None,
     shard: Annotated[
         str | None,
@@ -134,12 +136,12 @@ def eval_command(
     resize: ResizeOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
-    score_threshold: Annotated[float | None, typer.Option(help="Detector's least score.")] = None,
-    nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
-    device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
-    backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
+    score_threshold: ScoreThresholdOption = None,
+    nms_iou: NmsIouOption = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -173,6 +175,7 @@ def eval_command(
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []
     given += [f"--{name}" for name, value in (("workers", workers), ("cluster", cluster), ("shard", shard)) if value]
+    given += ["--batch"] if batch != 1 else []
     if predictions is not None and given:
         raise UsageError(f"{', '.join(sorted(given))} are options of --detector")
     rules = _protocol(
@@ -221,11 +224,12 @@ def eval_command(
             on_error=on_error,
             image_timeout=image_timeout or None,
             workers=workers_of(workers),
+            batch=batch,
             cluster=cluster,
             shard=shard,
             progress=not as_json,
         )
-        if workers is not None and not as_json:
+        if (workers is not None or batch > 1) and not as_json:
             _show_plan(evaluation)
     if export_predictions is not None:
         export(evaluation, export_predictions)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sshbench.cli.data import show_submission
 from sshbench.cli.detector_options import (
+    BackendOption,
+    BatchOption,
     ClusterOption,
+    DeviceOption,
+    ImageTimeoutOption,
+    NmsIouOption,
+    OnErrorOption,
+    PrecisionOption,
     ResizeOption,
+    ScoreThresholdOption,
     SetOption,
     TtaOption,
+    WeightsOption,
     WorkersOption,
     given_settings,
     one_detector,
@@ -35,24 +44,20 @@ def submit_command(
     resume: Annotated[
         bool, typer.Option("--resume/--overwrite", help="Resume the run in --out, or throw it away.")
     ] = True,
-    on_error: Annotated[
-        Literal["stop", "record"] | None,
-        typer.Option(help="Images on which the detector fails, as for `sshbench eval`."),
-    ] = None,
-    image_timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
-    ] = 600,
+    on_error: OnErrorOption = None,
+    image_timeout: ImageTimeoutOption = 600,
     workers: WorkersOption = None,
+    batch: BatchOption = 1,
     cluster: ClusterOption = None,
     resize: ResizeOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
-    score_threshold: Annotated[float | None, typer.Option(help="Detector's lowest score.")] = None,
-    nms_iou: Annotated[float | None, typer.Option(help="Detector's NMS threshold.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
-    device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
-    backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
+    score_threshold: ScoreThresholdOption = None,
+    nms_iou: NmsIouOption = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a detector on WIDER FACE test and write the submission.
@@ -90,6 +95,7 @@ def submit_command(
         on_error=on_error,
         image_timeout=image_timeout or None,
         workers=workers_of(workers),
+        batch=batch,
         cluster=cluster,
         progress=not as_json,
     )

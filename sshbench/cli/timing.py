@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from sshbench.cli.detector_options import SetOption, TtaOption, given_settings
+from sshbench.cli.detector_options import (
+    BackendOption,
+    DeviceOption,
+    PrecisionOption,
+    SetOption,
+    TtaOption,
+    WeightsOption,
+    given_settings,
+)
 from sshbench.errors import UsageError
 
 timing_app = typer.Typer(
@@ -31,10 +39,10 @@ def timing_command(
             help="What counts: the paper's stages (no reading, no NMS), all but reading, everything, or the network."
         ),
     ] = "paper",
-    device: Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")] = None,
-    backend: Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
+    weights: WeightsOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
     batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,

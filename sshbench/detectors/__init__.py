@@ -61,6 +61,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sshbench.detectors.adapter import WeightsAdapter, resize_image, select
+    from sshbench.detectors.batches import WorksInBatches, detect_batch
     from sshbench.detectors.contract import (
         Detector,
         DetectorClass,
@@ -87,7 +88,9 @@ _WHERE = {
     "SettingValue": "sshbench.detectors.contract",
     "Settings": "sshbench.detectors.contract",
     "WeightsAdapter": "sshbench.detectors.adapter",
+    "WorksInBatches": "sshbench.detectors.batches",
     "detect": "sshbench.detectors.contract",
+    "detect_batch": "sshbench.detectors.batches",
     "detect_timed": "sshbench.detectors.contract",
     "detector_class": "sshbench.detectors.registry",
     "detector_info": "sshbench.detectors.registry",
@@ -108,7 +111,9 @@ __all__ = [
     "SettingValue",
     "Settings",
     "WeightsAdapter",
+    "WorksInBatches",
     "detect",
+    "detect_batch",
     "detect_timed",
     "detector_class",
     "detector_info",

@@ -79,8 +79,7 @@ class OnnxAdapter(WeightsAdapter):
 
     def cost(self, prepared: Prepared[Any]) -> NetworkCost | None:
         """Return size and work of the network for an input; None where its graph does not tell them."""
-        data = prepared.data[0] if isinstance(prepared.data, tuple) else prepared.data
-        counted = onnx_cost(self._graph, data.shape)
+        counted = onnx_cost(self._graph, _network_input(prepared).shape)
         return counted and self._sized(counted)
 
     @cached_property
@@ -93,6 +92,21 @@ class OnnxAdapter(WeightsAdapter):
         """Return the outputs of the network, in the order of `outputs`."""
         found: list[Float32Array] = self._session.run(self.outputs, {self._input: data})
         return found
+
+
+class OnnxBatchAdapter(OnnxAdapter):
+    """Base of ONNX detectors whose network takes several images at once; the first axis of all outputs is the image."""
+
+    def forward_batch(self, prepared: Sequence[Prepared[Any]]) -> list[list[Float32Array]]:
+        """Run the network once for inputs of one size; return for each input what `forward` returns."""
+        outputs = self.run_network(np.concatenate([_network_input(one) for one in prepared]))
+        return [[out[i : i + 1] for out in outputs] for i in range(len(prepared))]
+
+
+def _network_input(prepared: Prepared[Any]) -> Float32Array:
+    """Return the array for the network, which stands alone in `data` or first in a tuple."""
+    data: Float32Array = prepared.data[0] if isinstance(prepared.data, tuple) else prepared.data
+    return data
 
 
 def resize_image(image: Image, settings: Settings) -> tuple[Image, float]:

@@ -55,6 +55,13 @@ class CaffeSsd(WeightsAdapter):
         self._net.setInput(prepared.data[0])
         return [np.asarray(out, dtype=np.float32) for out in self._net.forward(self.outputs)]
 
+    def forward_batch(self, prepared: Sequence[Prepared[NetInput]]) -> list[Sequence[Float32Array]]:
+        """Run the network once for inputs of one size; return for each input what `forward` returns."""
+        self._net.setInput(np.concatenate([one.data[0] for one in prepared]))
+        deltas, scores, priors = (np.asarray(out, dtype=np.float32) for out in self._net.forward(self.outputs))
+        # The priors depend on the size of the input alone, and come once.
+        return [(deltas[i : i + 1], scores[i : i + 1], priors) for i in range(len(prepared))]
+
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[NetInput]) -> Detections:
         """Decode what passes the threshold, to pixels of the image; apply NMS and top_k."""
         height, width = prepared.data[1]

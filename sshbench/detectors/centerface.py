@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
+from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
@@ -15,7 +15,7 @@ _STRIDE = 4
 _Input = tuple[Float32Array, tuple[float, float]]  # the batch, and network pixels per image pixel for x and y
 
 
-class CenterFace(OnnxAdapter):
+class CenterFace(OnnxBatchAdapter):
     """An anchor-free detector with a MobileNetV2 trunk."""
 
     info = DetectorInfo(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sshbench.detectors.adapter import OnnxAdapter, resize_image, select, subtract_mean
+from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.priors import decode, priors
 from sshbench.records import Detections, Image
@@ -16,7 +16,7 @@ _MEAN = (104, 117, 123)  # of blue, green, red
 _LEVELS = ((8, ((16, 1), (32, 1))), (16, ((64, 1), (128, 1))), (32, ((256, 1), (512, 1))))
 
 
-class RetinaFaceMnet025(OnnxAdapter):
+class RetinaFaceMnet025(OnnxBatchAdapter):
     """A single-stage detector with a feature pyramid and context modules."""
 
     info = DetectorInfo(

@@ -10,7 +10,6 @@ import numpy as np
 from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import Prepared
 from sshbench.detectors.cost import NetworkCost
-from sshbench.images import check_image
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import architecture
@@ -86,19 +85,6 @@ class SshStages(WeightsAdapter):
         ]
         rows = range(len(prepared))
         return [[[(c[i : i + 1], b[i : i + 1]) for c, b in level] for level in levels] for i in rows]
-
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
-        """Detect faces in several images; those with inputs of the same size share a pass of the network."""
-        prepared = [self.preprocess(check_image(image)) for image in images]
-        groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for i, one in enumerate(prepared):
-            groups.setdefault(tuple(data.shape for data, _ in one.data), []).append(i)
-        found: dict[int, Detections] = {}
-        for members in groups.values():
-            outputs = self.forward_batch([prepared[i] for i in members])
-            for i, out in zip(members, outputs, strict=True):
-                found[i] = self.postprocess(out, prepared[i])
-        return [found[i] for i in range(len(images))]
 
     def _kept(self, level: int, outputs: Modules) -> list[tuple[Any, Any] | None]:
         # The largest scale of the pyramid is for small faces, so the module of large faces is left out there.

@@ -30,6 +30,7 @@ class Cluster:
         address: Of the scheduler, for example `tcp://host:8786`.
         spec: The detector.
         image_timeout: Seconds after which an image counts as a failure; None for no limit.
+        batch: Maximum number of images of one size that a detector gets at once.
 
     Attributes:
         plan: How many images are worked on at once, one per thread of the cluster's workers.
@@ -39,7 +40,7 @@ class Cluster:
         MissingDataError: There is no scheduler at the address, or it has no workers.
     """
 
-    def __init__(self, address: str, spec: DetectorSpec, *, image_timeout: float | None = None) -> None:
+    def __init__(self, address: str, spec: DetectorSpec, *, image_timeout: float | None = None, batch: int = 1) -> None:
         try:
             import distributed
         except ImportError as error:
@@ -53,13 +54,13 @@ class Cluster:
             raise MissingDataError(
                 text, remedy="Start one with `dask scheduler`, and workers with `dask worker`"
             ) from error
-        self._spec, self._timeout = spec, image_timeout
+        self._spec, self._timeout, self._batch = spec, image_timeout, batch
         threads = [int(worker["nthreads"]) for worker in self._client.scheduler_info(n_workers=-1)["workers"].values()]
         if not threads:
             self._client.close()
             raise MissingDataError(f"the Dask scheduler at {address} has no workers", remedy=f"`dask worker {address}`")
         self._slots = sum(threads)
-        self.plan = Plan(workers=self._slots, threads=1)
+        self.plan = Plan(workers=self._slots, threads=1, batch=batch)
 
     def __enter__(self) -> Cluster:
         return self
@@ -81,7 +82,7 @@ class Cluster:
         import distributed
         from distributed.client import FutureCancelledError
 
-        size = max(1, min(_LARGEST, len(records) // (_CHUNKS * self._slots)))
+        size = max(self._batch, min(_LARGEST, len(records) // (_CHUNKS * self._slots)))
         losses: Counter[str] = Counter()
         chunks = {self._submit(chunk): chunk for chunk in _cut(records, size)}
         as_completed: Any = distributed.as_completed
@@ -103,10 +104,12 @@ class Cluster:
                 future.release()
 
     def _submit(self, chunk: Sequence[ImageRecord]) -> Any:
-        return self._client.submit(detect_chunk, self._spec, list(chunk), self._timeout, pure=False)
+        return self._client.submit(detect_chunk, self._spec, list(chunk), self._timeout, self._batch, pure=False)
 
 
-def detect_chunk(spec: DetectorSpec, records: Sequence[ImageRecord], image_timeout: float | None) -> list[StoredImage]:
+def detect_chunk(
+    spec: DetectorSpec, records: Sequence[ImageRecord], image_timeout: float | None, batch: int
+) -> list[StoredImage]:
     """Detect faces in some images, on a worker of the cluster.
 
     A supervised process does the work, which is kept for the next chunk: a crash or a hang costs one image, and not
@@ -115,9 +118,9 @@ def detect_chunk(spec: DetectorSpec, records: Sequence[ImageRecord], image_timeo
     Raises:
         SshbenchError: The detector cannot be loaded, or cannot work with its settings.
     """
-    key = (spec.key, image_timeout)
+    key = (spec.key, image_timeout, batch)
     if getattr(_kept, "key", None) != key:
-        _kept.workers = Workers(spec, 1, threads=1, image_timeout=image_timeout).__enter__()
+        _kept.workers = Workers(spec, 1, threads=1, image_timeout=image_timeout, batch=batch).__enter__()
         _kept.key = key
     return list(_kept.workers.detect(records))
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sshbench.datasets.base import Dataset
+from sshbench.detectors.batches import check_batch
 from sshbench.detectors.contract import Detector, FollowsImages
 from sshbench.errors import UsageError
 from sshbench.inference.loop import run_detector
-from sshbench.inference.parallel import plan_for, remaining, run_parallel
+from sshbench.inference.parallel import Plan, plan_for, run_parallel
 from sshbench.inference.spec import DetectorSpec
+from sshbench.inference.work import Work
 from sshbench.inference.workers import Workers
-from sshbench.provenance import machine, now, versions
+from sshbench.provenance import machine, now, usable_cores, versions
 from sshbench.runs import OnError, Run, StoredImage
 
 
@@ -22,18 +23,18 @@ class Helpers:
     """Who detects, and what happens when that fails.
 
     Attributes:
-        spec: Returns what another process makes the detector from.
         workers: Processes, `auto`, or None for the calling process alone.
         cluster: Address of a Dask scheduler.
         on_error: As for `run_detector`.
         image_timeout: As for `run_detector`.
+        batch: As for `run_detector`.
     """
 
-    spec: Callable[[], DetectorSpec]
     workers: int | Literal["auto"] | None = None
     cluster: str | None = None
     on_error: OnError | None = None
     image_timeout: float | None = None
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers != "auto" and self.workers < 1:
@@ -41,41 +42,56 @@ class Helpers:
         if self.workers is not None and self.cluster is not None:
             raise UsageError("--workers and --cluster exclude each other", remedy="Leave one of them out")
 
+    def check(self, detector: Detector) -> None:
+        """Check that a detector can work in the batches that are asked for.
+
+        Raises:
+            UsageError: It cannot.
+        """
+        check_batch(detector, detector.info.name, self.batch)
+
 
 def fill_run(
-    run: Run, dataset: Dataset, detector: Detector, helpers: Helpers, *, on_image: Callable[[StoredImage], None]
+    run: Run,
+    work: Work,
+    detector: Detector,
+    helpers: Helpers,
+    *,
+    spec: Callable[[], DetectorSpec],
+    on_image: Callable[[StoredImage], None],
 ) -> None:
-    """Detect faces in every image of a dataset that the run does not hold yet.
+    """Detect faces in the images that a run does not hold yet.
 
     Args:
         run: Open for writing.
-        dataset: Images that are all there.
+        work: These images, from `work_left`.
         detector: The detector, loaded.
         helpers: Who detects.
+        spec: Returns what another process makes the detector from.
         on_image: Called after each image is stored.
 
     Raises:
         SshbenchError: As `run_detector` and `run_parallel`.
     """
-    left = remaining(dataset, run)
-    if not left:
+    if not work.records:
         return
+    options: dict[str, Any] = {"image_timeout": helpers.image_timeout, "batch": helpers.batch}
     if helpers.cluster is not None and not isinstance(detector, FollowsImages):
         from sshbench.inference.cluster import Cluster
 
-        with Cluster(helpers.cluster, helpers.spec(), image_timeout=helpers.image_timeout) as cluster:
+        with Cluster(helpers.cluster, spec(), **options) as cluster:
             run.add_session(versions(), machine(), now(), cluster.plan.model_dump_json())
-            run_parallel(cluster.detect, dataset, run, on_error=helpers.on_error, on_image=on_image)
+            run_parallel(cluster.detect, work.records, run, on_error=helpers.on_error, on_image=on_image)
         return
     plan = None
     if helpers.workers is not None and not isinstance(detector, FollowsImages):
-        spec = helpers.spec()
-        plan = plan_for(spec, helpers.workers, left)
+        made = spec()
+        plan = plan_for(made, helpers.workers, work.records, helpers.batch)
+    elif helpers.batch > 1:
+        plan = Plan(workers=1, threads=usable_cores(), batch=helpers.batch)
     run.add_session(versions(), machine(), now(), None if plan is None else plan.model_dump_json())
     if plan is not None and plan.workers > 1:
-        with Workers(spec, plan.workers, threads=plan.threads, image_timeout=helpers.image_timeout) as workers:
-            run_parallel(workers.detect, dataset, run, on_error=helpers.on_error, on_image=on_image)
+        with Workers(made, plan.workers, threads=plan.threads, **options) as workers:
+            run_parallel(workers.detect, work.records, run, on_error=helpers.on_error, on_image=on_image)
         return
-    run_detector(
-        detector, dataset, run, on_error=helpers.on_error, image_timeout=helpers.image_timeout, on_image=on_image
-    )
+    run_detector(detector, work, run, on_error=helpers.on_error, on_image=on_image, **options)

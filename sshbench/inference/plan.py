@@ -1,4 +1,4 @@
-"""In which order images are worked on, by how much work they are."""
+"""In which order images are worked on, by how much work they are, and which of them together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,54 @@ from pathlib import Path
 from sshbench.records import ImageRecord
 
 
-def pixels_of(path: Path | None) -> int:
-    """Return the number of pixels that the header of an image file states; 0 where none can be read."""
+def size_of(path: Path | None) -> tuple[int, int] | None:
+    """Return the width and height that the header of an image file states; None where none can be read."""
     import warnings
 
     from PIL import Image as PilImage
 
     if path is None:
-        return 0
+        return None
     try:
         with warnings.catch_warnings(), PilImage.open(path) as opened:
             warnings.simplefilter("ignore")
-            return opened.width * opened.height
+            return opened.width, opened.height
     except Exception:  # noqa: BLE001  # damaged in whatever way: the reader will say so
-        return 0
+        return None
+
+
+def pixels_of(path: Path | None) -> int:
+    """Return the number of pixels that the header of an image file states; 0 where none can be read."""
+    width, height = size_of(path) or (0, 0)
+    return width * height
+
+
+def batches(records: Sequence[ImageRecord], most: int) -> list[list[ImageRecord]]:
+    """Cut images into batches of one size, in the order of their first images.
+
+    Args:
+        records: The images.
+        most: Maximum number of images per batch; with 1 no header is read.
+
+    Returns:
+        The batches; an image whose header cannot be read is alone.
+
+    >>> made = batches([ImageRecord("a", None), ImageRecord("b", None)], 1)
+    >>> [[record.key for record in batch] for batch in made]
+    [['a'], ['b']]
+    """
+    made: list[list[ImageRecord]] = []
+    filling: dict[tuple[int, int], list[ImageRecord]] = {}
+    for record in records:
+        size = size_of(record.path) if most > 1 else None
+        batch = None if size is None else filling.get(size)
+        if batch is None or len(batch) == most:
+            batch = []
+            made.append(batch)
+            if size is not None:
+                filling[size] = batch
+        batch.append(record)
+    return made
 
 
 def largest_first(records: Sequence[ImageRecord]) -> list[ImageRecord]:

@@ -1,8 +1,9 @@
 """Process that detects faces in the images it is sent: `python -m sshbench.inference.worker`.
 
-It reads pickled objects from standard input: first a `WorkerJob`, then one `ImageRecord` per image, then None. It
-writes pickled answers to standard output: None as soon as the detector is loaded, then a `StoredImage` per image, in
-order; or the error that ends the run. It ends when its input does, which is also so when its parent was killed.
+It reads pickled objects from standard input: first a `WorkerJob`, then a list of `ImageRecord` per batch, then None. It
+writes pickled answers to standard output: None as soon as the detector is loaded, then a list of `StoredImage` per
+batch, in order; or the error that ends the run. It ends when its input does, which is also so when its parent was
+killed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -21,7 +22,7 @@ from queue import SimpleQueue
 from sshbench.detectors.contract import Detector
 from sshbench.detectors.guard import CrashLog
 from sshbench.errors import SshbenchError
-from sshbench.inference.image import Loaded, detect_in, read
+from sshbench.inference.image import Reading, detect_in, read
 from sshbench.inference.spec import DetectorSpec
 from sshbench.records import ImageRecord
 from sshbench.threads import limited_threads
@@ -61,11 +62,8 @@ def main() -> None:
         try:
             detector = _loaded(job)
             answer(None)
-            for record, loaded in _arriving(reader):
-                log.limit(job.image_timeout)
-                stored = detect_in(detector, record, loaded, job.image_timeout)
-                log.limit(None)
-                answer(stored)
+            for batch in _arriving(reader):
+                answer(detect_in(detector, batch, job.image_timeout, log))
         except BrokenPipeError:  # the parent has ended
             os._exit(0)
         except SshbenchError as error:
@@ -82,21 +80,22 @@ def _loaded(job: WorkerJob) -> Detector:
     return detector
 
 
-def _arriving(reader: ThreadPoolExecutor) -> Iterator[tuple[ImageRecord, Future[Loaded]]]:
-    """Yield images as they arrive; each is read while the detector works on those before it."""
-    arrived: SimpleQueue[tuple[ImageRecord, Future[Loaded]] | None] = SimpleQueue()
+def _arriving(reader: ThreadPoolExecutor) -> Iterator[list[Reading]]:
+    """Yield batches as they arrive; each is read while the detector works on those before it."""
+    arrived: SimpleQueue[list[Reading] | None] = SimpleQueue()
 
     def receive() -> None:
         try:
-            while (record := pickle.load(sys.stdin.buffer)) is not None:
-                arrived.put((record, reader.submit(read, record)))
+            records: list[ImageRecord] | None
+            while (records := pickle.load(sys.stdin.buffer)) is not None:
+                arrived.put([(record, reader.submit(read, record)) for record in records])
         except (EOFError, OSError, RuntimeError, pickle.UnpicklingError):  # the parent, or this process, ends
             pass
         arrived.put(None)
 
     threading.Thread(target=receive, daemon=True).start()
-    while (item := arrived.get()) is not None:
-        yield item
+    while (batch := arrived.get()) is not None:
+        yield batch
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Supervised worker processes: each gets images one by one, and costs no more than the image in hand if it ends.
+"""Supervised worker processes: each gets batches of images, and costs no more than one image if it ends.
 
-A worker that is killed, hangs or crashes is replaced; the images that it had not begun go to others.
+A worker that is killed, hangs or crashes is replaced. Images that it had not begun go to others, and so do those of a
+batch, one by one, to find the one to blame.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from types import TracebackType
 
 from sshbench.detectors.guard import CrashLog
 from sshbench.errors import DetectorError, SshbenchError
+from sshbench.inference.plan import batches
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.worker import WorkerJob
 from sshbench.records import ImageRecord
 from sshbench.runs import StoredImage
 
 _AHEAD = 4  # images that a worker has been sent: the one in hand, and those that it reads ahead
+_FEWEST = 2  # batches, for the same reason
 _GRACE = 20.0  # seconds beyond the time limit of an image after which a worker that does not end itself is killed
 _KILLS = 3  # workers that ended on one image without a trace before it is left out
 _STARTS = 5  # workers in a row that ended before they were ready
@@ -43,6 +46,7 @@ class Workers:
         count: How many processes.
         threads: CPU threads of each.
         image_timeout: Seconds after which an image counts as a failure; None for no limit.
+        batch: Maximum number of images of one size that a detector gets at once.
 
     >>> from sshbench import load_dataset
     >>> sample = load_dataset("sample")
@@ -51,8 +55,11 @@ class Workers:
     True
     """
 
-    def __init__(self, spec: DetectorSpec, count: int, *, threads: int, image_timeout: float | None = None) -> None:
+    def __init__(
+        self, spec: DetectorSpec, count: int, *, threads: int, image_timeout: float | None = None, batch: int = 1
+    ) -> None:
         self._job = WorkerJob(spec, image_timeout, threads)
+        self._batch = batch
         self._count = count
         self._workers: list[_Worker] = []
         self._messages: SimpleQueue[tuple[_Worker, object]] = SimpleQueue()
@@ -80,13 +87,12 @@ class Workers:
         Raises:
             SshbenchError: The detector cannot be loaded, or cannot work with its settings.
         """
-        waiting = deque(records)
-        left = len(waiting)
+        waiting = deque(batches(records, self._batch))
+        left = len(records)
         while left:
             self._start_missing(left)
             self._send(waiting)
-            stored = self._next(waiting)
-            if stored is not None:
+            for stored in self._next(waiting):
                 left -= 1
                 yield stored
 
@@ -95,10 +101,10 @@ class Workers:
         while len(self._workers) < min(self._count, left):
             self._workers.append(self._start())
 
-    def _send(self, waiting: deque[ImageRecord]) -> None:
+    def _send(self, waiting: deque[list[ImageRecord]]) -> None:
         """Keep every worker busy."""
         # Near the end nobody keeps images that another worker could begin.
-        most = _AHEAD if len(waiting) > _AHEAD * self._count else 2
+        most = _AHEAD if self._batch == 1 and len(waiting) > _AHEAD * self._count else _FEWEST
         for held in range(most):
             for worker in self._workers:
                 if waiting and len(worker.in_hand) <= held:
@@ -111,14 +117,14 @@ class Workers:
         job = replace(self._job, first_core=place * self._job.threads, crash_log=str(log))
         return _Worker(job, place, self._messages)
 
-    def _next(self, waiting: deque[ImageRecord]) -> StoredImage | None:
-        """Wait for news; return a result if it is one."""
+    def _next(self, waiting: deque[list[ImageRecord]]) -> list[StoredImage]:
+        """Wait for news; return the results that it holds."""
         if time.monotonic() - self._looked > 1:
             self._kill_hanging()
         try:
             worker, message = self._messages.get(timeout=1)
         except Empty:
-            return None
+            return []
         if isinstance(message, SshbenchError):
             raise message
         if isinstance(message, _Ended):
@@ -126,17 +132,17 @@ class Workers:
             worker.end()
             return self._after_end(worker, waiting)
         self._starts = 0
-        return worker.take(message if isinstance(message, StoredImage) else None)
+        return worker.take(message if isinstance(message, list) else [])
 
     def _kill_hanging(self) -> None:
         limit, self._looked = self._job.image_timeout, time.monotonic()
         for worker in self._workers:
-            if limit and worker.busy_for() > limit + _GRACE:
+            if limit and worker.overdue(limit):
                 worker.hung = True
                 worker.process.kill()
 
-    def _after_end(self, worker: _Worker, waiting: deque[ImageRecord]) -> StoredImage | None:
-        """Give back what a worker that ended had not begun; return the failure of its image, if that is to blame."""
+    def _after_end(self, worker: _Worker, waiting: deque[list[ImageRecord]]) -> list[StoredImage]:
+        """Give back what a worker that ended had not done; return the failure of its image, if that is to blame."""
         code, stack = worker.process.wait(), CrashLog(Path(worker.job.crash_log)).last()
         if not worker.ready:
             waiting.extendleft(reversed(worker.in_hand))
@@ -144,17 +150,21 @@ class Workers:
             if self._starts >= _STARTS:
                 text = f"workers of detector '{worker.job.spec.name}' end while they load it ({_ending(code)})"
                 raise DetectorError(text, remedy="Check the memory, or use fewer --workers", details=stack)
-            return None
+            return []
         if not worker.in_hand:
-            return None
-        record = worker.in_hand.popleft()
+            return []
+        batch = worker.in_hand.popleft()
         waiting.extendleft(reversed(worker.in_hand))
+        if len(batch) > 1:
+            waiting.extendleft([record] for record in reversed(batch))
+            return []
+        (record,) = batch
         self._kills[record.key] += 1
         if stack or worker.hung or self._kills[record.key] >= _KILLS:
             error = f"the worker process ended on this image ({'it hung' if worker.hung else _ending(code)})"
-            return StoredImage.crashed(record.key, error, stack or None)
-        waiting.append(record)
-        return None
+            return [StoredImage.crashed(record.key, error, stack or None)]
+        waiting.append(batch)
+        return []
 
 
 class _Ended:
@@ -162,12 +172,12 @@ class _Ended:
 
 
 class _Worker:
-    """One process, and the images that it was sent and has not answered."""
+    """One process, and the batches that it was sent and has not answered."""
 
     def __init__(self, job: WorkerJob, place: int, messages: SimpleQueue[tuple[_Worker, object]]) -> None:
         self.job = job
         self.place = place
-        self.in_hand: deque[ImageRecord] = deque()
+        self.in_hand: deque[list[ImageRecord]] = deque()
         self.ready = False
         self.hung = False
         self._since = time.monotonic()
@@ -182,24 +192,28 @@ class _Worker:
         self._write(job)
         threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
 
-    def send(self, record: ImageRecord) -> None:
-        """Send one image."""
+    def send(self, batch: list[ImageRecord]) -> None:
+        """Send one batch."""
         if not self.in_hand:
             self._since = time.monotonic()
-        self.in_hand.append(record)
-        self._write(record)
+        self.in_hand.append(batch)
+        self._write(batch)
 
-    def take(self, stored: StoredImage | None) -> StoredImage | None:
-        """Take an answer into account: a result, or None for being ready; return it."""
+    def take(self, stored: list[StoredImage]) -> list[StoredImage]:
+        """Take an answer into account: the results of a batch, or none for being ready; return it."""
         self.ready = True
         self._since = time.monotonic()
-        if stored is not None:
+        if stored:
             self.in_hand.popleft()
         return stored
 
-    def busy_for(self) -> float:
-        """Return the seconds since the worker began its image in hand; 0 if it has none, or still loads."""
-        return time.monotonic() - self._since if self.ready and self.in_hand else 0.0
+    def overdue(self, limit: float) -> bool:
+        """Return whether its batch in hand takes longer than it may, if an image may take `limit` seconds."""
+        if not (self.ready and self.in_hand):
+            return False
+        images = len(self.in_hand[0])
+        rounds = 1 if images == 1 else 2  # a batch may fail at last, and is then done one by one
+        return time.monotonic() - self._since > limit * images * rounds + _GRACE
 
     def end(self) -> None:
         """End the process at once."""

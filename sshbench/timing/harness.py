@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from sshbench.detectors.batches import WorksInBatches, check_batch
 from sshbench.detectors.contract import Detector, checked_detections
 from sshbench.detectors.guard import contained
 from sshbench.errors import SshbenchError, UsageError
@@ -122,8 +123,7 @@ class Series:
     ) -> None:
         if not images:
             raise UsageError("no image to time on", remedy="Give --images DIR")
-        if batch > 1 and not hasattr(detector, "forward_batch"):
-            raise UsageError(f"detector '{detector.info.name}' cannot work in batches", remedy="Use --batch 1")
+        check_batch(detector, detector.info.name, batch)
         self._detector, self._clock = detector, clock or HostClock()
         # A batch is one image several times: all of it has one size then.
         self._groups = [[image] * batch for image in images]
@@ -184,8 +184,8 @@ def _one_pass(detector: Detector, group: list[TimedImage], timer: Clock) -> tupl
 
     pixels: list[Image] = stage("read", lambda: [check_image(read_image(image.path)) for image in group])
     prepared = stage("preprocess", lambda: [detector.preprocess(image) for image in pixels])
-    if len(group) > 1:
-        outputs = stage("forward", lambda: detector.forward_batch(prepared))  # type: ignore[attr-defined]
+    if len(group) > 1 and isinstance(detector, WorksInBatches):
+        outputs = stage("forward", lambda: detector.forward_batch(prepared))
     else:
         outputs = stage("forward", lambda: [detector.forward(prepared[0])])
     pairs = list(zip(outputs, prepared, strict=True))

@@ -14,6 +14,7 @@ from sshbench.errors import DetectorError, UsageError
 from sshbench.evaluation.loading import load_dataset
 from sshbench.images import read_image
 from sshbench.inference.loop import run_detector
+from sshbench.inference.work import work_left
 from sshbench.records import Image
 from sshbench.runs import Identity, create_or_resume
 
@@ -104,7 +105,7 @@ def test_it_follows_the_contract_and_runs_over_a_dataset(tmp_path: Any) -> None:
         machine={},
     )
     with create_or_resume(tmp_path / "run", identity) as run:
-        run_detector(detector, sample, run)
+        run_detector(detector, work_left(sample, run), run)
         path = sample.image(0).path
         assert path is not None
         height, width = read_image(path).shape[:2]

@@ -7,11 +7,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 import sshbench
 from sshbench.errors import MissingDataError
+from sshbench.runs import open_run
 
 distributed: Any = pytest.importorskip("distributed")
 pytestmark = [
@@ -46,3 +48,17 @@ def test_no_scheduler_and_no_workers(tmp_path: Path) -> None:
         pytest.raises(MissingDataError, match="has no workers"),
     ):
         digest(tmp_path / "run", cluster=cluster.scheduler_address)
+
+
+def test_batches_on_a_cluster(tmp_path: Path) -> None:
+    alone = sshbench.run("ssh-tiny", "sample", out=tmp_path / "alone", settings=SMALL, progress=False)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        together = sshbench.run(
+            "ssh-tiny", "sample", out=tmp_path / "run", settings=SMALL, cluster=address, batch=4, progress=False
+        )
+    for one, other in zip(alone.detections, together.detections, strict=True):
+        assert len(one) == len(other)
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+    with open_run(tmp_path / "run") as run:
+        assert [plan["batch"] for plan in run.plans()] == [4]

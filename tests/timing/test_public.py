@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import cv2
+import numpy as np
 import pytest
 
 import sshbench
+from sshbench.detectors.contract import Prepared
+from sshbench.detectors.cost import NetworkCost
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.records import Image
 from sshbench.timing.job import Job
@@ -120,3 +123,28 @@ def test_the_command_reads_the_older_timing_before_it_measures(sshbench: Any, mo
     assert (code, "nothing.json" in err) == (2, True)
     code, _, err = sshbench("timing", "--detector", "haar", "--detector", "mtcnn", "--compare", "nothing.json")
     assert (code, "one detector" in err) == (2, True)
+
+
+class Counting(sshbench.FunctionDetector):
+    """Notes every input whose work is counted."""
+
+    def __init__(self) -> None:
+        super().__init__(whole_image, name="counting")
+        self.counted: list[tuple[int, ...]] = []
+
+    def cost(self, prepared: Prepared[Image]) -> NetworkCost:
+        self.counted.append(prepared.data.shape)
+        return NetworkCost(parameters=1, gflop=prepared.data.size / 1e9)
+
+
+def test_the_work_is_counted_once_per_image_size(tmp_path: Path) -> None:
+    shapes = [(40, 60, 3), (40, 60, 3), (40, 60, 3), (80, 60, 3)]
+    for i, shape in enumerate(shapes):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.zeros(shape, dtype=np.uint8))
+    detector = Counting()
+    record = sshbench.time_detector(
+        detector, sizes="original", images=tmp_path, min_time=0, min_count=4, count=4, scope="detect"
+    )
+    assert sorted(detector.counted) == [(40, 60, 3), (80, 60, 3)]
+    assert record.sizes[0].cost is not None
+    assert record.sizes[0].cost.gflop == pytest.approx(np.mean([np.prod(shape) for shape in shapes]) / 1e9)
