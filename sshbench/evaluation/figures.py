@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sshbench.analysis.bands import Band
 from sshbench.curves import Curve, ROCCurve, truncated_percent
 from sshbench.errors import shorten
 from sshbench.evaluation.result import Evaluation
@@ -18,17 +19,27 @@ _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
 _SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
 
 
-def curve_figure(name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve] | None = None) -> Figure:
+def curve_figure(
+    name: str,
+    curves: Mapping[str, Curve],
+    others: Mapping[str, Curve] | None = None,
+    bands: Mapping[str, Band] | None = None,
+) -> Figure:
     """Draw the curves of several runs in one figure.
 
     Args:
         name: What they are of (a subset, an iteration, a kind of ROC), for the heading.
         curves: By label, in the order in which colours are given.
         others: Published curves, drawn in grey below them.
+        bands: By label, the pointwise band of a curve, drawn behind it.
     """
     many = len(curves) + len(others or {}) > _INSIDE
     figure = Figure(figsize=(7.6 if many else 5.2, 4.6), layout="constrained")
-    _draw(figure.add_subplot(), name, curves, others or {})
+    axes = figure.add_subplot()
+    for i, label in enumerate(curves):
+        if (band := (bands or {}).get(label)) is not None:
+            axes.fill_between(band.x, band.low, band.high, color=COLOURS[i % len(COLOURS)], alpha=0.15, linewidth=0)
+    _draw(axes, name, curves, others or {})
     return figure
 
 

@@ -205,14 +205,7 @@ class MeanPrecision:
 
     def many(self, sums: Sums) -> FloatArray:
         """Return the figures; see `Rule`."""
-        highest = envelope(sums)
-        values = np.empty(len(sums.faces))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            recall = sums.true / sums.faces
-        for b in range(len(values)):
-            where = np.searchsorted(recall[:, b], _RECALLS, side="left")
-            values[b] = highest[where[where < len(recall)], b].sum() / len(_RECALLS)
-        return np.where(sums.faces > 0, values, np.nan)
+        return np.where(sums.faces > 0, precision_at(sums, _RECALLS).mean(axis=0), np.nan)
 
     @staticmethod
     def _at_recalls(sums: Totals) -> FloatArray:
@@ -247,6 +240,22 @@ def envelope(sums: Sums) -> FloatArray:
     reversed_ = precision[::-1]
     np.maximum.accumulate(reversed_, axis=0, out=reversed_)
     return precision
+
+
+def precision_at(sums: Sums, recalls: FloatArray) -> FloatArray:
+    """Return the largest precision at each recall or beyond it: float64 (recalls, b); 0 where it is not reached.
+
+    Args:
+        sums: Of one curve.
+        recalls: float64 (k,), fractions.
+    """
+    highest = np.vstack((envelope(sums), np.zeros((1, len(sums.faces)))))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached = sums.true / sums.faces
+    found = np.empty((len(recalls), len(sums.faces)))
+    for b in range(found.shape[1]):
+        found[:, b] = highest[np.searchsorted(reached[:, b], recalls, side="left"), b]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

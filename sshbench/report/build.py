@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from sshbench.analysis.bands import Band, band
 from sshbench.curves import PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
@@ -28,6 +29,7 @@ from sshbench.report.page import RunReport, render_page, sorted_with_ranks
 from sshbench.runs import Run, open_run
 from sshbench.tables import to_csv
 
+_MOST_BANDS = 4
 STAGES = ("read", "preprocess", "forward", "postprocess")
 
 
@@ -132,18 +134,29 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
     reports, places = sorted_with_ranks(reports)
     files: list[Path] = []
     svgs: dict[str, str] = {}
+    has_bands = False
     others = imported_curves(reports[0].evaluation.record, overlay)
     for name, curve in shown_curves(reports[0].evaluation).items():
         curves = {report.label: report.evaluation.curves[name] for report in reports}
-        figure = curve_figure(name, curves, {label: by[name] for label, by in others.items() if name in by})
+        bands = _bands(reports, name)
+        has_bands = has_bands or bool(bands)
+        figure = curve_figure(name, curves, {label: by[name] for label, by in others.items() if name in by}, bands)
         stem = f"{'pr' if isinstance(curve, PRCurve) else 'roc'}-{name}"
         svgs[name] = to_svg(figure, stem)
         files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
         files.append(save_png(figure, out / f"{stem}.png"))
     files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
-    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others), places))
+    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others), places, has_bands))
     return ReportFiles(page=page, files=(page, *files))
+
+
+def _bands(reports: list[RunReport], curve: str) -> dict[str, Band]:
+    """Return the bands of a curve by label; none where so many runs are drawn that they would cover each other."""
+    if len(reports) > _MOST_BANDS:
+        return {}
+    drawn = {report.label: band(report.evaluation.outcome, curve, report.intervals.resampling) for report in reports}
+    return {label: one for label, one in drawn.items() if one is not None}
 
 
 def _figures(reports: list[RunReport]) -> pd.DataFrame:

@@ -95,6 +95,7 @@ def render_page(
     svgs: dict[str, str],
     overlaid: Sequence[str] = (),
     places: Mapping[str, Rank] | None = None,
+    has_bands: bool = False,
 ) -> str:
     """Fill the template.
 
@@ -103,6 +104,7 @@ def render_page(
         svgs: By curve, the figure.
         overlaid: Methods whose published curves are in the figures too.
         places: By label, the places that a run may have.
+        has_bands: Whether the figures have bands.
     """
     record = reports[0].evaluation.record
     protocol = reports[0].evaluation.protocol
@@ -117,6 +119,7 @@ def render_page(
             metrics=headline_of(list(record.metrics), protocol),
             ranked_by=title_of(compared_metric(list(record.metrics), protocol)),
             places=places or {},
+            has_bands=has_bands,
             interval_note=_interval_note(reports[0].intervals),
             title_of=title_of,
             others=_others(record, protocol),
