@@ -91,7 +91,8 @@ class Augmented:
         # Each side by its own factor: sides of the fitted image are whole numbers.
         back = np.tile((image.shape[1] / width, image.shape[0] / height), 2)
         passes = self.recipe.passes_for(height, width)
-        return Prepared(_Seen(width, [(one, self.detector.preprocess(_seen(fitted, one))) for one in passes], back), 1.0)
+        made = [(one, self.detector.preprocess(_seen(fitted, one))) for one in passes]
+        return Prepared(_Seen(width, made, back), 1.0)
 
     def cost(self, prepared: Prepared[_Seen]) -> NetworkCost | None:
         """Return size and work of the network for all passes; None where the detector does not say."""
