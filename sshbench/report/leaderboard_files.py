@@ -24,9 +24,9 @@ from sshbench.report.leaderboard_text import (
     WORK_COLUMNS,
     WORK_NOTE,
     grouped,
-    milliseconds,
     pixels_text,
     published_text,
+    three_digits,
     work_cells,
 )
 from sshbench.report.page import environment
@@ -70,7 +70,7 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
             svg=Markup(svg),  # our own drawing, escaped by matplotlib
             percent=percent,
             title_of=title_of,
-            milliseconds=milliseconds,
+            three_digits=three_digits,
             domain_marks=DOMAIN_MARKS,
             domain_note=DOMAIN_NOTE,
             published=published_text,
@@ -165,7 +165,7 @@ def _draw(axes: Axes, points: list[Point]) -> None:
             fontweight="bold",
             zorder=4,
         )
-        label = f"{point.number}  {point.name}  {point.value:.1f}, {milliseconds(point.latency)} ms"
+        label = f"{point.number}  {point.name}  {point.value:.1f}, {three_digits(point.latency)} ms"
         handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=plain_text(label)))
     for domain in _MARKERS:
         if any(point.domain == domain for point in points):

@@ -16,10 +16,10 @@ SCOPE_TITLES = {
 }
 
 
-def milliseconds(value: float) -> str:
-    """Return three digits, whole numbers from a hundred on.
+def three_digits(value: float) -> str:
+    """Return a number with three digits, from a hundred on as a whole number.
 
-    >>> milliseconds(5.0), milliseconds(99.97), milliseconds(1234.5)
+    >>> three_digits(5.0), three_digits(99.97), three_digits(1234.5)
     ('5.00', '100', '1234')
     """
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
@@ -30,7 +30,7 @@ def latency_text(row: Row, position: int) -> str:
     latency = row.latencies.get(position)
     if latency is None:
         return "-"
-    shown = milliseconds(latency.summary.median)
+    shown = three_digits(latency.summary.median)
     return shown if latency.stable else f"({shown})"
 
 
@@ -74,7 +74,7 @@ def pixels_text(row: Row, position: int, *, timed: bool = False) -> str:
 
 
 def _quantity(value: float | None, unit: float = 1.0) -> str:
-    return "-" if value is None else f"{value / unit:#.3g}".rstrip(".")
+    return "-" if value is None else three_digits(value / unit)
 
 
 def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:
