@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "results" / "measured"
 PARTS = ("wider", "fddb", "afw", "wider-fit-640x480")
 RUNS = [path.parent for part in PARTS for path in sorted((MEASURED / part).glob("*/identity.json"))]
-TIMINGS = sorted((MEASURED / "amd-epyc-2-cores" / "of-runs").glob("timing-*.json"))
+TIMINGS = sorted((MEASURED / "amd-epyc-2-cores").glob("of-runs*/timing-*.json"))
 NOTE = (
     "Each latency is of the run's own settings on 24 images of the run's dataset, of all sizes. Runs are on all "
     "images; a detector without a figure for a dataset was not run on it."

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.sizes import Size, parse_image_size
@@ -132,14 +133,16 @@ class Recipe(StrictModel):
     fit: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
     largest_pixels: int | None = Field(default=None, ge=1)
     passes: tuple[PassRule, ...] = Field(min_length=1)
-    merge: Merge | None = None
+    merge: Merge | None = Field(default=None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _check_merge(self) -> Recipe:
-        several = len(self.passes) > 1 or any(rule.doubling or rule.flip == "both" for rule in self.passes)
-        if several and self.merge is None:
-            raise ValueError("several passes need a table [merge]")
-        return self
+    @field_validator("merge")
+    @classmethod
+    def _check_merge(cls, merge: Merge | None, read: ValidationInfo) -> Merge | None:
+        passes: tuple[PassRule, ...] = read.data.get("passes", ())
+        several = len(passes) > 1 or any(rule.doubling or rule.flip == "both" for rule in passes)
+        if several and merge is None:
+            raise PydanticCustomError("missing", "a recipe of several passes needs it")
+        return merge
 
     @property
     def hash(self) -> str:

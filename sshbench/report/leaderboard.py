@@ -117,7 +117,7 @@ _USUAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The boards whose images were fitted alike, and their rows: one table, in which detectors get equal pixels or not.
+    """One table: the boards whose images were fitted alike, and their rows.
 
     Attributes:
         fit: As of its boards.
