@@ -11,24 +11,23 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from sshbench.detectors.registry import names
 from sshbench.evaluation.metrics import percent
 from sshbench.published.tables import PublishedFigure, published_of_detector
-from sshbench.report.leaderboard import Leaderboard, collect
+from sshbench.report.leaderboard import Leaderboard, Row
+from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_files import write_leaderboard
-from sshbench.report.leaderboard_text import latency_text
+from sshbench.report.leaderboard_text import WORK_COLUMNS, WORK_NOTE, latency_text, pixels_text, work_cells
 from sshbench.report.measured import read_measured
 from sshbench.timing.plots import label_of
 from sshbench.timing.record import TimingRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 MEASURED = ROOT / "results" / "measured"
-RUNS = [path.parent for part in ("wider", "fddb", "afw") for path in sorted((MEASURED / part).glob("*/identity.json"))]
-TIMINGS = sorted((MEASURED / "amd-epyc-2-cores" / "of-runs").glob("timing-*.json"))
+PARTS = ("wider", "fddb", "afw", "wider-fit-640x480")
+RUNS = [path.parent for part in PARTS for path in sorted((MEASURED / part).glob("*/identity.json"))]
+TIMINGS = sorted((MEASURED / "amd-epyc-2-cores").glob("of-runs*/timing-*.json"))
 NOTE = (
     "Each latency is of the run's own settings on 24 images of the run's dataset, of all sizes. Runs are on all "
     "images; a detector without a figure for a dataset was not run on it."
@@ -42,54 +41,60 @@ def collected() -> Leaderboard:
 
 
 def leaderboard() -> str:
-    """Return the leaderboard in Markdown: accuracy with the latency of the same run, then size and work."""
+    """Return the leaderboard in Markdown: accuracy with the latency of the same run, the same at equal pixels, work."""
     board = collected()
-    place = {one.protocol.dataset: i for i, one in enumerate(board.boards)}
+    own, equal = board.sections
+    assert board.timing is not None
+    machine = f"{board.timing.machine['processor']}, {board.timing.machine['cores']} cores"
+    place = {one.protocol.dataset: i for i, one in own.boards}
     lines = [
         "| detector | easy | medium | hard | ms | FDDB | ms | AFW | ms | WIDER FACE |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in board.rows:
-        cells = [percent(row.value(place["wider"], f"AP/{subset}")) for subset in ("easy", "medium", "hard")]
-        cells += [latency_text(row, place["wider"]), percent(row.value(place["fddb"], "TPR@1000/discrete"))]
+    for row in own.rows:
+        cells = [*_wider(row, place["wider"]), percent(row.value(place["fddb"], "TPR@1000/discrete"))]
         cells += [latency_text(row, place["fddb"]), percent(row.value(place["afw"], "AP"))]
         cells += [latency_text(row, place["afw"]), row.domain(place["wider"]) or "not run"]
         lines.append(f"| {row.label} | {' | '.join(cells)} |")
-    assert board.timing is not None
-    machine = board.timing.machine
     lines += [
         "",
         "Easy, medium, hard: AP on all 3 226 images of WIDER FACE val. FDDB: discrete true positive rate at 1 000 "
         "false positives, all 2 845 images. AFW: AP after five iterations, all 205 images. The last column is about "
         "WIDER FACE: on FDDB and AFW every detector whose training data are known is cross-data. ms: "
-        f"{machine['processor']}, {machine['cores']} cores, all but reading, medians on 24 images of all sizes of the "
-        "dataset, with the settings of the run; `-` where the run or its timing was not made.",
+        f"{machine}, all but reading, medians on 24 images of all sizes of the dataset, with the settings of the run; "
+        "in brackets where unstable; `-` where the run or its timing was not made.",
         "",
-        "| detector | parameters, million | GFLOP | weights, MB | memory, MiB | images/s | licence | trained on |",
-        "|---|---|---|---|---|---|---|---|",
+        f"### Equal pixels: images fitted into {equal.fit}",
+        "",
+        f"| detector | easy | medium | hard | ms | megapixels | {' | '.join(WORK_COLUMNS)} | WIDER FACE |",
+        "|---" * (7 + len(WORK_COLUMNS)) + "|",
     ]
-    table = board.to_pandas()
-    for _, one in table[table["dataset"] == "wider"].drop_duplicates("label").iterrows():
-        cells = [
-            _number(one["parameters"], 1e6),
-            _number(one["gflop"], 1),
-            _number(one["weights_bytes"], 1e6),
-            _number(one["peak_memory_mib"], 1),
-            _number(one["images_per_second"], 1),
-        ]
-        lines.append(f"| {one['label']} | {' | '.join(cells)} | {one['licence']} | {one['training_data']} |")
+    ((fitted, _),) = equal.boards
+    for row in equal.rows:
+        cells = [*_wider(row, fitted), pixels_text(row, fitted), *work_cells(row, fitted), row.domain(fitted) or "-"]
+        lines.append(f"| {row.label} | {' | '.join(cells)} |")
     lines += [
         "",
-        "On WIDER FACE val, at the input size of the run. GFLOP per image: convolutions and matrix products, a "
-        "multiplication and its addition counted as two; `-` where the work depends on what an image shows. Images/s: "
-        "from the file to the boxes, one process on all cores.",
+        "All 3 226 images of WIDER FACE val. Megapixels: mean of what the network got, for accuracy and latency alike; "
+        f"for networks of one input its width and height. ms: as above, after the image was fitted. {WORK_NOTE}",
+        "",
+        "### Size and work at the settings of the first table",
+        "",
+        f"| detector | megapixels | {' | '.join(WORK_COLUMNS)} | licence | trained on |",
+        "|---" * (4 + len(WORK_COLUMNS)) + "|",
     ]
-    return "\n".join(lines)
+    wider = place["wider"]
+    for row in own.rows:
+        if wider in row.results:
+            cells = [pixels_text(row, wider), *work_cells(row, wider), row.licence, row.training_data]
+            lines.append(f"| {row.label} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "On WIDER FACE val; columns as above."])
 
 
-def _number(value: Any, unit: float) -> str:
-    """Return a number with three digits, in units; `-` where there is none."""
-    return "-" if pd.isna(value) else f"{float(value) / unit:#.3g}".rstrip(".")
+def _wider(row: Row, position: int) -> list[str]:
+    """Return the cells of a row on a board of WIDER FACE: three AP and the latency."""
+    values = [percent(row.value(position, f"AP/{subset}")) for subset in ("easy", "medium", "hard")]
+    return [*values, latency_text(row, position)]
 
 
 def timings() -> str:

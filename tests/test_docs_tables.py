@@ -32,6 +32,24 @@ def test_the_committed_leaderboard_is_up_to_date(module_at: Callable[[Path], Mod
     assert {path.name for path in committed.iterdir()} == {path.name for path in tmp_path.iterdir()}
 
 
+def test_every_committed_run_on_fitted_images_is_in_the_second_table(module_at: Callable[[Path], ModuleType]) -> None:
+    script = module_at(ROOT / "scripts" / "update_tables.py")
+    runs = sorted((script.MEASURED / "wider-fit-640x480").iterdir())
+    own, equal = script.collected().sections
+    assert (own.fit, equal.fit) == ("", "640x480")
+    assert sorted(row.identity.detector for row in equal.rows) == [run.name for run in runs]
+    ((position, board),) = equal.boards
+    assert (board.images, board.total_images) == (3226, 3226)
+    for row in equal.rows:
+        assert row.identity.data is None
+        assert row.identity.settings["resize"] == "original"
+        assert row.identity.settings["extra"]["tta"] == "fit-640x480"
+        if row.fixed_size is None:
+            assert row.results[position].pixels.input == pytest.approx(245_578, abs=1), "all get the same pixels"
+    table = script.leaderboard().partition("### Equal pixels")[2].partition("###")[0]
+    assert all(f"\n| {run.name} |" in table for run in runs)
+
+
 def test_the_reproduction_is_up_to_date(module_at: Callable[[Path], ModuleType]) -> None:
     script = module_at(ROOT / "scripts" / "update_tables.py")
     text = (script.MEASURED / "reproduction.csv").read_text(encoding="utf-8")

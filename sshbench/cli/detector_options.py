@@ -16,7 +16,7 @@ TtaOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Test-time augmentation: single, flip, multi-scale, s3fd-wider, or a .toml file.",
+        help="Test-time augmentation: flip, multi-scale, s3fd-wider, fit-640x480 ..., or a .toml file.",
     ),
 ]
 ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]

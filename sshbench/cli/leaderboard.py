@@ -36,7 +36,7 @@ def leaderboard_command(
     """
     from sshbench.cli.tables import print_leaderboard
     from sshbench.errors import MissingDataError
-    from sshbench.report.leaderboard import collect
+    from sshbench.report.leaderboard_collect import collect
     from sshbench.report.leaderboard_files import write_leaderboard
 
     timings: list[Path] = []

@@ -13,7 +13,7 @@ from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
 from sshbench.flat import counted
 from sshbench.published.tables import published_methods
-from sshbench.report.leaderboard import Leaderboard
+from sshbench.report.leaderboard import Leaderboard, Section
 from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, latency_text
 
 
@@ -62,24 +62,8 @@ def print_evaluation(evaluation: Evaluation, intervals: Intervals | None = None)
 def print_leaderboard(board: Leaderboard) -> None:
     """Print the leaderboard's table, and what a reader must know of it."""
     console = Console()
-    table = Table()
-    table.add_column("detector", no_wrap=True)
-    for one in board.boards:
-        for metric in one.metrics:
-            table.add_column(f"{one.protocol.name} {title_of(metric)}", justify="right")
-        if board.timing is not None:
-            table.add_column("ms", justify="right")
-        table.add_column("data")
-    for row in board.rows:
-        cells: list[str] = []
-        for i, one in enumerate(board.boards):
-            domain = row.domain(i)
-            cells += [percent(row.value(i, metric)) for metric in one.metrics]
-            if board.timing is not None:
-                cells.append(latency_text(row, i))
-            cells.append("-" if domain is None else DOMAIN_SHORT[domain])
-        table.add_row(row.label, *cells)
-    console.print(table)
+    for section in board.sections:
+        console.print(_section(section, timed=board.timing is not None))
     for i, one in enumerate(board.boards):
         note = ": a part, compares with no published figures" if one.is_part else ""
         timed = f"; timed on {board.timed_on(i)}" if board.timed_on(i) else ""
@@ -113,6 +97,28 @@ def _by_event(intervals: Intervals) -> str:
     errors = {title_of(name): one.se_group for name, one in intervals.items() if one.se_group is not None}
     listed = ", ".join(f"{name} {percent(se)}" for name, se in errors.items())
     return f"Leaving out whole events instead: standard error {listed}" if errors else ""
+
+
+def _section(section: Section, *, timed: bool) -> Table:
+    """Return the table of a section, with latencies where there are timings."""
+    table = Table(title=f"images fitted into {section.fit}" if section.fit else None, title_justify="left")
+    table.add_column("detector", no_wrap=True)
+    for _, one in section.boards:
+        for metric in one.metrics:
+            table.add_column(f"{one.protocol.name} {title_of(metric)}", justify="right")
+        if timed:
+            table.add_column("ms", justify="right")
+        table.add_column("data")
+    for row in section.rows:
+        cells: list[str] = []
+        for i, one in section.boards:
+            domain = row.domain(i)
+            cells += [percent(row.value(i, metric)) for metric in one.metrics]
+            if timed:
+                cells.append(latency_text(row, i))
+            cells.append("-" if domain is None else DOMAIN_SHORT[domain])
+        table.add_row(row.label, *cells)
+    return table
 
 
 def _headline(

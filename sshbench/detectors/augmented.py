@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,20 @@ from sshbench.detectors.recipe import RECIPE, RECIPE_HASH, Merge, Pass, Recipe
 from sshbench.errors import UsageError
 from sshbench.records import Detections, FloatArray, Image
 
-_Seen = tuple[int, list[tuple[Pass, Prepared[Any]]]]  # width of the image; its passes, each with the network's input
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """An image as the passes see it.
+
+    Attributes:
+        width: Of the fitted image.
+        passes: Each with the network's input.
+        back: Original pixels per pixel of the fitted image, float64 (4,), for the corners of a box.
+    """
+
+    width: int
+    passes: list[tuple[Pass, Prepared[Any]]]
+    back: FloatArray
 
 
 class Augmented:
@@ -58,40 +71,61 @@ class Augmented:
     def load(self) -> None:
         """Do nothing: the detector is loaded already."""
 
-    def preprocess(self, image: Image) -> Prepared[_Seen]:
-        """Make the detector's input for every pass."""
+    def fit(self, image: Image) -> Image:
+        """Return the image, shrunk to fit into the recipe's `fit` where it is larger.
+
+        `preprocess` does it too, and leaves an image as it is that was fitted before.
+        """
         height, width = image.shape[:2]
+        size = self.recipe.fitted(width, height)
+        if size == (width, height):
+            return image
+        import cv2
+
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    def preprocess(self, image: Image) -> Prepared[_Seen]:
+        """Fit the image and make the detector's input for every pass."""
+        fitted = self.fit(image)
+        height, width = fitted.shape[:2]
+        # Each side by its own factor: sides of the fitted image are whole numbers.
+        back = np.tile((image.shape[1] / width, image.shape[0] / height), 2)
         passes = self.recipe.passes_for(height, width)
-        return Prepared((width, [(one, self.detector.preprocess(_seen(image, one))) for one in passes]), 1.0)
+        made = [(one, self.detector.preprocess(_seen(fitted, one))) for one in passes]
+        return Prepared(_Seen(width, made, back), 1.0)
 
     def cost(self, prepared: Prepared[_Seen]) -> NetworkCost | None:
         """Return size and work of the network for all passes; None where the detector does not say."""
         if not isinstance(self.detector, HasCost):
             return None
-        passes = prepared.data[1]
+        passes = prepared.data.passes
         mean = mean_cost([cost for _, made in passes if (cost := self.detector.cost(made)) is not None])
         return mean and mean.model_copy(update={"gflop": mean.gflop * len(passes)})
 
     def forward(self, prepared: Prepared[_Seen]) -> list[Any]:
         """Run the network on every pass."""
-        return [self.detector.forward(one) for _, one in prepared.data[1]]
+        return [self.detector.forward(one) for _, one in prepared.data.passes]
 
     def postprocess(self, outputs: list[Any], prepared: Prepared[_Seen]) -> Detections:
-        """Bring the detections of all passes into the original image, drop those that a pass is not for, and merge."""
-        width, passes = prepared.data
-        inclusive = self.recipe.merge.inclusive
+        """Drop the detections that a pass is not for, merge those of all passes, and bring them into the original."""
+        seen, merge = prepared.data, self.recipe.merge
         boxes, scores = [np.empty((0, 4))], [np.empty(0)]
-        for (one, made), out in zip(passes, outputs, strict=True):
+        for (one, made), out in zip(seen.passes, outputs, strict=True):
             found = self.detector.postprocess(out, made)
             placed = found.boxes / one.scale
             if one.flip:
-                placed = np.column_stack((width - placed[:, 2], placed[:, 1], width - placed[:, 0], placed[:, 3]))
+                placed = np.column_stack(
+                    (seen.width - placed[:, 2], placed[:, 1], seen.width - placed[:, 0], placed[:, 3])
+                )
             kept = np.ones(len(placed), dtype=np.bool_)
             for window in one.keep:
-                kept &= window.fits(placed, one.scale, inclusive=inclusive)
+                kept &= window.fits(placed, one.scale, inclusive=merge is not None and merge.inclusive)
             boxes.append(placed[kept])
             scores.append(found.scores[kept])
-        return merged(np.concatenate(boxes), np.concatenate(scores), self.recipe.merge)
+        found = Detections(np.concatenate(boxes), np.concatenate(scores))
+        if merge is not None:
+            found = merged(found.boxes, found.scores, merge)
+        return Detections(found.boxes * seen.back, found.scores)
 
 
 def merged(boxes: FloatArray, scores: FloatArray, rule: Merge) -> Detections:

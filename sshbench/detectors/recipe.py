@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from sshbench.detectors.contract import Settings
+from sshbench.detectors.sizes import Size, parse_image_size
 from sshbench.errors import InputError, MissingDataError, UsageError, did_you_mean
 from sshbench.models import StrictModel, invalid_field
 from sshbench.protocols import content_hash
@@ -118,30 +120,57 @@ class Recipe(StrictModel):
         name: Its name.
         title: For readers.
         source: Paper or project that it reproduces.
+        fit: `WIDTHxHEIGHT`: images are shrunk to fit into it before everything else, never enlarged, and the detections
+            are brought back into the original image; None leaves images as they are.
         largest_pixels: No pass makes an image larger than so many pixels; None for no limit.
         passes: Its passes.
-        merge: How their detections are merged.
+        merge: How their detections are merged; None for a single pass, whose detections are left as they are.
     """
 
     name: str
     title: str = ""
     source: str = ""
+    fit: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$")
     largest_pixels: int | None = Field(default=None, ge=1)
     passes: tuple[PassRule, ...] = Field(min_length=1)
-    merge: Merge
+    merge: Merge | None = Field(default=None, validate_default=True)
+
+    @field_validator("merge")
+    @classmethod
+    def _check_merge(cls, merge: Merge | None, read: ValidationInfo) -> Merge | None:
+        passes: tuple[PassRule, ...] = read.data.get("passes", ())
+        several = len(passes) > 1 or any(rule.doubling or rule.flip == "both" for rule in passes)
+        if several and merge is None:
+            raise PydanticCustomError("missing", "a recipe of several passes needs it")
+        return merge
 
     @property
     def hash(self) -> str:
         """First 16 hex digits of a hash of everything that changes detections."""
-        return content_hash(self.model_dump(mode="json", exclude={"name", "title", "source"}))
+        content = self.model_dump(mode="json", exclude={"name", "title", "source"})
+        if self.fit is None:  # recipes from before this key keep their hash
+            del content["fit"]
+        return content_hash(content)
 
     @property
     def changes_size(self) -> bool:
         """Whether some pass may have another scale than 1."""
         return self.largest_pixels is not None or any(rule.scale != 1 or rule.doubling for rule in self.passes)
 
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height of an image of this size after it was fitted.
+
+        >>> fit = load_recipe("fit-640x480")
+        >>> fit.fitted(1024, 768), fit.fitted(1024, 1369), fit.fitted(500, 30)
+        ((640, 480), (359, 480), (500, 30))
+        """
+        scale = 1.0 if self.fit is None else Size("fit", *parse_image_size(self.fit)).scale(height, width)
+        if scale >= 1:
+            return width, height
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
     def passes_for(self, height: int, width: int) -> list[Pass]:
-        """Return the passes over an image of this size.
+        """Return the passes over an image of this size, which is fitted already.
 
         >>> [(round(one.scale, 3), one.flip) for one in load_recipe("s3fd-wider").passes_for(768, 1024)]
         [(1.0, False), (1.0, True), (0.5, False), (2.0, False), (2.175, False)]
@@ -160,6 +189,7 @@ class Recipe(StrictModel):
         >>> load_recipe("flip").sizes_for(640, 480)
         [(640, 480), (640, 480)]
         """
+        width, height = self.fitted(width, height)
         return [one.size(width, height) for one in self.passes_for(height, width)]
 
 

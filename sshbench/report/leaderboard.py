@@ -1,4 +1,4 @@
-"""Join runs and timings of the same detectors: one row per detector, one board per dataset, latencies per board."""
+"""A leaderboard: one row per detector and settings, one board per dataset, a section per size of images."""
 
 from __future__ import annotations
 
@@ -8,26 +8,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from sshbench.contamination import Domain
-from sshbench.errors import SshbenchError, UsageError, did_you_mean
-from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.protocols import Protocol
-from sshbench.published.tables import PublishedFigure, published_of_detector
-from sshbench.report.labels import run_labels
-from sshbench.report.leaderboard_latency import (
-    Latency,
-    LeftOut,
-    Timed,
-    candidates,
-    check_alike,
-    choose_latency,
-    images_per_second,
-)
-from sshbench.report.measured import Measured, read_measured
+from sshbench.published.tables import PublishedFigure
+from sshbench.report.leaderboard_latency import Latency, LeftOut, Timed, images_per_second
+from sshbench.report.measured import Measured
 from sshbench.runs import Identity
 from sshbench.timing.record import TimingRecord
 
@@ -44,6 +31,8 @@ class Board:
         metrics: Those of its columns.
         all_metrics: All of its results.
         chosen: The one that is drawn against speed, and that the rows are sorted by.
+        fit: Size that all images were fitted into beforehand, `640x480` for example; empty where they were left as they
+            are.
     """
 
     protocol: Protocol
@@ -53,6 +42,7 @@ class Board:
     metrics: list[str]
     chosen: str
     all_metrics: tuple[str, ...] = ()
+    fit: str = ""
 
     @property
     def is_part(self) -> bool:
@@ -61,9 +51,9 @@ class Board:
 
     @property
     def title(self) -> str:
-        """The dataset, and how much of it."""
+        """The dataset, how much of it, and what its images were fitted into."""
         part = f", {self.images} of its {self.total_images} images" if self.is_part else ""
-        return f"{self.protocol.title}{part}"
+        return f"{self.protocol.title}{part}{f', images fitted into {self.fit}' if self.fit else ''}"
 
 
 @dataclass(slots=True)
@@ -80,6 +70,7 @@ class Row:
         published: What its authors published.
         licence: Of code and weights; empty where not known.
         training_data: What the model was trained on, for readers; empty where not known.
+        fixed_size: Width and height, if the network takes one input size only.
     """
 
     identity: Identity
@@ -91,6 +82,7 @@ class Row:
     published: list[PublishedFigure] = field(default_factory=list)
     licence: str = ""
     training_data: str = ""
+    fixed_size: tuple[int, int] | None = None
 
     def value(self, board: int, metric: str) -> float | None:
         """Return a figure, None where there is none."""
@@ -124,12 +116,27 @@ _USUAL = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """One table: the boards whose images were fitted alike, and their rows.
+
+    Attributes:
+        fit: As of its boards.
+        boards: Position and board, in the order of the runs.
+        rows: Best first.
+    """
+
+    fit: str
+    boards: list[tuple[int, Board]]
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Leaderboard:
     """All of it.
 
     Attributes:
         boards: In the order of the runs.
-        rows: Best first.
+        rows: By section, best first.
         timing: What the timings have in common, None without timings.
         scope: What the latencies cover.
         left_out: Latencies that are not shown because they were measured on other pixels.
@@ -142,6 +149,17 @@ class Leaderboard:
     scope: str
     left_out: list[LeftOut]
     passed_over: tuple[str, ...] = ()
+
+    @property
+    def sections(self) -> list[Section]:
+        """The tables: boards of images as they are first, then those of images fitted into one size."""
+        fits = sorted({board.fit for board in self.boards})
+        found = []
+        for fit in fits:
+            boards = [(position, board) for position, board in enumerate(self.boards) if board.fit == fit]
+            rows = [row for row in self.rows if any(position in row.results for position, _ in boards)]
+            found.append(Section(fit, boards, rows))
+        return found
 
     def timed_on(self, board: int) -> str:
         """Return which images the latencies of a board were measured on; empty where it shows none."""
@@ -166,10 +184,12 @@ class Leaderboard:
                         "dataset": board.protocol.dataset,
                         "images": board.images,
                         "total_images": board.total_images,
+                        "fit": board.fit,
                         "metric": metric,
                         "value": row.value(position, metric),
                         "domain": row.domain(position),
-                        "input_pixels": None if run.pixels.input is None else round(run.pixels.input),
+                        "input_pixels": _rounded(run.pixels.input),
+                        "timed_pixels": _rounded(None if latency is None else latency.pixels.input),
                         "median_ms": latency and latency.summary.median,
                         "low_ms": low,
                         "high_ms": high,
@@ -181,8 +201,12 @@ class Leaderboard:
                     }
                     for metric in board.metrics
                 ]
-        whole = ("input_pixels", "parameters", "weights_bytes", "peak_memory_mib")
+        whole = ("input_pixels", "timed_pixels", "parameters", "weights_bytes", "peak_memory_mib")
         return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64"))
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
 
 
 def _work(latency: Latency | None) -> dict[str, object]:
@@ -196,124 +220,3 @@ def _work(latency: Latency | None) -> dict[str, object]:
         "peak_memory_mib": timing and timing.peak_memory_mib,
         "images_per_second": timing and round(images_per_second(timing), 2),
     }
-
-
-def collect(
-    runs: Sequence[Path], timings: Sequence[Path], *, scope: str = "detect", metric: str | None = None
-) -> Leaderboard:
-    """Join runs and timings.
-
-    A latency belongs to a row and a board. It is shown only where the network got as many pixels per image in the
-    timing as in the run; any other is in `left_out`.
-
-    Args:
-        runs: Folders of evaluated runs, or of what `sshbench archive` kept of them.
-        timings: Timings kept by `sshbench timing --out`.
-        scope: What the latencies shall cover.
-        metric: Drawn against speed; default by dataset.
-
-    Raises:
-        UsageError: Nothing was named, two runs or two timings are of the same thing, timings are of unlike machines,
-            latencies of one board are of unlike images, or no result has the metric.
-        MissingDataError: A folder holds no evaluated run.
-        InputError: A file cannot be read.
-    """
-    if not runs:
-        raise UsageError("no run was named", remedy="Name at least one")
-    boards: dict[tuple[str, str], Board] = {}
-    rows: dict[str, Row] = {}
-    for measured in map(read_measured, runs):
-        key = (measured.record.protocol_hash, measured.record.dataset_fingerprint)
-        board = boards.setdefault(key, _board(measured, metric))
-        row = rows.setdefault(_key_of(measured.identity), _row(measured.identity))
-        position = list(boards).index(key)
-        if position in row.results:
-            raise UsageError(
-                f"two runs are of '{row.identity.detector}' with the same settings on {board.title}",
-                remedy="Name one of them",
-            )
-        row.results[position] = measured
-    found = list(rows.values())
-    known = sorted({name for board in boards.values() for name in board.all_metrics})
-    if metric is not None and metric not in known:
-        raise UsageError(f"unknown metric '{metric}'", remedy=did_you_mean(metric, known))
-    records = [TimingRecord.load(path) for path in timings]
-    check_alike(records)
-    passed_over: list[str] = []
-    for timed in candidates(records):
-        owner = _owner(timed, found)
-        if isinstance(owner, Row):
-            owner.timed.append(timed)
-        else:
-            passed_over.append(owner)
-    first = next(iter(boards.values()))
-    found.sort(key=lambda row: -(row.value(0, first.chosen) or -1.0))
-    for row, label in zip(found, run_labels([row.identity for row in found]), strict=True):
-        row.label = label
-    left_out = [one for position in range(len(boards)) for one in _join(found, position, scope)]
-    timing = records[0] if records else None
-    return Leaderboard(list(boards.values()), found, timing, scope, left_out, tuple(passed_over))
-
-
-def _join(rows: Sequence[Row], position: int, scope: str) -> list[LeftOut]:
-    """Give the rows their latencies on one board; return those that do not belong to it."""
-    left_out: list[LeftOut] = []
-    for row in rows:
-        if row.timed and position in row.results:
-            chosen = choose_latency(row.results[position], row.timed, scope)
-            if isinstance(chosen, LeftOut):
-                left_out.append(chosen)
-            else:
-                row.latencies[position] = chosen
-    check_alike([row.latencies[position].record for row in rows if position in row.latencies], images=True)
-    return left_out
-
-
-def _board(measured: Measured, metric: str | None) -> Board:
-    record, protocol = measured.record, measured.protocol
-    names = list(record.metrics)
-    chosen = metric if metric in record.metrics else compared_metric(names, protocol)
-    metrics = headline_of(names, protocol)
-    return Board(protocol, record.images, record.total_images, record.smoke_test, metrics, chosen, tuple(names))
-
-
-def _row(identity: Identity) -> Row:
-    from sshbench.detectors.registry import detector_info
-
-    row = Row(identity, identity.detector, published=published_of_detector(identity.detector))
-    try:
-        info = detector_info(identity.detector)
-    except SshbenchError:  # a prediction set, or a plug-in that is not installed here
-        return row
-    return replace(row, title=info.title, licence=info.licence, training_data=info.training_data)
-
-
-def _key_of(identity: Identity) -> str:
-    what = [identity.detector, identity.weights_sha256, identity.settings, identity.predictions_sha256]
-    return json.dumps(what, sort_keys=True)
-
-
-def _owner(timed: Timed, rows: Sequence[Row]) -> Row | str:
-    """Return the row with the detector, weights, settings and size of a timing; else why it belongs to none."""
-    reasons = []
-    for row in rows:
-        if row.identity.detector == timed.record.detector:
-            differing = _differing(timed, row.identity)
-            if not differing:
-                return row
-            reasons.append(differing)
-    why = f": {reasons[0]}" if reasons else ", there is no run of this detector"
-    return (
-        f"the timing of '{timed.record.detector}' at {timed.timing.size} belongs to no run{why}. Time and evaluate "
-        "with the same weights, settings and size"
-    )
-
-
-def _differing(timed: Timed, identity: Identity) -> str:
-    settings = dict(identity.settings)
-    pairs = {
-        "weights_sha256": (timed.record.weights_sha256, identity.weights_sha256),
-        "size": (timed.timing.size, settings.pop("resize", None)),
-        "settings": (timed.record.settings, settings),
-    }
-    return "; ".join(f"{name} is {there!r} and {here!r}" for name, (there, here) in pairs.items() if there != here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,21 @@ from sshbench.files import write_atomic
 from sshbench.plotting import COLOURS, plain_numbers, plain_text, save_png, to_svg
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_latency import megapixels
-from sshbench.report.leaderboard_text import SCOPE_TITLES, grouped, milliseconds, published_text
+from sshbench.report.leaderboard_text import (
+    SCOPE_TITLES,
+    WORK_COLUMNS,
+    WORK_NOTE,
+    grouped,
+    pixels_text,
+    published_text,
+    three_digits,
+    work_cells,
+)
 from sshbench.report.page import environment
 from sshbench.tables import to_csv
 
 _MARKERS: dict[Domain, str] = {"cross-data": "o", "in domain": "s", "unknown": "D"}
+_LINES: dict[Domain, str] = {"cross-data": "--", "in domain": "-"}
 
 
 def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[Path]:
@@ -48,6 +59,7 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
         .render(
             boards=board.boards,
             rows=board.rows,
+            sections=board.sections,
             timing=board.timing,
             timed_on=[board.timed_on(position) for position in range(len(board.boards))],
             left_out=grouped(board.left_out),
@@ -58,10 +70,14 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
             svg=Markup(svg),  # our own drawing, escaped by matplotlib
             percent=percent,
             title_of=title_of,
-            milliseconds=milliseconds,
+            three_digits=three_digits,
             domain_marks=DOMAIN_MARKS,
             domain_note=DOMAIN_NOTE,
             published=published_text,
+            work_columns=WORK_COLUMNS,
+            work_note=WORK_NOTE,
+            work_cells=work_cells,
+            pixels_text=pixels_text,
             version=sshbench.__version__,
         )
     )
@@ -69,18 +85,22 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
 
 
 def speed_accuracy(board: Leaderboard) -> Figure:
-    """Draw a panel for each dataset that has latencies: its chosen metric against them, points numbered as the rows.
+    """Draw a panel for each board that has latencies: its chosen metric against them, points numbered as the rows.
 
-    The line joins those that no other beats in both.
+    In each domain, a line joins those that no other of the domain beats in both.
     """
-    shown = [position for position in range(len(board.boards)) if board.timed_on(position)]
+    shown = [
+        (position, one, section.rows)
+        for section in board.sections
+        for position, one in section.boards
+        if board.timed_on(position)
+    ]
     figure = Figure(figsize=(10.5, 4.6 * len(shown)), layout="constrained")
-    for panel, position in enumerate(shown, start=1):
-        one = board.boards[position]
+    for panel, (position, one, rows) in enumerate(shown, start=1):
         axes = figure.add_subplot(len(shown), 1, panel)
         points = [
             Point(number, latency.summary.median, 100 * value, row.label, row.domain(position) or "unknown")
-            for number, row in enumerate(board.rows, start=1)
+            for number, row in enumerate(rows, start=1)
             if (latency := row.latencies.get(position)) and (value := row.value(position, one.chosen)) is not None
         ]
         _draw(axes, points)
@@ -103,12 +123,34 @@ class Point:
     domain: Domain
 
 
-def _draw(axes: Axes, points: list[Point]) -> None:
-    best: list[Point] = []
+def fronts(points: Sequence[Point]) -> list[list[Point]]:
+    """Return for each domain its points that no other of the domain beats in both, by rising latency.
+
+    Detectors whose training data are not known are in no domain.
+
+    >>> a, b, c = (Point(n, n, 50.0, "", domain) for n, domain in [(1, "in domain"), (2, "in domain"), (3, "unknown")])
+    >>> fronts([a, b, c]) == [[a]]
+    True
+    """
+    found: dict[Domain, list[Point]] = {}
     for point in sorted(points, key=lambda point: (point.latency, -point.value)):
+        best = found.setdefault(point.domain, [])
         if not best or point.value > best[-1].value:
             best.append(point)
-    axes.plot([p.latency for p in best], [p.value for p in best], color="#9ca3af", linewidth=1.2, zorder=1)
+    found.pop("unknown", None)
+    return list(found.values())
+
+
+def _draw(axes: Axes, points: list[Point]) -> None:
+    for best in fronts(points):
+        axes.plot(
+            [p.latency for p in best],
+            [p.value for p in best],
+            _LINES[best[0].domain],
+            color="#9ca3af",
+            lw=1.2,
+            zorder=1,
+        )
     handles = []
     for point in points:
         colour, marker = COLOURS[(point.number - 1) % (len(COLOURS) - 1)], _MARKERS[point.domain]
@@ -123,7 +165,7 @@ def _draw(axes: Axes, points: list[Point]) -> None:
             fontweight="bold",
             zorder=4,
         )
-        label = f"{point.number}  {point.name}  {point.value:.1f}, {milliseconds(point.latency)} ms"
+        label = f"{point.number}  {point.name}  {point.value:.1f}, {three_digits(point.latency)} ms"
         handles.append(Line2D([], [], linestyle="", marker=marker, color=colour, markersize=8, label=plain_text(label)))
     for domain in _MARKERS:
         if any(point.domain == domain for point in points):

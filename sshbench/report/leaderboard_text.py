@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sshbench.evaluation.metrics import percent
 from sshbench.report.leaderboard import Board, Row
-from sshbench.report.leaderboard_latency import LeftOut
+from sshbench.report.leaderboard_latency import LeftOut, images_per_second, megapixels
 
 SCOPE_TITLES = {
     "detect": "preprocessing, network and postprocessing, without reading the image",
@@ -16,10 +16,10 @@ SCOPE_TITLES = {
 }
 
 
-def milliseconds(value: float) -> str:
-    """Return three digits, whole numbers from a hundred on.
+def three_digits(value: float) -> str:
+    """Return a number with three digits, from a hundred on as a whole number.
 
-    >>> milliseconds(5.0), milliseconds(99.97), milliseconds(1234.5)
+    >>> three_digits(5.0), three_digits(99.97), three_digits(1234.5)
     ('5.00', '100', '1234')
     """
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
@@ -30,8 +30,51 @@ def latency_text(row: Row, position: int) -> str:
     latency = row.latencies.get(position)
     if latency is None:
         return "-"
-    shown = milliseconds(latency.summary.median)
+    shown = three_digits(latency.summary.median)
     return shown if latency.stable else f"({shown})"
+
+
+WORK_COLUMNS = ("parameters, million", "GFLOP", "weights, MB", "memory, MiB", "images/s")
+WORK_NOTE = (
+    "GFLOP per image: convolutions and matrix products, a multiplication and its addition counted as two; - where the "
+    "work depends on what an image shows. Memory: peak of the whole process. Images/s: from the file to the boxes, one "
+    "process on all cores."
+)
+
+
+def work_cells(row: Row, position: int) -> list[str]:
+    """Return size and work of a row's network on a board, memory and throughput, in the order of `WORK_COLUMNS`."""
+    latency = row.latencies.get(position)
+    if latency is None:
+        return ["-"] * len(WORK_COLUMNS)
+    cost = latency.timing.cost
+    return [
+        _quantity(None if cost is None else cost.parameters, 1e6),
+        _quantity(None if cost is None else cost.gflop),
+        _quantity(None if cost is None else cost.weights_bytes, 1e6),
+        _quantity(latency.timing.peak_memory_mib),
+        _quantity(images_per_second(latency.timing)),
+    ]
+
+
+def pixels_text(row: Row, position: int, *, timed: bool = False) -> str:
+    """Return on what a row's accuracy, or its latency, was measured: the network's fixed input, or mean megapixels.
+
+    Args:
+        row: The row.
+        position: Of the board.
+        timed: Whether the latency is meant.
+    """
+    source = row.latencies.get(position) if timed else row.results.get(position)
+    if source is None:
+        return "-"
+    if row.fixed_size is not None:
+        return f"{row.fixed_size[0]} x {row.fixed_size[1]}"
+    return megapixels(source.pixels.input)
+
+
+def _quantity(value: float | None, unit: float = 1.0) -> str:
+    return "-" if value is None else three_digits(value / unit)
 
 
 def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from sshbench.detectors.augmented import Augmented
 from sshbench.detectors.batches import WorksInBatches, check_batch
 from sshbench.detectors.contract import Detector, checked_detections
 from sshbench.detectors.guard import contained
@@ -53,11 +54,12 @@ class Measurement:
 
         `paper` is the release's own timer: mean, resize, network, decoding, best thousand; not reading, not NMS. A
         detector that does not separate decoding from NMS counts with all its postprocessing. `detect` is all but
-        reading the image, so that both kinds of detectors can be compared.
+        reading the image, so that both kinds of detectors can be compared. Fitting an image, where a recipe does it, is
+        done beforehand as reading is.
         """
         if scope == "forward":
             return ["forward"]
-        left_out = {"paper": ("read", "nms"), "detect": ("read",)}.get(scope, ())
+        left_out = {"paper": ("read", "fit", "nms"), "detect": ("read", "fit")}.get(scope, ())
         return [name for name in self.stages if name not in left_out]
 
 
@@ -183,6 +185,9 @@ def _one_pass(detector: Detector, group: list[TimedImage], timer: Clock) -> tupl
         return done
 
     pixels: list[Image] = stage("read", lambda: [check_image(read_image(image.path)) for image in group])
+    if isinstance(detector, Augmented) and detector.recipe.fit is not None:
+        fit = detector.fit
+        pixels = stage("fit", lambda: [fit(image) for image in pixels])
     prepared = stage("preprocess", lambda: [detector.preprocess(image) for image in pixels])
     if len(group) > 1 and isinstance(detector, WorksInBatches):
         outputs = stage("forward", lambda: detector.forward_batch(prepared))

@@ -133,6 +133,99 @@ def test_passes_keep_only_the_faces_that_they_are_for() -> None:
     assert len(sshbench.detect(detector, scene())) == 1
 
 
+@given(sides, sides)
+def test_fitted_images_fit_and_are_never_enlarged(width: int, height: int) -> None:
+    fitted = load_recipe("fit-640x480").fitted(width, height)
+    assert fitted[0] <= min(width, 640)
+    assert fitted[1] <= min(height, 480)
+    assert load_recipe("fit-640x480").fitted(*fitted) == fitted, "fitting again changes nothing"
+    if width <= 640 and height <= 480:
+        assert fitted == (width, height)
+        return
+    assert fitted[0] == 640 or fitted[1] == 480
+    exact = min(640 / width, 480 / height)
+    assert max(abs(fitted[0] - width * exact), abs(fitted[1] - height * exact)) <= 1, "the aspect ratio is kept"
+
+
+def fit_of(answer: Any, recipe: str = "fit-640x480") -> Augmented:
+    return Augmented(sshbench.FunctionDetector(answer), load_recipe(recipe))
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.lists(corners, max_size=3))
+def test_boxes_of_a_fitted_image_return_to_the_original(width: int, height: int, boxes: list[list[float]]) -> None:
+    """Boxes of the original, as the fitted image shows them, come back within rounding of doubles."""
+    true = np.array(boxes).reshape(-1, 4) * np.tile((width, height), 2) / 111
+    seen: list[tuple[int, ...]] = []
+
+    def answer(image: Image) -> tuple[Any, list[float]]:
+        seen.append(image.shape)
+        shown = true * np.tile((image.shape[1] / width, image.shape[0] / height), 2)
+        return shown, [0.5] * len(shown)
+
+    found = sshbench.detect(fit_of(answer), np.zeros((height, width, 3), dtype=np.uint8))
+    fitted = load_recipe("fit-640x480").fitted(width, height)
+    assert seen == [(fitted[1], fitted[0], 3)]
+    np.testing.assert_allclose(found.boxes, true, rtol=1e-14)
+
+
+def test_a_whole_fitted_image_is_the_whole_original() -> None:
+    """Sides have factors of their own: 480 / 1365 of the height is not 359.4 / 1024 of the width to the last bit."""
+    detector = fit_of(lambda image: ([[0, 0, image.shape[1], image.shape[0]]], [1.0]))
+    for width, height in [(1024, 1365), (1023, 7), (641, 480), (1365, 2048)]:
+        found = sshbench.detect(detector, np.zeros((height, width, 3), dtype=np.uint8))
+        np.testing.assert_allclose(found.boxes, [[0, 0, width, height]], rtol=1e-15)
+
+
+def test_small_images_stay_as_they_are(sample_image: Any) -> None:
+    small = sample_image[:480, :640]
+    detector = sshbench.load_detector("haar", tta="fit-640x480")
+    assert isinstance(detector, Augmented)
+    assert detector.fit(small) is small
+    plain, fitted = sshbench.detect(sshbench.load_detector("haar"), small), sshbench.detect(detector, small)
+    np.testing.assert_array_equal(fitted.boxes, plain.boxes)
+    np.testing.assert_array_equal(fitted.scores, plain.scores)
+    large = np.tile(sample_image, (3, 3, 1))
+    np.testing.assert_array_equal(
+        sshbench.detect(detector, detector.fit(large)).scores, sshbench.detect(detector, large).scores
+    )
+
+
+def test_passes_are_over_the_fitted_image() -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "both",
+            "fit": "160x120",
+            "passes": [{"flip": "both"}, {"scale": 2.0, "keep": [{"shorter_below": 21}]}],
+            "merge": {"method": "nms", "iou": 0.3},
+        }
+    )
+    sizes: list[tuple[int, int]] = []
+
+    def answer(image: Image) -> tuple[list[list[float]], list[float]]:
+        sizes.append((image.shape[1], image.shape[0]))
+        return box_of_bright(image)
+
+    found = sshbench.detect(Augmented(sshbench.FunctionDetector(answer), recipe), scene())
+    assert sizes == recipe.sizes_for(320, 240) == [(160, 120), (160, 120), (320, 240)]
+    assert len(found) == 1, "the face is 20 pixels wide in the fitted image"
+    np.testing.assert_allclose(found.boxes[0], [200, 40, 240, 100], atol=2.01)
+
+
+def test_the_fit_is_part_of_the_recipe_s_hash() -> None:
+    recipe = load_recipe("fit-640x480")
+    assert recipe.hash == "131574a6d82c11a0"
+    assert recipe.model_copy(update={"fit": "320x240"}).hash != recipe.hash
+    assert load_recipe("faceboxes-fddb").hash == "e1aeb6edd07fb1bc", "runs from before this key keep their recipe"
+
+
+def test_a_network_of_one_input_takes_fitted_images(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSHBENCH_WEIGHTS", str(shared / "weights"))
+    detector = sshbench.load_detector("ultraface-rfb-320", tta="fit-640x480")
+    assert mean_pixels(detector, detector.settings, [(1280, 960)]).input == 320 * 240
+    free = sshbench.load_detector("haar", tta="fit-640x480")
+    assert mean_pixels(free, free.settings, [(1280, 960), (64, 48)]).input == (640 * 480 + 64 * 48) / 2
+
+
 def test_a_single_pass_is_the_detector_itself(sample_image: Any) -> None:
     plain = sshbench.detect(sshbench.load_detector("haar"), sample_image)
     single = sshbench.detect(sshbench.load_detector("haar", tta="single"), sample_image)
@@ -210,6 +303,8 @@ def test_recipes_that_cannot_be(options: dict[str, str], error: type[Exception],
         ('name = "x"\n[merge]\nmethod = "nms"\niou = 0.3\n[[passes]]\nscale = 0', "scale"),
         ('name = "x"\n[merge]\nmethod = "nms"\niou = 0.3\n[[passes]]\nsize = 2', "size"),
         ("name = ", "cannot be read"),
+        ('name = "x"\nfit = "640"\n[[passes]]', "fit"),
+        ('name = "x"\n[[passes]]\nflip = "both"', "merge.*several passes needs it"),
     ],
 )
 def test_recipe_files_that_are_invalid(text: str, words: str, tmp_path: Path) -> None:

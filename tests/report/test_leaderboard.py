@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 import pytest
 
 from sshbench.archive import archive_runs
-from sshbench.contamination import domain_of
+from sshbench.contamination import Domain, domain_of
 from sshbench.errors import InputError, MissingDataError, UsageError
-from sshbench.report.leaderboard import collect
+from sshbench.report.leaderboard_collect import collect
+from sshbench.report.leaderboard_files import Point, fronts, write_leaderboard
+from sshbench.report.leaderboard_text import pixels_text, work_cells
 from sshbench.report.measured import read_measured
 from sshbench.timing.record import TimingRecord
 
 MEASURED = Path(__file__).parents[2] / "results" / "measured"
+OF_RUNS = MEASURED / "amd-epyc-2-cores" / "of-runs"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,77 @@ def test_rows_hold_accuracy_and_latency_of_the_same_settings(sshbench: Any, made
         "http://creativecommons.org", ""
     )
     assert (tmp_path / "speed-accuracy.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_fitted_images_have_a_table_of_their_own(sshbench: Any, made: Path, tmp_path: Path) -> None:
+    from sshbench.benchmark import run as run_benchmark
+    from sshbench.timing import time_runs
+
+    run_benchmark("haar", "sample", out=tmp_path / "fit", settings={"tta": "fit-640x480"}, limit=4)
+    run_benchmark("haar", "sample", out=tmp_path / "own", limit=4)
+    for name in ("fit", "own"):
+        time_runs([tmp_path / name], count=2, min_time=0, min_count=2, out=tmp_path / "timings")
+    runs = [tmp_path / "fit", tmp_path / "own"]
+    board = collect(runs, sorted((tmp_path / "timings").iterdir()))
+    own, equal = board.sections
+    assert [(section.fit, len(section.boards), len(section.rows)) for section in (own, equal)] == [
+        ("", 1, 1),
+        ("640x480", 1, 1),
+    ]
+    assert [row.label for row in board.rows] == ["haar", "haar"], "each stands alone in its table"
+    assert equal.boards[0][1].title.endswith("images fitted into 640x480")
+    latency = equal.rows[0].latencies[equal.boards[0][0]]
+    stages = latency.timing.stages
+    assert list(stages) == ["read", "fit", "preprocess", "forward", "postprocess"]
+    measured = latency.timing.total("detect")
+    assert measured == [sum(v) for v in zip(*(stages[name] for name in list(stages)[2:]), strict=True)]
+    code, _, err = sshbench("leaderboard", *runs, "--timing", tmp_path / "timings", "-o", tmp_path / "board", "--json")
+    assert code == 0, err
+    page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
+    assert page.index("Each detector at its own input size") < page.index("Equal pixels: images fitted into 640x480")
+    assert page.count("accuracy on, megapixels") == page.count("latency on, megapixels") == 2
+    with (tmp_path / "board" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["fit"], row["label"]) for row in rows[::3]] == [("", "haar"), ("640x480", "haar")]
+    assert all(row["input_pixels"] and row["timed_pixels"] for row in rows)
+    code, out, err = sshbench("leaderboard", *runs, "-o", tmp_path / "board")
+    assert (code, "images fitted into 640x480" in out) == (0, True), err
+
+
+def test_the_page_states_pixels_work_and_licences(tmp_path: Path) -> None:
+    board = collect(
+        [run_of("faceboxes", "wider"), run_of("ultraface-rfb-320", "wider")],
+        [OF_RUNS / "timing-wider-faceboxes.json", OF_RUNS / "timing-wider-ultraface-rfb-320.json"],
+    )
+    page = write_leaderboard(board, tmp_path)[0].read_text(encoding="utf-8")
+    for row in board.rows:
+        cells = [pixels_text(row, 0), pixels_text(row, 0, timed=True), *work_cells(row, 0)]
+        assert "-" not in cells
+        found = "".join(f'<td class="number">{cell}</td>' for cell in cells)
+        assert f'<td class="name">{row.label}</td>{found}</tr>' in page
+        assert f'<td class="list">{row.licence}</td><td class="list">{row.training_data}</td>' in page
+    assert '<td class="number">320 x 240</td><td class="number">320 x 240</td>' in page
+    assert '<td class="number">0.903</td><td class="number">0.899</td>' in page, (
+        "not the same images, but the same mean"
+    )
+    tables = page.count("<table>")
+    assert len(re.findall(r'<div class="scroll"[^>]*>\s*<table>', page)) == tables, "every table scrolls in its own box"
+
+
+def test_lines_join_detectors_of_one_domain_only() -> None:
+    def point(number: int, latency: float, value: float, domain: Domain) -> Point:
+        return Point(number, latency, value, "", domain)
+
+    points = [
+        point(1, 5.0, 60.0, "in domain"),
+        point(2, 4.0, 70.0, "unknown"),
+        point(3, 3.0, 40.0, "cross-data"),
+        point(4, 9.0, 80.0, "in domain"),
+        point(5, 6.0, 55.0, "in domain"),
+        point(6, 7.0, 39.0, "cross-data"),
+        point(7, 1.0, 50.0, "in domain"),
+    ]
+    assert [[one.number for one in line] for line in fronts(points)] == [[7, 1, 4], [3]]
 
 
 def test_a_part_says_why_published_figures_are_not_reproduced(

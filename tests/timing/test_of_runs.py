@@ -11,7 +11,7 @@ import pytest
 
 import sshbench
 from sshbench.errors import MissingDataError, UsageError
-from sshbench.report.leaderboard import collect
+from sshbench.report.leaderboard_collect import collect
 from sshbench.runs import open_run
 
 CommandLine = Callable[..., tuple[int, str, str]]
