@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from sshbench.analysis.record import ANALYSIS
 from sshbench.errors import CheckFailedError, MissingDataError, UsageError
 from sshbench.files import safe_name, write_atomic
 from sshbench.report.build import build_report
@@ -20,6 +21,8 @@ _LARGE = "curves.csv"
 
 def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -> list[Path]:
     """Write `<run>/identity.json, metrics.json, protocol.json` for each run, and one report of all without images.
+
+    Where a run was analysed, its `analysis.json` is kept too.
 
     Args:
         runs: Folders of finished, evaluated runs of one protocol on the same images.
@@ -51,7 +54,8 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
             )
             folder = out / safe_name(label)
             written.append(identity.write(folder / IDENTITY))
-            written += [write_atomic(folder / n, (run.folder / n).read_bytes()) for n in (METRICS, PROTOCOL)]
+            kept = [METRICS, PROTOCOL, *([ANALYSIS] if (run.folder / ANALYSIS).is_file() else [])]
+            written += [write_atomic(folder / name, (run.folder / name).read_bytes()) for name in kept]
     finally:
         for run in opened:
             run.close()

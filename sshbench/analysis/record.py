@@ -5,6 +5,9 @@ from __future__ import annotations
 from sshbench.contamination import Domain
 from sshbench.models import FileModel, StrictModel
 
+ANALYSIS, COMPARISON = "analysis.json", "comparison.json"
+"""Names of the files."""
+
 
 class Interval(StrictModel):
     """A figure, and how sure it is; fractions.

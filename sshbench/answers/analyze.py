@@ -14,7 +14,7 @@ from sshbench.analysis.errors import error_findings, errors_record
 from sshbench.analysis.image_tables import read_groups, read_slices
 from sshbench.analysis.intervals import Intervals
 from sshbench.analysis.operating import PointRule, operating_points
-from sshbench.analysis.record import AnalysisRecord, OperatingPoint
+from sshbench.analysis.record import ANALYSIS, AnalysisRecord, OperatingPoint
 from sshbench.analysis.resample import Resampling
 from sshbench.analysis.slices import slices
 from sshbench.analysis.subject import Subject
@@ -36,8 +36,6 @@ from sshbench.records import Finding
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-ANALYSIS = "analysis.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

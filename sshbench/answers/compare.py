@@ -13,7 +13,7 @@ import numpy as np
 from sshbench.analysis import compare as comparing
 from sshbench.analysis.axes import axes_of
 from sshbench.analysis.intervals import Intervals
-from sshbench.analysis.record import ComparedRun, ComparisonRecord, SharedFaces
+from sshbench.analysis.record import COMPARISON, ComparedRun, ComparisonRecord, SharedFaces
 from sshbench.analysis.resample import Resampling
 from sshbench.analysis.subject import Subject
 from sshbench.answers.common import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-COMPARISON = "comparison.json"
 _UNLIKE_CUT = 0.01
 _DETAILED_PAIRS = 3  # of more pairs, images that move the difference are not listed
 

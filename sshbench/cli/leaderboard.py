@@ -16,6 +16,10 @@ def leaderboard_command(
         list[Path] | None,
         typer.Option(help="Timing kept by `sshbench timing --out`, or a folder of them."),
     ] = None,
+    comparison: Annotated[
+        list[Path] | None,
+        typer.Option(help="comparison.json of `sshbench compare`, for rank intervals (repeatable)."),
+    ] = None,
     scope: Annotated[
         Literal["detect", "paper", "end-to-end", "forward"],
         typer.Option(help="What latencies cover: all but reading, the paper's stages, everything, or the network."),
@@ -29,6 +33,7 @@ def leaderboard_command(
 
     Runs may be of several datasets. A latency stands beside an accuracy only if detector, weights and settings are the
     same and the network got the same number of pixels per image (means within 5 %). Others are listed with the reason.
+    Figures have intervals where `sshbench analyze -o RUN` wrote analysis.json into the run's folder.
 
     Example:
 
@@ -45,7 +50,7 @@ def leaderboard_command(
         if not found:
             raise MissingDataError(f"there is no timing file {path}", remedy="Measure one with `sshbench timing --out`")
         timings += found
-    board = collect(runs, timings, scope=scope, metric=metric)
+    board = collect(runs, timings, comparisons=comparison or (), scope=scope, metric=metric)
     files = write_leaderboard(board, out)
     if as_json:
         from sshbench.cli.outputs import LeaderboardFinding, LeaderboardOutput, LeaderboardRow

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 import json
 from dataclasses import dataclass, field
 
+from sshbench.analysis.record import Interval, Rank
 from sshbench.contamination import Domain
 from sshbench.protocols import Protocol
 from sshbench.published.tables import PublishedFigure
@@ -71,6 +72,7 @@ class Row:
         licence: Of code and weights; empty where not known.
         training_data: What the model was trained on, for readers; empty where not known.
         fixed_size: Width and height, if the network takes one input size only.
+        places: By board, the places that its chosen figure leaves open among compared runs.
     """
 
     identity: Identity
@@ -83,6 +85,12 @@ class Row:
     licence: str = ""
     training_data: str = ""
     fixed_size: tuple[int, int] | None = None
+    places: dict[int, Rank] = field(default_factory=dict)
+
+    def interval(self, board: int, metric: str) -> Interval | None:
+        """Return how sure a figure is; None where the run was not analysed."""
+        run = self.results.get(board)
+        return None if run is None else run.intervals.get(metric)
 
     def value(self, board: int, metric: str) -> float | None:
         """Return a figure, None where there is none."""
@@ -187,6 +195,8 @@ class Leaderboard:
                         "fit": board.fit,
                         "metric": metric,
                         "value": row.value(position, metric),
+                        **_sure(row.interval(position, metric)),
+                        **_place(row.places.get(position) if metric == board.chosen else None),
                         "domain": row.domain(position),
                         "input_pixels": _rounded(run.pixels.input),
                         "timed_pixels": _rounded(None if latency is None else latency.pixels.input),
@@ -201,8 +211,24 @@ class Leaderboard:
                     }
                     for metric in board.metrics
                 ]
-        whole = ("input_pixels", "timed_pixels", "parameters", "weights_bytes", "peak_memory_mib")
+        whole = (
+            "best_rank",
+            "worst_rank",
+            "input_pixels",
+            "timed_pixels",
+            "parameters",
+            "weights_bytes",
+            "peak_memory_mib",
+        )
         return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64"))
+
+
+def _sure(interval: Interval | None) -> dict[str, object]:
+    return {name: interval and getattr(interval, name) for name in ("low", "high", "se", "se_group")}
+
+
+def _place(rank: Rank | None) -> dict[str, object]:
+    return {"best_rank": rank and rank.best, "worst_rank": rank and rank.worst}
 
 
 def _rounded(value: float | None) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sshbench.analysis.record import ComparisonRecord
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.recipe import recipe_of
 from sshbench.errors import SshbenchError, UsageError, did_you_mean
@@ -21,7 +22,12 @@ from sshbench.timing.record import TimingRecord
 
 
 def collect(
-    runs: Sequence[Path], timings: Sequence[Path], *, scope: str = "detect", metric: str | None = None
+    runs: Sequence[Path],
+    timings: Sequence[Path],
+    *,
+    comparisons: Sequence[Path] = (),
+    scope: str = "detect",
+    metric: str | None = None,
 ) -> Leaderboard:
     """Join runs and timings.
 
@@ -31,6 +37,7 @@ def collect(
     Args:
         runs: Folders of evaluated runs, or of what `sshbench archive` kept of them.
         timings: Timings kept by `sshbench timing --out`.
+        comparisons: Files `comparison.json` of `sshbench compare`; runs whose detections they know get ranks.
         scope: What the latencies shall cover.
         metric: Drawn against speed; default by dataset.
 
@@ -71,6 +78,8 @@ def collect(
     timing = records[0] if records else None
     unranked = Leaderboard(list(boards.values()), found, timing, scope, [], tuple(passed_over))
     ranked = [row for section in unranked.sections for row in _ranked(section)]
+    for path in comparisons:
+        _place(ranked, unranked.boards, ComparisonRecord.read(path, remedy="Run `sshbench compare` again"))
     left_out = [one for position in range(len(boards)) for one in _join(ranked, position, scope)]
     return replace(unranked, rows=ranked, left_out=left_out)
 
@@ -82,6 +91,18 @@ def _ranked(section: Section) -> list[Row]:
     for row, label in zip(rows, run_labels([row.identity for row in rows]), strict=True):
         row.label = label
     return rows
+
+
+def _place(rows: Sequence[Row], boards: Sequence[Board], comparison: ComparisonRecord) -> None:
+    """Give rows their ranks from a comparison that has their detections."""
+    names = {run.detections_digest: run.name for run in comparison.runs}
+    for position, board in enumerate(boards):
+        places = {rank.run: rank for rank in comparison.ranks.get(board.chosen, ())}
+        for row in rows:
+            run = row.results.get(position)
+            name = None if run is None else names.get(run.detections or "")
+            if run is not None and run.record.protocol_hash == comparison.protocol_hash and name in places:
+                row.places[position] = places[name]
 
 
 def _join(rows: Sequence[Row], position: int, scope: str) -> list[LeftOut]:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import sshbench
+from sshbench.analysis.record import Interval
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, Domain
 from sshbench.detectors.pixels import TOLERANCE
 from sshbench.evaluation.metrics import percent, title_of
@@ -62,6 +63,8 @@ def write_leaderboard(board: Leaderboard, out: Path, *, note: str = "") -> list[
             sections=board.sections,
             timing=board.timing,
             timed_on=[board.timed_on(position) for position in range(len(board.boards))],
+            ranked={position for row in board.rows for position in row.places},
+            sure_of=any(run.intervals for row in board.rows for run in row.results.values()),
             left_out=grouped(board.left_out),
             note=note,
             megapixels=megapixels,
@@ -99,7 +102,14 @@ def speed_accuracy(board: Leaderboard) -> Figure:
     for panel, (position, one, rows) in enumerate(shown, start=1):
         axes = figure.add_subplot(len(shown), 1, panel)
         points = [
-            Point(number, latency.summary.median, 100 * value, row.label, row.domain(position) or "unknown")
+            Point(
+                number,
+                latency.summary.median,
+                100 * value,
+                row.label,
+                row.domain(position) or "unknown",
+                row.interval(position, one.chosen),
+            )
             for number, row in enumerate(rows, start=1)
             if (latency := row.latencies.get(position)) and (value := row.value(position, one.chosen)) is not None
         ]
@@ -114,13 +124,14 @@ def speed_accuracy(board: Leaderboard) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One detector in a panel: its number in the table, milliseconds, percent, name and domain."""
+    """One detector in a panel: its number in the table, milliseconds, percent, name, domain, and how sure it is."""
 
     number: int
     latency: float
     value: float
     name: str
     domain: Domain
+    interval: Interval | None = None
 
 
 def fronts(points: Sequence[Point]) -> list[list[Point]]:
@@ -154,6 +165,9 @@ def _draw(axes: Axes, points: list[Point]) -> None:
     handles = []
     for point in points:
         colour, marker = COLOURS[(point.number - 1) % (len(COLOURS) - 1)], _MARKERS[point.domain]
+        if point.interval is not None and point.interval.low is not None and point.interval.high is not None:
+            ends = (100 * point.interval.low, 100 * point.interval.high)
+            axes.plot((point.latency, point.latency), ends, color=colour, linewidth=1.4, zorder=2)
         axes.scatter([point.latency], [point.value], s=170, color=colour, marker=marker, zorder=3, edgecolor="white")
         axes.annotate(
             str(point.number),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ConfigDict, Field
 
+from sshbench.analysis.record import ANALYSIS, AnalysisRecord, Interval
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.pixels import Pixels, mean_pixels
-from sshbench.errors import MissingDataError
+from sshbench.errors import InputError, MissingDataError
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.storing import read_protocol
 from sshbench.protocols import Protocol
@@ -19,13 +21,25 @@ from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, is_run, op
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Who made a run, its figures, the rules they were made by, how many pixels the network got, and its folder."""
+    """What is known of a run.
+
+    Attributes:
+        identity: Who made it.
+        record: Its figures.
+        protocol: The rules they were made by.
+        pixels: How many pixels images had, and the network got.
+        folder: Where it lies, as a user would name it.
+        intervals: By metric, where an `analysis.json` lies beside the figures.
+        detections: Hash of its detections.
+    """
 
     identity: Identity
     record: EvaluationRecord
     protocol: Protocol
     pixels: Pixels
     folder: str = ""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    detections: str | None = None
 
 
 def read_measured(folder: Path) -> Measured:
@@ -44,13 +58,31 @@ def read_measured(folder: Path) -> Measured:
     identity = kept.run_identity()
     record = EvaluationRecord.read(folder / METRICS, remedy="Evaluate the run again")
     protocol = read_protocol(folder / PROTOCOL)
+    intervals = _intervals(folder, record)
+    # Archives of older versions kept no pixels; a fixed input size gives them.
+    pixels, digest = kept.pixels or _pixels(identity, None), kept.detections_sha256
     if is_run(folder):
         with open_run(folder) as run:
             check_detections(folder, run.digest)
-            return Measured(identity, record, protocol, pixels_of_run(run), _shown(folder))
-    # Archives of older versions kept no pixels; a fixed input size gives them.
-    pixels = kept.pixels or _pixels(identity, None)
-    return Measured(identity, record, protocol, pixels, _shown(folder))
+            pixels, digest = pixels_of_run(run), run.detections().digest
+    return Measured(identity, record, protocol, pixels, _shown(folder), intervals, digest)
+
+
+def _intervals(folder: Path, record: EvaluationRecord) -> Mapping[str, Interval]:
+    """Read the intervals of a run's figures, where it was analysed.
+
+    Raises:
+        InputError: The analysis is of other figures.
+    """
+    path = folder / ANALYSIS
+    if not path.is_file():
+        return {}
+    analysis = AnalysisRecord.read(path, remedy="Run `sshbench analyze` on the run again")
+    for name, one in analysis.metrics.items():
+        if one.value != record.metrics.get(name) or analysis.protocol_hash != record.protocol_hash:
+            text = f"it is of another evaluation: {name} is {one.value} there, {record.metrics.get(name)} in {METRICS}"
+            raise InputError(text, file=path, remedy="Run `sshbench analyze` on the run again")
+    return analysis.metrics
 
 
 def _shown(folder: Path) -> str:
