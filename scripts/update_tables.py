@@ -12,8 +12,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from sshbench.analysis.intervals import with_interval
+from sshbench.analysis.record import COMPARISON, ComparisonRecord
 from sshbench.detectors.registry import names
-from sshbench.evaluation.metrics import percent
+from sshbench.evaluation.metrics import percent, title_of
 from sshbench.published.tables import PublishedFigure, published_of_detector
 from sshbench.report.leaderboard import Leaderboard, Row
 from sshbench.report.leaderboard_collect import collect
@@ -32,12 +34,13 @@ NOTE = (
     "Each latency is of the run's own settings on 24 images of the run's dataset, of all sizes. Runs are on all "
     "images; a detector without a figure for a dataset was not run on it."
 )
+COMPARED = MEASURED / "wider" / COMPARISON
 MARKS = "<!-- {}: made by scripts/update_tables.py -->", "<!-- end of {} -->"
 
 
 def collected() -> Leaderboard:
     """Return the leaderboard of the committed runs and timings."""
-    return collect(RUNS, TIMINGS)
+    return collect(RUNS, TIMINGS, comparisons=[COMPARED])
 
 
 def leaderboard() -> str:
@@ -216,12 +219,46 @@ def reproduction() -> str:
 
 _TITLES = {"wider": "WIDER val easy medium hard", "afw": "AFW AP", "fddb": "FDDB discrete TPR at 1000"}
 
-TABLES = {
-    "docs/speed.md": ("timings", timings),
-    "docs/leaderboard.md": ("leaderboard", leaderboard),
-    "README.md": ("reproduction", reproduction),
-}
-"""By file, the table's name and what makes it."""
+
+def ranks() -> str:
+    """Return in Markdown which of the compared detectors can be told apart on WIDER FACE val."""
+    record = ComparisonRecord.read(COMPARED, remedy="Run `sshbench compare` again")
+    places = {(metric, rank.run): rank for metric, several in record.ranks.items() for rank in several}
+    metrics = list(record.ranks)
+    heads = [f"{title_of(metric)} | rank" for metric in metrics]
+    lines = [f"| detector | {' | '.join(heads)} | training |", f"|---|{'---|' * (2 * len(metrics) + 1)}"]
+    for run in sorted(record.runs, key=lambda run: -(run.metrics[metrics[-1]].value or 0)):
+        cells = [run.name]
+        for metric in metrics:
+            place = places[metric, run.name]
+            cells.append(with_interval(run.metrics[metric]))
+            cells.append(str(place.best) if place.best == place.worst else f"{place.best}-{place.worst}")
+        lines.append(f"| {' | '.join(cells)} | {run.domain} |")
+    lines += [
+        "",
+        f"AP in percent on all {record.images} images of WIDER FACE val, with half the width of the 95 % interval by "
+        "resampling images. Rank: the places that the paired differences leave open, adjusted for all pairs "
+        "(`sshbench compare`, [comparison.json](results/measured/wider/comparison.json)).",
+    ]
+    return "\n".join(lines)
+
+
+def coverage() -> str:
+    """Return in Markdown how often intervals held the truth."""
+    with (ROOT / "docs" / "coverage.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---|' * (len(head) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+TABLES = [
+    ("docs/speed.md", "timings", timings),
+    ("docs/leaderboard.md", "leaderboard", leaderboard),
+    ("docs/analysis.md", "coverage", coverage),
+    ("README.md", "reproduction", reproduction),
+    ("README.md", "ranks", ranks),
+]
+"""The file, the table's name and what makes it."""
 
 
 def updated(text: str, name: str, table: str) -> str:
@@ -241,7 +278,7 @@ def _cell(milliseconds: float, stable: bool) -> str:
 
 
 if __name__ == "__main__":
-    for file, (name, table) in TABLES.items():
+    for file, name, table in TABLES:
         path = ROOT / file
         path.write_text(updated(path.read_text(encoding="utf-8"), name, table()), encoding="utf-8")
     (MEASURED / "reproduction.csv").write_text(reproduction_csv(), encoding="utf-8")

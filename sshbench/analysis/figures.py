@@ -95,9 +95,12 @@ def reliability_figure(row: CalibrationRow, title: str) -> ShownFigure:
             axes.plot((score, score), (100 * one.right.low, 100 * one.right.high), color=COLOURS[0], linewidth=1.4)
     axes.set(xlim=(0, 100), ylim=(0, 100), ylabel="share right, percent")
     style_axes(axes, title)
-    widths = [max(100 * (one.high - one.low), 0.3) for one in row.bins]
-    counts.bar([100 * one.low for one in row.bins], [one.detections for one in row.bins], widths, align="edge")
-    style_axes(counts, "detections")
+    # Bins hold equally many detections: how dense they are says where the scores lie.
+    widths = [max(100 * (one.high - one.low), 0.01) for one in row.bins]
+    density = [one.detections / width for one, width in zip(row.bins, widths, strict=True)]
+    counts.bar([100 * one.low for one in row.bins], density, widths, align="edge", color=COLOURS[5])
+    counts.set_yscale("log")
+    style_axes(counts, "detections per percent of score")
     counts.set_xlabel("score, percent")
     return figure
 
