@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from sshbench.report.leaderboard_files import write_leaderboard
 
 ROOT = Path(__file__).parents[1]
