@@ -45,8 +45,13 @@ def subject_of(evaluation: Evaluation, subset: str | None, resampling: Resamplin
     """Return one curve of an evaluation, for analysis.
 
     Raises:
-        UsageError: There is no such curve.
+        UsageError: There is no such curve, or the evaluator does not say what it adds up per image.
     """
+    if not evaluation.outcome.measures:
+        raise UsageError(
+            f"the evaluation of {evaluation.record.dataset} does not say what it adds up per image",
+            remedy="Give its Outcome `measures` and `ledgers`",
+        )
     return Subject.of(
         evaluation.outcome,
         evaluation.detections,

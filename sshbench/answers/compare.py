@@ -143,6 +143,7 @@ def compare(
     first = evaluations[0]
     chosen = list(metrics or headline_of(list(first.record.metrics), first.protocol))
     resampling = Resampling(len(first.dataset.keys), replicates, seed, level)
+    subjects = {name: subject_of(one, subset, resampling) for name, one in named.items()}
     sure = {name: intervals_of(one, resampling, chosen) for name, one in named.items()}
     others = [(one, baseline) for one in named if baseline is not None and one != baseline]
     pairs_of_names = list(combinations(named, 2)) if baseline is None else others
@@ -151,7 +152,6 @@ def compare(
         metric: comparing.pairs(sure, metric, baseline=baseline, margin=margin, identical=identical)
         for metric in sure[next(iter(sure))].metrics
     }
-    subjects = {name: subject_of(one, subset, resampling) for name, one in named.items()}
     counts = {name: _at_point(subject) for name, subject in subjects.items()}
     looked_at = next(iter(subjects.values()))
     detailed = pairs_of_names if len(pairs_of_names) <= _DETAILED_PAIRS else []

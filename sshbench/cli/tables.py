@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
 from sshbench.analysis.intervals import Intervals, note, with_interval
+from sshbench.analysis.record import Interval
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE, DOMAIN_SHORT, DOMAIN_SHORT_NOTE
 from sshbench.evaluation.benchmarks import headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
@@ -129,7 +132,8 @@ def _headline(
     titles = [title_of(name) for name in metrics]
     names = [record.detector, *(method.method for method in methods)]
     # What is left of the line for the source: rich would else squeeze the figures away.
-    own = [percent(record.metrics[name]) if intervals is None else with_interval(intervals[name]) for name in metrics]
+    sure: Mapping[str, Interval] = intervals or {}
+    own = [with_interval(sure[name]) if name in sure else percent(record.metrics[name]) for name in metrics]
     widths = [max(len(title), len(cell)) for title, cell in zip(titles, own, strict=True)]
     left = width - max(map(len, [*names, "detector"])) - sum(widths)
     left = max(left - 3 * (len(titles) + 2) - 1, 12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -133,3 +135,14 @@ def test_compare_of_evaluations() -> None:
     smaller = sshbench.evaluate(sample.limited(12), truth, protocol="sample")
     with pytest.raises(UsageError, match="cannot be compared"):
         sshbench.compare(all_found, smaller)
+
+
+def test_an_evaluator_that_exposes_nothing_has_no_intervals() -> None:
+    sample = sshbench.load_dataset("sample")
+    truth = {key: (faces.boxes, faces.boxes[:, 2] / 1000) for key, faces in zip(sample.keys, sample.faces, strict=True)}
+    found = sshbench.evaluate("sample", truth)
+    bare = replace(found, outcome=replace(found.outcome, measures={}, ledgers={}))
+    assert dict(bare.intervals()) == {}
+    for ask in (lambda: sshbench.analyze(bare), lambda: sshbench.compare(bare, bare, names=["a", "b"])):
+        with pytest.raises(UsageError, match="adds up per image"):
+            ask()
