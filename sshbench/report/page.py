@@ -121,6 +121,7 @@ def render_page(
             places=places or {},
             has_bands=has_bands,
             interval_note=_interval_note(reports[0].intervals),
+            by_event=any(one.se_group is not None for one in reports[0].intervals.values()),
             title_of=title_of,
             others=_others(record, protocol),
             shown_rule=shown_rule(protocol),
