@@ -275,7 +275,7 @@ def _comparison_findings(named: Mapping[str, Evaluation]) -> list[Finding]:
     found = []
     lowest = {name: float(one.detections.scores.min(initial=np.inf)) for name, one in named.items()}
     if np.ptp([value for value in lowest.values() if np.isfinite(value)] or [0.0]) > _UNLIKE_CUT:
-        listed = ", ".join(f"{name} {value:g}" for name, value in lowest.items())
+        listed = ", ".join(f"{name} {value:.3g}" for name, value in lowest.items())
         text = f"the runs were cut at different least scores ({listed}): a higher cut loses recall and AP"
         found.append(Finding("unlike-cut", text, tuple(lowest)))
     domains = {name: one.record.domain for name, one in named.items()}

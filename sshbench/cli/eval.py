@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.result import Evaluation
     from sshbench.protocols import Protocol
 
-_MOST_DETECTIONS = 10_000_000  # more of them would take long and much memory
+_MOST_DETECTIONS = 2_000_000  # more of them would take long, and over 100 bytes each
 
 _EPILOG = """Examples:
 
