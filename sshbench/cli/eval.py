@@ -296,7 +296,7 @@ def export(evaluation: Evaluation, path: Path) -> None:
 def show(evaluation: Evaluation, *, as_json: bool, with_intervals: bool = False) -> None:
     """Print the result: one JSON object for machines, or a table for people."""
     too_many = evaluation.detections.total > _MOST_DETECTIONS
-    intervals = evaluation.intervals() if with_intervals and not too_many else None
+    intervals = evaluation.intervals(jackknife=False) if with_intervals and not too_many else None
     if as_json:
         from sshbench.cli.printing import print_json
 

@@ -129,6 +129,7 @@ class Evaluation:
         seed: int = 0,
         level: float = 0.95,
         groups: IntArray | None = None,
+        jackknife: bool = True,
     ) -> Intervals:
         """Return how sure the figures are: percentile intervals by resampling images.
 
@@ -138,6 +139,7 @@ class Evaluation:
             seed: Of the generator; equal seeds give equal intervals.
             level: Share of the replicates inside an interval.
             groups: int64 (images,), number of each image's group, from 0: groups are then drawn whole.
+            jackknife: Compute also the standard error by leaving out images, and each image's influence.
 
         >>> import sshbench
         >>> sample = sshbench.load_dataset("sample")
@@ -152,7 +154,7 @@ class Evaluation:
 
         chosen = headline_of(list(self.record.metrics), self.protocol) if names is None else names
         resampling = Resampling(len(self.dataset.keys), replicates, seed, level, groups)
-        return intervals(self.outcome, resampling, names=chosen, events=self.events)
+        return intervals(self.outcome, resampling, names=chosen, events=self.events, jackknife=jackknife)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Evaluation:
         """Keep detections, record, protocol and curves in a run folder that `sshbench report` and others read.

@@ -105,7 +105,7 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
         folder=run.folder,
         identity=run.identity,
         evaluation=evaluation,
-        intervals=evaluation.intervals(),
+        intervals=evaluation.intervals(jackknife=False),
         stages=_stages(run),
         threshold=threshold,
         subset=outcome.pictured,
