@@ -211,7 +211,8 @@ def intervals(
         resampling: How datasets are drawn.
         names: Metrics; default: all that are sums over images.
         events: int64 (images,), number of each image's group, from 0, for the standard error over groups.
-        jackknife: Compute the standard error by leaving out images, and the influence of each; takes a third of the time.
+        jackknife: Compute the standard error by leaving out images, and the influence of each; it takes a third of the
+            time.
     """
     recount = Recount(outcome, names)
     replicates = recount.replicates(resampling)
