@@ -123,11 +123,19 @@ def cases(shared: Path) -> list[Case]:
     sizes = (33, 205, 800, 3226)
     rate, last = fddb.measures["TPR@1000/discrete"], afw.measures["AP"]
     return [
-        Case("trt, hard", "AP/hard", area, [compiled["trt", "hard"]], sizes),
-        Case("jit, easy", "AP/easy", area, [compiled["jit", "easy"]], sizes),
-        Case("trt - mnet025, hard", "AP/hard", area, [compiled["trt", "hard"], compiled["mnet025", "hard"]], sizes),
-        Case("FDDB", "TPR@1000/discrete", rate.rule, [CompiledLedger(fddb.ledgers["discrete"])], (205, 800, 2845)),
-        Case("AFW", "AP", last.rule, [CompiledLedger(afw.ledgers[last.ledgers[0]])], (33, 205)),
+        Case("WIDER hard (RetinaFace trt)", "AP/hard", area, [compiled["trt", "hard"]], sizes),
+        Case("WIDER easy (RetinaFace jit)", "AP/easy", area, [compiled["jit", "easy"]], sizes),
+        Case(
+            "WIDER hard (trt - mnet025)", "AP/hard", area, [compiled["trt", "hard"], compiled["mnet025", "hard"]], sizes
+        ),
+        Case(
+            "FDDB discrete at 1000 (FaceBoxes)",
+            "TPR@1000/discrete",
+            rate.rule,
+            [CompiledLedger(fddb.ledgers["discrete"])],
+            (205, 800, 2845),
+        ),
+        Case("AFW (Baseline)", "AP", last.rule, [CompiledLedger(afw.ledgers[last.ledgers[0]])], (33, 205)),
     ]
 
 

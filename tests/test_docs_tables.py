@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from sshbench.analysis.record import ComparisonRecord
 from sshbench.report.leaderboard_files import write_leaderboard
 
 ROOT = Path(__file__).parents[1]
@@ -61,3 +62,19 @@ def test_the_reproduction_is_up_to_date(module_at: Callable[[Path], ModuleType])
 def _without_paths(text: str) -> str:
     """Keep of a drawing only what it says: its paths differ between versions of Matplotlib."""
     return re.sub(r"<svg.*?</svg>", lambda svg: "\n".join(re.findall(r"<!-- .*? -->", svg[0])), text, flags=re.DOTALL)
+
+
+def test_the_committed_comparison_is_of_the_committed_runs(module_at: Callable[[Path], ModuleType]) -> None:
+    script = module_at(ROOT / "scripts" / "update_tables.py")
+    record = ComparisonRecord.read(script.COMPARED, remedy="")
+    board = script.collected()
+    placed = [row for row in board.rows if row.places]
+    assert len(placed) == len(record.runs)
+    for row in placed:
+        (position,) = row.places
+        chosen = board.boards[position].chosen
+        compared = next(run for run in record.runs if run.name == row.label)
+        assert compared.metrics[chosen].value == row.value(position, chosen)
+        sure = row.interval(position, chosen)
+        assert sure is not None
+        assert (sure.low, sure.high) == (compared.metrics[chosen].low, compared.metrics[chosen].high)
