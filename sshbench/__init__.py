@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sshbench.formats.pascal import read_pascal
     from sshbench.formats.wider import read_wider
     from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
+    from sshbench.paper.table import table
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
@@ -90,6 +91,7 @@ _WHERE = {
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
     "submit": "sshbench.submission",
+    "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
     "time_runs": "sshbench.timing",
@@ -141,6 +143,7 @@ __all__ = [
     "register_benchmark",
     "run",
     "submit",
+    "table",
     "time_detector",
     "time_detectors",
     "time_runs",

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "merge": ("metrics", EvaluationRecord),
     "explain": ("explain-output", outputs.ExplainOutput),
     "report": ("report-output", outputs.ReportOutput),
+    "table": ("table-output", outputs.TableOutput),
     "submit": ("submission-output", outputs.SubmissionOutput),
     "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
     "detect": ("detect-output", outputs.DetectOutput),

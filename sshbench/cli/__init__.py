@@ -33,6 +33,7 @@ from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.submit import submit_command
+from sshbench.cli.table import table_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
 from sshbench.cli.weights import weights_app
@@ -60,6 +61,7 @@ app.command("compare")(compare_command)
 app.command("merge")(merge_command)
 app.command("explain")(explain_command)
 app.command("report")(report_command)
+app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
