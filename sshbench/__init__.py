@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
+    from sshbench.verification import Verification, verify_archive
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
+    "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
     "check_submission": "sshbench.datasets.submission",
     "compare": "sshbench.answers.compare",
@@ -95,6 +97,7 @@ _WHERE = {
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
     "time_runs": "sshbench.timing",
+    "verify_archive": "sshbench.verification",
 }
 
 __all__ = [
@@ -118,6 +121,7 @@ __all__ = [
     "SshbenchError",
     "Submission",
     "TimingRecord",
+    "Verification",
     "analyze",
     "check_submission",
     "compare",
@@ -147,6 +151,7 @@ __all__ = [
     "time_detector",
     "time_detectors",
     "time_runs",
+    "verify_archive",
 ]
 
 

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "detect": ("detect-output", outputs.DetectOutput),
     "train": ("train-output", outputs.TrainOutput),
     "archive": ("archive-output", outputs.FilesOutput),
+    "verify": ("verify-output", outputs.VerifyOutput),
     "doctor": ("doctor-output", outputs.DoctorOutput),
     "data check": ("data-check-output", outputs.DataCheckOutput),
     "data check-submission": ("submission-output", outputs.SubmissionOutput),

@@ -90,6 +90,10 @@ def test_files_of_a_run_keep_to_their_schemas(sshbench: Call, run: Path, tmp_pat
     code, out, err = sshbench("leaderboard", run, "-o", tmp_path / "board", "--json")
     assert code == 0, err
     valid(out, "leaderboard-output")
+    code, out, err = sshbench("archive", run, "-o", tmp_path / "v", "--with-detections", "--json")
+    assert code == 0, err
+    valid(sshbench("verify", tmp_path / "v", "--json")[1], "verify-output")
+    valid(sshbench("table", run, "--replicates", 100, "--json")[1], "table-output")
     for archived in (tmp_path / "a").rglob("identity.json"):
         valid(archived.read_text(encoding="utf-8"), "identity")
     valid(sshbench("eval", "--dataset", "sample", "--predictions", run, "--json")[1], "eval-output")

@@ -36,6 +36,7 @@ from sshbench.cli.submit import submit_command
 from sshbench.cli.table import table_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
+from sshbench.cli.verify import verify_command
 from sshbench.cli.weights import weights_app
 from sshbench.errors import SshbenchError
 
@@ -67,6 +68,7 @@ app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)
 app.command("archive")(archive_command)
+app.command("verify")(verify_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(data_app, name="data")

@@ -20,6 +20,7 @@ from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
 from sshbench.timing.record import SeriesSummary, TimingRecord
+from sshbench.verification import VerifiedItem
 
 if TYPE_CHECKING:
     from sshbench.paper.table import PaperTable
@@ -93,6 +94,13 @@ class TableOutput(Output):
             for row in table.rows
         )
         return cls(metrics=table.metrics, rows=rows, notes=table.notes, text=text, files=tuple(map(str, files)))
+
+
+class VerifyOutput(Output):
+    """`sshbench verify --json`: everything that was compared, and whether all of it agrees."""
+
+    ok: bool
+    items: tuple[VerifiedItem, ...]
 
 
 class FilesOutput(Output):

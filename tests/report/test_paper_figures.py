@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn(figure: Figure) -> Figure:
     """Lay a figure out: quick runs of the tests draw figures without."""
     figure._layout_engine = ConstrainedLayoutEngine()  # type: ignore[attr-defined]
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     return figure
 
 
@@ -62,7 +62,7 @@ def test_the_legend_is_readable_and_inside(count: int, name: str) -> None:
     assert figure.get_figwidth() == 3.3
     (legend,) = figure.legends
     assert len(legend.get_texts()) == count + 1
-    assert all(text.get_fontsize() >= 6.5 for text in legend.get_texts())
+    assert all(float(text.get_fontsize()) >= 6.5 for text in legend.get_texts())
     assert re.search(r"  [01]\.\d{3}$", legend.get_texts()[0].get_text())
     box, axes = legend.get_window_extent(), figure.axes[0].get_tightbbox()
     assert axes is not None
