@@ -75,6 +75,17 @@ def verify_archive(
         MissingDataError: There is no archived run with detections, or no dataset.
         InputError: A file cannot be read.
         UsageError: No shipped protocol has the archive's name and none was given, or the dataset needs its folder.
+
+    >>> import tempfile
+    >>> import sshbench
+    >>> from sshbench.archive import archive_runs
+    >>> sample = sshbench.load_dataset("sample")
+    >>> found = {key: (faces.boxes[::2], faces.boxes[::2, 2]) for key, faces in zip(sample.keys, sample.faces)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = sshbench.evaluate("sample", found, detector="half", out=f"{folder}/run").folder
+    ...     files = archive_runs([run], Path(folder) / "kept", with_detections=True)
+    ...     sshbench.verify_archive(f"{folder}/kept").ok
+    True
     """
     folder = Path(archive).expanduser()
     inside = sorted(path.parent for path in folder.glob(f"*/{IDENTITY}")) if folder.is_dir() else []
