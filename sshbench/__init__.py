@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
+    from sshbench.suite.run import SuiteOutcome, run_suite
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
     from sshbench.verification import Verification, verify_archive
 
@@ -65,6 +66,7 @@ _WHERE = {
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
+    "SuiteOutcome": "sshbench.suite.run",
     "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
@@ -92,6 +94,7 @@ _WHERE = {
     "read_wider": "sshbench.formats.wider",
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
+    "run_suite": "sshbench.suite.run",
     "submit": "sshbench.submission",
     "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
@@ -120,6 +123,7 @@ __all__ = [
     "Settings",
     "SshbenchError",
     "Submission",
+    "SuiteOutcome",
     "TimingRecord",
     "Verification",
     "analyze",
@@ -146,6 +150,7 @@ __all__ = [
     "read_wider",
     "register_benchmark",
     "run",
+    "run_suite",
     "submit",
     "table",
     "time_detector",

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
     "detect": ("detect-output", outputs.DetectOutput),
     "train": ("train-output", outputs.TrainOutput),
+    "suite": ("suite-output", outputs.SuiteOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),
     "doctor": ("doctor-output", outputs.DoctorOutput),

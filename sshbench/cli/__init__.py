@@ -33,6 +33,7 @@ from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.submit import submit_command
+from sshbench.cli.suite import suite_command
 from sshbench.cli.table import table_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
@@ -67,6 +68,7 @@ app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)
+app.command("suite")(suite_command)
 app.command("archive")(archive_command)
 app.command("verify")(verify_command)
 app.command("demo")(demo_command)

@@ -19,6 +19,7 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
 from sshbench.verification import VerifiedItem
 
@@ -101,6 +102,14 @@ class VerifyOutput(Output):
 
     ok: bool
     items: tuple[VerifiedItem, ...]
+
+
+class SuiteOutput(Output):
+    """`sshbench suite --json`: what became of each run, and the pages."""
+
+    ok: bool
+    results: tuple[SuiteResult, ...]
+    files: tuple[str, ...]
 
 
 class FilesOutput(Output):
