@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
+    from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
     from sshbench.verification import Verification, verify_archive
@@ -62,6 +63,7 @@ _WHERE = {
     "Faces": "sshbench.records",
     "Finding": "sshbench.records",
     "FunctionDetector": "sshbench.detectors.function",
+    "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
@@ -82,6 +84,7 @@ _WHERE = {
     "from_supervision": "sshbench.interop",
     "from_torchvision": "sshbench.interop",
     "from_ultralytics": "sshbench.interop",
+    "history": "sshbench.suite.history",
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
@@ -118,6 +121,7 @@ __all__ = [
     "Faces",
     "Finding",
     "FunctionDetector",
+    "History",
     "ImageRecord",
     "Protocol",
     "Settings",
@@ -138,6 +142,7 @@ __all__ = [
     "from_supervision",
     "from_torchvision",
     "from_ultralytics",
+    "history",
     "load_dataset",
     "load_detector",
     "load_protocol",

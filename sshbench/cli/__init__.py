@@ -28,6 +28,7 @@ from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.explain import explain_command
+from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
@@ -69,6 +70,7 @@ app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)
 app.command("suite")(suite_command)
+app.command("history")(history_command)
 app.command("archive")(archive_command)
 app.command("verify")(verify_command)
 app.command("demo")(demo_command)

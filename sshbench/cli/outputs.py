@@ -19,6 +19,7 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.suite.history import HistoryPoint
 from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
 from sshbench.verification import VerifiedItem
@@ -109,6 +110,13 @@ class SuiteOutput(Output):
 
     ok: bool
     results: tuple[SuiteResult, ...]
+    files: tuple[str, ...]
+
+
+class HistoryOutput(Output):
+    """`sshbench history --json`."""
+
+    points: tuple[HistoryPoint, ...]
     files: tuple[str, ...]
 
 
