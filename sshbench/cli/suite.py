@@ -21,10 +21,11 @@ def suite_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run detectors with their settings on datasets, and build reports and a leaderboard.
+    """Run detectors x settings x datasets from one file.
 
-    Killed at any moment, the same command resumes; runs that are done are not run again. A run that fails is reported,
-    the others go on, and the exit code is 1. docs/ci.md shows a file.
+    Builds a report for each dataset, and a leaderboard. Killed at any moment, the same command resumes; runs that are
+    done are not run again. A run that fails is reported, the others go on, and the exit code is 1. docs/ci.md shows a
+    file.
 
     Example:
 

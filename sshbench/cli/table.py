@@ -30,10 +30,11 @@ def table_command(
     level: LevelOption = 0.95,
     as_json: JsonOption = False,
 ) -> None:
-    """Write runs as a table for a paper: LaTeX, Markdown, CSV or HTML.
+    """Write runs as a table for a paper.
 
-    Figures are in percent, ± half the width of their intervals. Bold is what is told apart from every other run by the
-    interval of the paired difference; where the first place is open, nothing is bold. LaTeX needs the package booktabs.
+    LaTeX (with the package booktabs), Markdown, CSV or HTML. Figures are in percent, ± half the width of their
+    intervals. Bold is what is told apart from every other run by the interval of the paired difference; where the first
+    place is open, nothing is bold.
 
     Example:
 

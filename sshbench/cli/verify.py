@@ -22,7 +22,7 @@ def verify_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate archived detections again, and say line by line what agrees.
+    """Evaluate archived detections again; say what agrees.
 
     Compared are figures and counts (to the bit), hashes (protocol, dataset, detections) and identity, but not warnings.
     The exit code is 1 where something does not agree. `sshbench archive --with-detections` makes such an archive.
