@@ -37,10 +37,14 @@ if TYPE_CHECKING:
     from sshbench.formats.pascal import read_pascal
     from sshbench.formats.wider import read_wider
     from sshbench.interop import from_coco, from_supervision, from_torchvision, from_ultralytics
+    from sshbench.paper.table import table
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
     from sshbench.submission import submit
+    from sshbench.suite.history import History, history
+    from sshbench.suite.run import SuiteOutcome, run_suite
     from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
+    from sshbench.verification import Verification, verify_archive
 
 __version__ = "0.1.0"
 
@@ -59,12 +63,15 @@ _WHERE = {
     "Faces": "sshbench.records",
     "Finding": "sshbench.records",
     "FunctionDetector": "sshbench.detectors.function",
+    "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
+    "SuiteOutcome": "sshbench.suite.run",
     "Submission": "sshbench.datasets.submission",
     "TimingRecord": "sshbench.timing",
+    "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
     "check_submission": "sshbench.datasets.submission",
     "compare": "sshbench.answers.compare",
@@ -77,6 +84,7 @@ _WHERE = {
     "from_supervision": "sshbench.interop",
     "from_torchvision": "sshbench.interop",
     "from_ultralytics": "sshbench.interop",
+    "history": "sshbench.suite.history",
     "load_dataset": "sshbench.evaluation.loading",
     "load_detector": "sshbench.detectors.registry",
     "load_protocol": "sshbench.protocols",
@@ -89,10 +97,13 @@ _WHERE = {
     "read_wider": "sshbench.formats.wider",
     "register_benchmark": "sshbench.evaluation.benchmarks:register",
     "run": "sshbench.benchmark",
+    "run_suite": "sshbench.suite.run",
     "submit": "sshbench.submission",
+    "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
     "time_runs": "sshbench.timing",
+    "verify_archive": "sshbench.verification",
 }
 
 __all__ = [
@@ -110,12 +121,15 @@ __all__ = [
     "Faces",
     "Finding",
     "FunctionDetector",
+    "History",
     "ImageRecord",
     "Protocol",
     "Settings",
     "SshbenchError",
     "Submission",
+    "SuiteOutcome",
     "TimingRecord",
+    "Verification",
     "analyze",
     "check_submission",
     "compare",
@@ -128,6 +142,7 @@ __all__ = [
     "from_supervision",
     "from_torchvision",
     "from_ultralytics",
+    "history",
     "load_dataset",
     "load_detector",
     "load_protocol",
@@ -140,10 +155,13 @@ __all__ = [
     "read_wider",
     "register_benchmark",
     "run",
+    "run_suite",
     "submit",
+    "table",
     "time_detector",
     "time_detectors",
     "time_runs",
+    "verify_archive",
 ]
 
 

@@ -1,6 +1,7 @@
 """The small part of finished runs that is worth keeping for good: who made them, by what rules, and the figures.
 
-Detections and curves stay in the runs; `detections_sha256` says which ones the figures are of.
+Curves stay in the runs, and so do detections unless they are asked for; `detections_sha256` says which ones the figures
+are of.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.analysis.record import ANALYSIS
+from sshbench.archived_detections import DETECTIONS, write_detections
 from sshbench.errors import CheckFailedError, MissingDataError, UsageError
 from sshbench.files import safe_name, write_atomic
 from sshbench.report.build import build_report
@@ -19,7 +21,9 @@ from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Run, open_run
 _LARGE = "curves.csv"
 
 
-def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -> list[Path]:
+def archive_runs(
+    runs: Sequence[Path], out: Path, *, data: Path | None = None, with_detections: bool = False
+) -> list[Path]:
     """Write `<run>/identity.json, metrics.json, protocol.json` for each run, and one report of all without images.
 
     Where a run was analysed, its `analysis.json` is kept too.
@@ -28,6 +32,8 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
         runs: Folders of finished, evaluated runs of one protocol on the same images.
         out: Folder to write to.
         data: The dataset's folder, where it has moved.
+        with_detections: Write `<run>/detections.npz` as well: the archive can then be evaluated again (`verify`,
+            `compare`, `analyze`).
 
     Returns:
         What was written.
@@ -54,6 +60,8 @@ def archive_runs(runs: Sequence[Path], out: Path, *, data: Path | None = None) -
             )
             folder = out / safe_name(label)
             written.append(identity.write(folder / IDENTITY))
+            if with_detections:
+                written.append(write_detections(folder / DETECTIONS, run.detections()))
             kept = [METRICS, PROTOCOL, *([ANALYSIS] if (run.folder / ANALYSIS).is_file() else [])]
             written += [write_atomic(folder / name, (run.folder / name).read_bytes()) for name in kept]
     finally:

@@ -28,7 +28,7 @@ class ShownFigure(Figure):
     """A figure that notebooks show as an image without pyplot and without a backend of theirs."""
 
     def _repr_png_(self) -> bytes:
-        return _png(self)
+        return _png(self, 150)
 
 
 def plain_text(text: str) -> str:
@@ -74,13 +74,28 @@ def to_svg(figure: Figure, prefix: str) -> str:
     return svg.strip() + "\n"
 
 
-def save_png(figure: Figure, path: Path) -> Path:
-    """Write the figure as a PNG file, atomically, and return its path."""
-    return write_atomic(path, _png(figure))
+def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
+    """Write the figure as a PNG file with `dpi` pixels per inch, atomically, and return its path."""
+    return write_atomic(path, _png(figure, dpi))
 
 
-def _png(figure: Figure) -> bytes:
+def save_figure(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
+    """Write the figure as PDF, SVG or PNG (`dpi`) by the file's suffix, atomically, and return its path.
+
+    A PDF holds its fonts whole (TrueType), as publishers ask; equal figures give equal bytes.
+    """
+    if path.suffix == ".png":
+        return save_png(figure, path, dpi=dpi)
+    if path.suffix == ".svg":
+        return write_atomic(path, to_svg(figure, path.stem))
+    content = io.BytesIO()
+    with rc_context({"pdf.fonttype": 42}):
+        figure.savefig(content, format="pdf", metadata={"CreationDate": None})
+    return write_atomic(path, content.getvalue())
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
     content = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     return content.getvalue()

@@ -109,8 +109,7 @@ def open_to_read(path: Path) -> tuple[sqlite3.Connection, State]:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:  # the process was killed before it made them
             connection.close()
-            connection, before = sqlite3.connect(":memory:"), None
-            connection.executescript(_TABLES)
+            connection, before = in_memory(), None
         elif not {"images", "sessions"} <= tables:
             raise sqlite3.DatabaseError(f"its tables are {', '.join(sorted(tables))}")
         connection.execute("PRAGMA query_only=ON")
@@ -119,6 +118,13 @@ def open_to_read(path: Path) -> tuple[sqlite3.Connection, State]:
             connection.close()
         raise unreadable(path, error) from error
     return connection, before
+
+
+def in_memory() -> sqlite3.Connection:
+    """Return an empty database of a run that is in memory only."""
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(_TABLES)
+    return connection
 
 
 def missing_columns(connection: sqlite3.Connection) -> list[str]:

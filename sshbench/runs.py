@@ -25,7 +25,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict
 
+from sshbench.archived_detections import DETECTIONS, open_detections
 from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, SshbenchError, UsageError
 from sshbench.flat import counted
@@ -423,18 +425,42 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
 def open_run(folder: Path) -> Run:
     """Open a run for reading; nothing in its folder is created or changed, and another process may write to it.
 
+    An archived run is opened too, where its detections are archived with it.
+
     Raises:
         MissingDataError: There is no run in the folder.
-        InputError: Its identity or its database cannot be read.
+        InputError: Its identity or its database cannot be read, or its archived detections are other ones.
     """
     if (folder / METRICS).is_file() and not (folder / DATABASE).exists():
-        raise MissingDataError(
-            f"{folder} is an archived run: its figures are kept, but not its detections",
-            remedy="Name the run itself; `sshbench leaderboard` takes archived runs",
-        )
+        return _open_archived(folder)
     if not is_run(folder):
         raise MissingDataError(f"there is no run in {folder}", remedy="A run's folder holds identity.json")
     return Run(folder, _read_identity(folder), *open_to_read(folder / DATABASE))
+
+
+class _Archived(Identity):
+    """What of an archive's `identity.json` is needed to open it; `report.measured` knows the rest."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    detections_sha256: str | None = None
+
+
+def _open_archived(folder: Path) -> Run:
+    if not (folder / DETECTIONS).is_file():
+        raise MissingDataError(
+            f"{folder} is an archived run: its figures are kept, but not its detections",
+            remedy="Name the run itself, or archive it with --with-detections; `sshbench leaderboard` takes all "
+            "archived runs",
+        )
+    kept = _Archived.read(folder / IDENTITY, remedy="Archive the run again")
+    identity = Identity(**{name: getattr(kept, name) for name in Identity.model_fields})
+    run = Run(folder, identity, open_detections(folder / DETECTIONS))
+    if run.detections().digest != kept.detections_sha256:
+        run.close()
+        text = f"these are not the detections that {IDENTITY} names"
+        raise InputError(text, file=folder / DETECTIONS, remedy="See `sshbench verify`, or archive the run again")
+    return run
 
 
 def is_run(path: Path) -> bool:

@@ -1,7 +1,8 @@
-"""Tables as CSV files that a spreadsheet opens without running anything in them."""
+"""Tables as text: CSV that a spreadsheet opens without running anything in it, and rows of Markdown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,3 +24,23 @@ def to_csv(table: pd.DataFrame) -> str:
 
 def _quoted(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """Return one row of a Markdown table.
+
+    >>> markdown_row(["a", "b"])
+    '| a | b |'
+    """
+    return f"| {' | '.join(cells)} |"
+
+
+def escape_markdown(text: str) -> str:
+    r"""Return a text as Markdown that shows it as it stands, on one line.
+
+    >>> print(escape_markdown("a|b <i>"))
+    a\|b \<i>
+    """
+    for character in ("\\", "|", "<", "*", "_", "`", "["):
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

@@ -90,6 +90,11 @@ def test_files_of_a_run_keep_to_their_schemas(sshbench: Call, run: Path, tmp_pat
     code, out, err = sshbench("leaderboard", run, "-o", tmp_path / "board", "--json")
     assert code == 0, err
     valid(out, "leaderboard-output")
+    code, out, err = sshbench("archive", run, "-o", tmp_path / "v", "--with-detections", "--json")
+    assert code == 0, err
+    valid(sshbench("history", tmp_path / "v", "-o", tmp_path / "h", "--json")[1], "history-output")
+    valid(sshbench("verify", tmp_path / "v", "--json")[1], "verify-output")
+    valid(sshbench("table", run, "--replicates", 100, "--json")[1], "table-output")
     for archived in (tmp_path / "a").rglob("identity.json"):
         valid(archived.read_text(encoding="utf-8"), "identity")
     valid(sshbench("eval", "--dataset", "sample", "--predictions", run, "--json")[1], "eval-output")
@@ -114,6 +119,12 @@ def test_files_and_outputs_of_other_commands(sshbench: Call, tmp_path: Path) -> 
     )
     assert code == 0, err
     valid(out, "weights-file-output")
+    (tmp_path / "s.toml").write_text(
+        'images = 0\n[[detectors]]\nname = "haar"\n[[datasets]]\nname = "sample"\nlimit = 1\n'
+    )
+    code, out, err = sshbench("suite", tmp_path / "s.toml", "--json")
+    assert code == 0, err
+    valid(out, "suite-output")
     (tmp_path / "gt.txt").write_text("e/a.jpg\n1\n1 2 3 4\n")
     code, out, err = sshbench(
         "data", "convert", tmp_path / "gt.txt", tmp_path / "gt.json", "--from", "wider", "--to", "coco", "--json"

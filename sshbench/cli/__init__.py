@@ -28,13 +28,17 @@ from sshbench.cli.detectors import detectors_app
 from sshbench.cli.doctor import doctor_command
 from sshbench.cli.eval import eval_command
 from sshbench.cli.explain import explain_command
+from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import report_command
 from sshbench.cli.submit import submit_command
+from sshbench.cli.suite import suite_command
+from sshbench.cli.table import table_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
+from sshbench.cli.verify import verify_command
 from sshbench.cli.weights import weights_app
 from sshbench.errors import SshbenchError
 
@@ -60,11 +64,15 @@ app.command("compare")(compare_command)
 app.command("merge")(merge_command)
 app.command("explain")(explain_command)
 app.command("report")(report_command)
+app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)
+app.command("suite")(suite_command)
+app.command("history")(history_command)
 app.command("archive")(archive_command)
+app.command("verify")(verify_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(data_app, name="data")

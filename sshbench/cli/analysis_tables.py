@@ -25,6 +25,7 @@ from sshbench.contamination import DOMAIN_MARKS, DOMAIN_SHORT, DOMAIN_SHORT_NOTE
 from sshbench.errors import shorten
 from sshbench.evaluation.metrics import percent, title_of
 from sshbench.flat import counted
+from sshbench.tables import escape_markdown, markdown_row
 
 _SPOKEN_PAIRS = 6  # more of them are not put into words
 _BEST_AND_WORST = 10  # parts of an axis of images that are shown
@@ -88,23 +89,13 @@ def to_markdown(table: TextTable) -> str:
     of 3 images
     <BLANKLINE>
     """
-    lines = [f"**{_escaped(table.title)}**", ""]
+    lines = [f"**{escape_markdown(table.title)}**", ""]
     if table.rows:
-        lines += [_row(table.columns), _row(["---", *["---:"] * (len(table.columns) - 1)])]
-        lines += [*(_row(map(_escaped, row)) for row in table.rows), ""]
+        lines += [markdown_row(table.columns), markdown_row(["---", *["---:"] * (len(table.columns) - 1)])]
+        lines += [*(markdown_row(map(escape_markdown, row)) for row in table.rows), ""]
     for text in (*table.notes, *(f"Warning: {text}" for text in table.warnings)):
-        lines += [_escaped(text), ""]
+        lines += [escape_markdown(text), ""]
     return "\n".join(lines)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escaped(text: str) -> str:
-    for character in ("\\", "|", "<", "*", "_", "`", "["):
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
 
 
 def analysis_tables(record: AnalysisRecord) -> list[TextTable]:

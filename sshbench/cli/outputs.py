@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from sshbench.analysis.record import Interval
@@ -15,7 +19,13 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.suite.history import HistoryPoint
+from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
+from sshbench.verification import VerifiedItem
+
+if TYPE_CHECKING:
+    from sshbench.paper.table import PaperTable
 
 
 class Output(StrictModel):
@@ -38,6 +48,75 @@ class ReportOutput(Output):
     """`sshbench report --json`."""
 
     page: str
+    files: tuple[str, ...]
+
+
+class TableCell(StrictModel):
+    """One figure, a fraction with its interval; `best` where it is told apart from all others."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    best: bool
+
+
+class TableRow(StrictModel):
+    """One row: figures by metric; `citation` and `source` of published ones."""
+
+    name: str
+    figures: dict[str, TableCell]
+    data: str
+    citation: str | None
+    source: str
+
+
+class TableOutput(Output):
+    """`sshbench table --json`; `text` is the table in the format asked for."""
+
+    metrics: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[str, ...]
+    text: str
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: PaperTable, text: str, files: Sequence[Path]) -> TableOutput:
+        """Return the output for a table."""
+        rows = tuple(
+            TableRow(
+                name=row.name,
+                figures={
+                    name: TableCell(value=one.value, low=one.low, high=one.high, best=one.best)
+                    for name, one in row.cells.items()
+                },
+                data=row.data,
+                citation=None if row.reference is None else row.reference.key,
+                source=row.source,
+            )
+            for row in table.rows
+        )
+        return cls(metrics=table.metrics, rows=rows, notes=table.notes, text=text, files=tuple(map(str, files)))
+
+
+class VerifyOutput(Output):
+    """`sshbench verify --json`: everything that was compared, and whether all of it agrees."""
+
+    ok: bool
+    items: tuple[VerifiedItem, ...]
+
+
+class SuiteOutput(Output):
+    """`sshbench suite --json`: what became of each run, and the pages."""
+
+    ok: bool
+    results: tuple[SuiteResult, ...]
+    files: tuple[str, ...]
+
+
+class HistoryOutput(Output):
+    """`sshbench history --json`."""
+
+    points: tuple[HistoryPoint, ...]
     files: tuple[str, ...]
 
 

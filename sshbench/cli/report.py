@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from sshbench.errors import UsageError
 
 
 def report_command(
@@ -17,19 +19,34 @@ def report_command(
         list[str] | None,
         typer.Option(help="Imported curve to draw too (repeatable); 'none' for none. Default: the best five."),
     ] = None,
+    figures: Annotated[
+        str, typer.Option(metavar="FORMATS", help="Formats of the figures, of pdf, svg and png: pdf,svg.")
+    ] = "svg,png",
+    style: Annotated[
+        Literal["screen", "paper"], typer.Option(help="'paper': figures for print as well, in the folder paper.")
+    ] = "screen",
+    width: Annotated[
+        str | None, typer.Option(metavar="WIDTH", help="Of a figure for a paper: 3.3in (default), 84mm, 240pt.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
 
-    Beside it lie the curves as SVG and PNG, and the figures as CSV.
+    Beside it lie the curves as figures, and the numbers as CSV. For print, a figure has no title, lines that are told
+    apart in grey, and its fonts embedded.
 
     Example:
 
       sshbench report runs/haar runs/yunet -o report
+
+      sshbench report runs/haar runs/yunet -o report --figures pdf --style paper --width 3.3in
     """
     from sshbench.progress import progress_bar
     from sshbench.report.build import build_report
+    from sshbench.report.paper_figures import COLUMN, parse_width
 
+    if width is not None and style != "paper":
+        raise UsageError("--width needs --style paper")
     with progress_bar("report", len(runs), "runs", enabled=not as_json) as bar:
         files = build_report(
             runs,
@@ -37,6 +54,9 @@ def report_command(
             data=data,
             images_per_run=images,
             overlay=[] if overlay == ["none"] else overlay or None,
+            figures=tuple(kind.strip() for kind in figures.split(",")),
+            style=style,
+            width=COLUMN if width is None else parse_width(width),
             on_run=lambda _: bar.update(1),
         )
     if as_json:

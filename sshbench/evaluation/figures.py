@@ -16,7 +16,8 @@ from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, pl
 from sshbench.records import FloatArray
 
 _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
-_SHOWN_FALSE_POSITIVES = 2000  # as the benchmark's own page draws its ROC
+SHOWN_FALSE_POSITIVES = 2000
+"""End of the horizontal axis of a ROC, as the benchmark's own page draws it."""
 
 
 def curve_figure(
@@ -66,7 +67,7 @@ def run_figure(evaluation: Evaluation) -> Figure:
 
 def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[str, Curve]) -> None:
     for i, (label, curve) in enumerate(curves.items()):
-        x, y, figure = _points(curve)
+        x, y, figure = drawn_points(curve)
         axes.plot(
             x,
             y,
@@ -77,14 +78,14 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
             label=f"{plain_text(label)}  {truncated_percent(figure)}",
         )
     for i, (label, curve) in enumerate(others.items()):
-        x, y, figure = _points(curve)
+        x, y, figure = drawn_points(curve)
         style = LINE_STYLES[i % len(LINE_STYLES)]
         shade = GREYS[i // len(LINE_STYLES) % len(GREYS)]
         text = f"{plain_text(label)}  {truncated_percent(figure)}"
         axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=text)
     if any(isinstance(curve, ROCCurve) for curve in curves.values()):
         axes.set(
-            xlim=(0, _SHOWN_FALSE_POSITIVES), ylim=(0, 1.005), xlabel="false positives", ylabel="true positive rate"
+            xlim=(0, SHOWN_FALSE_POSITIVES), ylim=(0, 1.005), xlabel="false positives", ylabel="true positive rate"
         )
     else:
         axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="recall", ylabel="precision")
@@ -100,8 +101,8 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
         axes.legend(loc="best", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
 
 
-def _points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:
-    """Horizontal and vertical positions, and the figure for the legend: AP, or the rate at 1 000 false positives."""
+def drawn_points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:
+    """Return horizontal and vertical positions, and the legend's figure: AP, or the rate at 1 000 false positives."""
     if isinstance(curve, ROCCurve):
         return curve.false_positives, curve.true_positive_rate, curve.rate_at(1000)
     defined = ~np.isnan(curve.precision)

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Literal
 
 from sshbench.analysis.bands import Band, band
-from sshbench.curves import PRCurve, curve_columns
+from sshbench.analysis.record import Rank
+from sshbench.curves import Curve, PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
 from sshbench.evaluation.figures import curve_figure, shown_curves
 from sshbench.evaluation.origin import evaluate_again
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
-from sshbench.plotting import save_png, to_svg
+from sshbench.plotting import save_figure, to_svg
 from sshbench.records import DetectionSet
 from sshbench.report.gallery import Picture, gallery
 from sshbench.report.labels import run_labels
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page, sorted_with_ranks
+from sshbench.report.paper_figures import COLUMN, save_paper_figures
+from sshbench.report.thinning import thinned
 from sshbench.runs import Run, open_run
 from sshbench.tables import to_csv
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _MOST_BANDS = 4
+FIGURE_FORMATS = ("pdf", "svg", "png")
 STAGES = ("read", "preprocess", "forward", "postprocess")
 
 
@@ -48,24 +51,34 @@ def build_report(
     data: Path | None = None,
     images_per_run: int = 12,
     overlay: Sequence[str] | None = None,
+    figures: Sequence[str] = ("svg", "png"),
+    style: Literal["screen", "paper"] = "screen",
+    width: float = COLUMN,
     on_run: Callable[[str], None] | None = None,
 ) -> ReportFiles:
     """Write a report of one or more runs of the same protocol on the same images.
 
     Args:
         runs: Folders of runs.
-        out: Folder for `index.html`, `pr-<subset>.svg`, `pr-<subset>.png`, `ap.csv` and `curves.csv`.
+        out: Folder for `index.html`, `pr-<subset>.svg`, `pr-<subset>.png`, `ap.csv` and `curves.csv` (thinned to what a
+            plot needs; a run's own `curves/` has every point).
         data: The dataset's folder, where it is no longer where the run says.
         images_per_run: Pictures in each grid.
         overlay: Methods whose imported curves are drawn too; None for the best five.
+        figures: Formats of the figures: `pdf`, `svg`, `png`.
+        style: `paper` writes them to the folder `paper` as well, for print: no title, lines told apart in grey, fonts
+            embedded. The figures beside the page are then SVG and PNG.
+        width: Of a figure for a paper, inches.
         on_run: Called with each run's name when it is done.
 
     Raises:
-        UsageError: The runs are of different datasets, images or protocols.
+        UsageError: The runs are of different datasets, images or protocols, or there is no such format of figures.
         MissingDataError: A folder holds no evaluated run, or its dataset is gone.
     """
     if not runs:
         raise UsageError("no run was named", remedy="Name at least one")
+    if unknown := [kind for kind in figures if kind not in FIGURE_FORMATS]:
+        raise UsageError(f"there is no figure format '{unknown[0]}'", remedy=f"Known: {', '.join(FIGURE_FORMATS)}")
     reports: list[RunReport] = []
     opened = [open_run(folder) for folder in runs]
     try:
@@ -77,7 +90,13 @@ def build_report(
     finally:
         for run in opened:
             run.close()
-    return _write(reports, out, overlay)
+    reports, places = sorted_with_ranks(reports)
+    drawn = _drawn(reports, overlay)
+    files = _write(reports, places, drawn, out, figures if style == "screen" else ("svg", "png"))
+    if style == "screen":
+        return files
+    for_paper = {one.stem: (one.curves, one.others) for one in drawn}
+    return ReportFiles(files.page, (*files.files, *save_paper_figures(for_paper, out / "paper", tuple(figures), width)))
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -130,24 +149,50 @@ def _stages(run: Run) -> dict[str, float]:
     return {stage: 1000 * median(values) for stage, values in seconds.items() if values}
 
 
-def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -> ReportFiles:
-    reports, places = sorted_with_ranks(reports)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """What one figure shows: curves by label, bands by label, published curves by method."""
+
+    name: str
+    stem: str
+    curves: dict[str, Curve]
+    bands: dict[str, Band]
+    others: dict[str, Curve]
+
+
+def _drawn(reports: list[RunReport], overlay: Sequence[str] | None) -> list[_Drawn]:
+    others = imported_curves(reports[0].evaluation.record, overlay)
+    return [
+        _Drawn(
+            name,
+            f"{'pr' if isinstance(curve, PRCurve) else 'roc'}-{name}",
+            {report.label: report.evaluation.curves[name] for report in reports},
+            _bands(reports, name),
+            {label: by[name] for label, by in others.items() if name in by},
+        )
+        for name, curve in shown_curves(reports[0].evaluation).items()
+    ]
+
+
+def _write(
+    reports: list[RunReport], places: Mapping[str, Rank], drawn: Sequence[_Drawn], out: Path, formats: Sequence[str]
+) -> ReportFiles:
     files: list[Path] = []
     svgs: dict[str, str] = {}
-    has_bands = False
-    others = imported_curves(reports[0].evaluation.record, overlay)
-    for name, curve in shown_curves(reports[0].evaluation).items():
-        curves = {report.label: report.evaluation.curves[name] for report in reports}
-        bands = _bands(reports, name)
-        has_bands = has_bands or bool(bands)
-        figure = curve_figure(name, curves, {label: by[name] for label, by in others.items() if name in by}, bands)
-        stem = f"{'pr' if isinstance(curve, PRCurve) else 'roc'}-{name}"
-        svgs[name] = to_svg(figure, stem)
-        files.append(write_atomic(out / f"{stem}.svg", svgs[name]))
-        files.append(save_png(figure, out / f"{stem}.png"))
+    for one in drawn:
+        figure = curve_figure(one.name, one.curves, one.others, one.bands)
+        svgs[one.name] = to_svg(figure, one.stem)
+        files += [
+            write_atomic(out / f"{one.stem}.svg", svgs[one.name])
+            if kind == "svg"
+            else save_figure(figure, out / f"{one.stem}.{kind}")
+            for kind in formats
+        ]
     files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
-    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others), places, has_bands))
+    overlaid = tuple(dict.fromkeys(label for one in drawn for label in one.others))
+    has_bands = any(one.bands for one in drawn)
+    page = write_atomic(out / "index.html", render_page(reports, svgs, overlaid, places, has_bands))
     return ReportFiles(page=page, files=(page, *files))
 
 
@@ -170,11 +215,11 @@ def _figures(reports: list[RunReport]) -> pd.DataFrame:
 
 
 def _curves(reports: list[RunReport]) -> pd.DataFrame:
-    """Return one row per run, curve and point."""
+    """Return one row per run, curve and point that a plot needs."""
     import pandas as pd
 
     tables = [
-        pd.DataFrame({"run": report.label, "curve": name, **curve_columns(curve)})
+        pd.DataFrame({"run": report.label, "curve": name, **curve_columns(curve)}).iloc[thinned(curve)]
         for report in reports
         for name, curve in report.evaluation.curves.items()
     ]

@@ -137,7 +137,7 @@ def test_tables_beside_the_page_hold_the_exact_figures(runs: list[Path], page: P
         metrics = json.loads((folder / "metrics.json").read_text())["metrics"]
         assert {row["metric"]: float(row["value"]) for row in rows[first : first + 3]} == metrics
     curves = list(csv.DictReader((page.parent / "curves.csv").read_text().splitlines()))
-    assert len(curves) == 2 * 3 * 1000
+    assert 2 * 3 * 2 <= len(curves) < 2 * 3 * 500
     for subset in ("easy", "medium", "hard"):
         assert (page.parent / f"pr-{subset}.png").read_bytes()[:4] == b"\x89PNG"
         assert (page.parent / f"pr-{subset}.svg").read_text().startswith("<svg")
