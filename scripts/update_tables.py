@@ -241,10 +241,10 @@ def ranks() -> str:
         "(`sshbench compare`, [comparison.json](results/measured/wider/comparison.json)).",
     ]
     board = collected()
-    place = next(i for i, one in enumerate(board.boards) if one.protocol.dataset == "wider" and not one.fit)
-    others = [row for row in board.rows if place in row.results and place not in row.places]
+    wider = next(i for i, one in enumerate(board.boards) if one.protocol.dataset == "wider" and not one.fit)
+    others = [row for row in board.rows if wider in row.results and wider not in row.places]
     if others:
-        listed = ", ".join(f"{row.label} ({' '.join(_wider(row, place)[:3])})" for row in others)
+        listed = ", ".join(f"{row.label} ({' '.join(_wider(row, wider)[:3])})" for row in others)
         lines[-1] += f" Not compared, and without a rank: {listed}."
     return "\n".join(lines)
 

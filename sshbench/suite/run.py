@@ -11,7 +11,7 @@ from sshbench.benchmark import run
 from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.report.build import build_report
-from sshbench.report.leaderboard import collect
+from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_files import write_leaderboard
 from sshbench.suite.plan import SuiteRun, read_suite
 from sshbench.suite.result import SuiteResult
