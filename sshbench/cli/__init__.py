@@ -31,7 +31,7 @@ from sshbench.cli.explain import explain_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
-from sshbench.cli.report import report_command
+from sshbench.cli.report import ReportCommand, report_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.timing import timing_app
 from sshbench.cli.train import train_command
@@ -59,7 +59,7 @@ app.command("analyze")(analyze_command)
 app.command("compare")(compare_command)
 app.command("merge")(merge_command)
 app.command("explain")(explain_command)
-app.command("report")(report_command)
+app.command("report", cls=ReportCommand)(report_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)

@@ -6,6 +6,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
+
+_ITEMS = 200
+
+
+class ReportCommand(TyperCommand):
+    """The command with `--failures` for `--failures 200`: typer has no options whose value may be left out."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put the usual number behind `--failures` where none follows, and parse."""
+        whole = []
+        for argument, following in zip(args, [*args[1:], ""], strict=True):
+            whole += [argument, str(_ITEMS)] if argument == "--failures" and not following.isdigit() else [argument]
+        return list(super().parse_args(ctx, whole))
 
 
 def report_command(
@@ -17,6 +31,10 @@ def report_command(
         list[str] | None,
         typer.Option(help="Imported curve to draw too (repeatable); 'none' for none. Default: the best five."),
     ] = None,
+    failures: Annotated[
+        int | None,
+        typer.Option(metavar="[N]", help="Write failures.html, N items per type and run (200).", min=1),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
@@ -26,6 +44,8 @@ def report_command(
     Example:
 
       sshbench report runs/haar runs/yunet -o report
+
+      sshbench report runs/haar runs/yunet -o report --failures
     """
     from sshbench.progress import progress_bar
     from sshbench.report.build import build_report
@@ -37,6 +57,7 @@ def report_command(
             data=data,
             images_per_run=images,
             overlay=[] if overlay == ["none"] else overlay or None,
+            failures=failures or 0,
             on_run=lambda _: bar.update(1),
         )
     if as_json:
@@ -46,3 +67,5 @@ def report_command(
         print_json(ReportOutput(page=str(files.page), files=tuple(map(str, files.files))))
     else:
         typer.echo(f"report: {files.page}")
+        if failures:
+            typer.echo(f"failures: {files.page.with_name('failures.html')}")

@@ -48,6 +48,7 @@ def build_report(
     data: Path | None = None,
     images_per_run: int = 12,
     overlay: Sequence[str] | None = None,
+    failures: int = 0,
     on_run: Callable[[str], None] | None = None,
 ) -> ReportFiles:
     """Write a report of one or more runs of the same protocol on the same images.
@@ -58,6 +59,7 @@ def build_report(
         data: The dataset's folder, where it is no longer where the run says.
         images_per_run: Pictures in each grid.
         overlay: Methods whose imported curves are drawn too; None for the best five.
+        failures: Items per type and run on the page of failures, `failures.html`; 0 for no such page.
         on_run: Called with each run's name when it is done.
 
     Raises:
@@ -77,7 +79,13 @@ def build_report(
     finally:
         for run in opened:
             run.close()
-    return _write(reports, out, overlay)
+    files = _write(reports, out, overlay, has_failures=failures > 0)
+    if failures < 1:
+        return files
+    from sshbench.report.failures.page import write_failures
+
+    more = write_failures({report.label: report.evaluation for report in reports}, out, failures)
+    return ReportFiles(page=files.page, files=(*files.files, *more))
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -130,7 +138,7 @@ def _stages(run: Run) -> dict[str, float]:
     return {stage: 1000 * median(values) for stage, values in seconds.items() if values}
 
 
-def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -> ReportFiles:
+def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None, *, has_failures: bool) -> ReportFiles:
     reports, places = sorted_with_ranks(reports)
     files: list[Path] = []
     svgs: dict[str, str] = {}
@@ -147,7 +155,9 @@ def _write(reports: list[RunReport], out: Path, overlay: Sequence[str] | None) -
         files.append(save_png(figure, out / f"{stem}.png"))
     files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
-    page = write_atomic(out / "index.html", render_page(reports, svgs, tuple(others), places, has_bands))
+    page = write_atomic(
+        out / "index.html", render_page(reports, svgs, tuple(others), places, has_bands, has_failures=has_failures)
+    )
     return ReportFiles(page=page, files=(page, *files))
 
 
