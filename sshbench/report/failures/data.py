@@ -19,6 +19,7 @@ NO_FACE = "no face"
 """Part of items that have no face, in axes of faces."""
 _FAR = 1e6  # boxes that are not finite, or further out, are drawn there
 
+_LARGE = 1e308
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -151,12 +152,12 @@ def image_data(view: RunView, image: int) -> str:
 
 
 def figure(value: float | None) -> float | None:
-    """Return a number with seven digits, None where it is not finite.
+    """Return a number with seven digits; infinite ones as the largest that JSON can hold, None for NaN.
 
-    >>> figure(0.123456789), figure(float("inf"))
-    (0.1234568, None)
+    >>> figure(0.123456789), figure(float("inf")), figure(float("nan"))
+    (0.1234568, 1e+308, None)
     """
-    return float(f"{value:.7g}") if value is not None and np.isfinite(value) else None
+    return None if value is None or np.isnan(value) else float(f"{min(max(value, -_LARGE), _LARGE):.7g}")
 
 
 def _rounded(boxes: FloatArray) -> list[list[float]]:

@@ -6,14 +6,12 @@
 
   // ---- Functions without a page, which tests call too.
 
-  function scoreOf(detection) { return detection[4] === null ? Infinity : detection[4]; }
-
   /** Right, false and missed of an image at a score, and which faces are found. */
   function countImage(image, threshold) {
     const found = new Set();
     let right = 0, wrong = 0, missed = 0;
     for (const d of image.detections) { // by falling score
-      if (scoreOf(d) < threshold) break;
+      if (d[4] < threshold) break;
       if (d[5] === RIGHT) { right += 1; found.add(d[6]); } else if (d[5] > NEUTRAL) wrong += 1;
     }
     image.faces.forEach((face, i) => { if (face[4] && !found.has(i)) missed += 1; });
@@ -58,8 +56,8 @@
 
   /** At most n scores from low to high, the threshold among them. */
   function sliderSteps(images, threshold, n) {
-    const scores = images.flatMap((image) => image.detections.map(scoreOf)).filter(isFinite).sort((a, b) => a - b);
-    const steps = new Set(threshold === null ? [] : [threshold]);
+    const scores = images.flatMap((image) => image.detections.map((d) => d[4])).sort((a, b) => a - b);
+    const steps = new Set([threshold]);
     for (let i = 0; i < n && scores.length; i += 1) steps.add(scores[Math.floor((i * (scores.length - 1)) / (n - 1))]);
     return [...steps].sort((a, b) => a - b);
   }
@@ -76,7 +74,7 @@
   const items = runs.flatMap((run, r) => run.items.map((item) =>
     Object.assign(item, { run: r, key: run.images[item.image].key, id: [r, item.kind, item.rank].join(".") })));
   const entries = runs.flatMap((run, r) => run.ranking.map(([image, missed, wrong, right, influence]) =>
-    ({ run: r, image, missed, wrong, right, influence, key: run.images[image].key, id: ["image", r, image].join(".") })));
+    ({ run: r, image, missed, wrong, right, influence, points: influence === null ? "" : (100 * influence).toFixed(4), key: run.images[image].key, id: ["image", r, image].join(".") })));
   const types = { name: "type", parts: kinds.map((kind) => kind[1]), of: (item) => [kindOf[item.kind]] }, facets = [types];
   if (runs.length > 1) {
     const labels = runs.map((run) => run.label);
@@ -107,12 +105,11 @@
     for (const name in SINGLE) if (state[name] !== SINGLE[name]) params.set("_" + name, state[name]);
     const hash = "#" + params;
     if (hash === (location.hash || "#")) return;
-    try { history.replaceState(null, "", hash); } catch (error) { location.hash = hash; }
+    try { history.replaceState(null, "", hash); } catch (error) { /* browsers limit how often: the next change writes it */ }
   }
 
   function threshold(run) {
-    const at = state.at.split(",")[run];
-    return at ? +at : runs[run].threshold === null ? Infinity : runs[run].threshold;
+    return +(state.at.split(",")[run] || runs[run].threshold);
   }
 
   // ---- Filters and grid.
@@ -124,22 +121,20 @@
     return element;
   }
 
+  function on(element, type, action) { element.addEventListener(type, action); return element; }
+
   function name(text) { return make("bdi", null, text); }
 
   const boxes = facets.map((facet, f) => facet.parts.map((part, p) => {
     const input = make("input", { type: "checkbox" }), n = make("span", { class: "n" });
-    input.addEventListener("change", () => { input.checked ? chosen[f].add(p) : chosen[f].delete(p); update(); });
+    on(input, "change", () => { chosen[f][input.checked ? "add" : "delete"](p); update(); });
     return { input, n, label: make("label", null, input, name(part), n) };
   }));
-  const range = ["low", "high"].map((end) => {
-    const input = make("input", { type: "number", step: "any", "aria-label": end === "low" ? "lowest score" : "highest score", placeholder: end });
-    input.addEventListener("change", () => { state[end] = input.value; update(); });
-    return input;
+  const range = ["low", "high"].map((end) => on($(end), "change", () => { state[end] = $(end).value; update(); }));
+  facets.forEach((facet, f) => {
+    const parts = make("div", { class: "parts" }, ...boxes[f].map((box) => box.label));
+    $("filters").append(make("fieldset", null, make("legend", null, facet.name), parts));
   });
-  const fieldset = (title, ...content) => make("fieldset", null, make("legend", null, title), ...content);
-  $("filters").addEventListener("submit", (event) => event.preventDefault());
-  facets.forEach((facet, f) => $("filters").append(fieldset(facet.name, make("div", { class: "parts" }, ...boxes[f].map((b) => b.label)))));
-  $("filters").append(fieldset("score", make("div", { class: "range" }, ...range)));
 
   function update() {
     const images = state.view === "images";
@@ -150,7 +145,7 @@
       b.label.className = counts[f][p] ? "" : "none";
       b.label.hidden = !counts[f][p] && !chosen[f].has(p) && parts.length > 12;
     }));
-    range.forEach((input, i) => { input.value = state[i ? "high" : "low"]; });
+    range.forEach((input) => { input.value = state[input.id]; });
     const sorts = images ? IMAGE_SORTS : SORTS;
     if (!sorts[state.sort]) state.sort = Object.keys(sorts)[0];
     $("sort").replaceChildren(...Object.entries(sorts).map(([value, [text]]) => make("option", { value }, text)));
@@ -180,14 +175,14 @@
   /** Place an outline on a crop by a box of the image. */
   function outline(item, box, className) {
     const [left, top, side] = item.square, css = (v) => (100 * v) / side + "%";
-    const mark = make("i", { class: className });
-    Object.assign(mark.style, { left: css(box[0] - left), top: css(box[1] - top), width: css(box[2] - box[0]), height: css(box[3] - box[1]) });
+    const mark = make("i", { class: className }), [x1, y1, x2, y2] = box;
+    mark.style.cssText = `left:${css(x1 - left)};top:${css(y1 - top)};width:${css(x2 - x1)};height:${css(y2 - y1)}`;
     return mark;
   }
 
   function sheetOf(item) {
-    const [size, row] = runs[item.run].cell, place = item.crop % (row * row);
-    return { source: "crops/" + runs[item.run].files + "-" + Math.floor(item.crop / (row * row)) + ".jpg", x: size * (place % row), y: size * Math.floor(place / row), size };
+    const { files, cell: [size, row] } = runs[item.run], number = Math.floor(item.crop / row ** 2), place = item.crop % row ** 2;
+    return { source: `crops/${files}-${number}.jpg`, x: size * (place % row), y: size * Math.floor(place / row), size };
   }
 
   function short(value, digits) { return value === null ? "" : String(+value.toPrecision(digits || 3)); }
@@ -200,19 +195,17 @@
     }
     if (item.near) crop.append(outline(item, item.near, "near"));
     crop.append(outline(item, item.box, kind[3]));
-    const score = item.score === null ? "no score" : "score " + short(item.score);
-    const first = [kind[1], runs.length > 1 ? runs[item.run].label : null].filter(Boolean).join(", ");
-    const button = make("button", { type: "button", class: "cell", title: item.key, "aria-label": [first, score, short(item.height) + " px", item.key].join(", ") },
-      crop, make("span", { class: "text" }, name(first)), make("span", { class: "text" }, score + ", " + short(item.height) + " px"));
-    button.addEventListener("click", () => show(item.id));
-    return button;
+    const first = kind[1] + (runs.length > 1 ? ", " + runs[item.run].label : "");
+    const second = (item.score === null ? "no score" : "score " + short(item.score)) + ", " + short(item.height) + " px";
+    const button = make("button", { type: "button", class: "cell", title: item.key, "aria-label": [first, second, item.key].join(", ") },
+      crop, make("span", { class: "text" }, name(first)), make("span", { class: "text" }, second));
+    return on(button, "click", () => show(item.id));
   }
 
   function rankingRow(entry) {
-    const button = make("button", { type: "button" }, name(entry.key));
-    button.addEventListener("click", () => show(entry.id));
-    const numbers = [entry.missed, entry.wrong, entry.right, entry.influence === null ? "" : (100 * entry.influence).toFixed(4)];
-    return make("tr", null, make("td", null, button), make("td", null, name(runs[entry.run].label)), ...numbers.map((n) => make("td", { class: "number" }, String(n))));
+    const button = on(make("button", { type: "button" }, name(entry.key)), "click", () => show(entry.id));
+    const numbers = [entry.missed, entry.wrong, entry.right, entry.points].map((n) => make("td", { class: "number" }, n));
+    return make("tr", null, make("td", null, button), make("td", null, name(runs[entry.run].label)), ...numbers);
   }
 
   // ---- One image, with the boxes of each run.
@@ -222,7 +215,7 @@
   let opened = null, part = null, panes = [], camera = { x: 0, y: 0, scale: 1 };
 
   const layers = [...$("layers").querySelectorAll("input")];
-  $("layers").addEventListener("change", () => {
+  on($("layers"), "change", () => {
     state.hide = layers.filter((input) => !input.checked).map((input) => input.value).join(",");
     refresh();
   });
@@ -240,23 +233,23 @@
     if (!opened) { if ($("viewer").open) $("viewer").close(); return; }
     if (!$("viewer").open) $("viewer").showModal();
     $("viewer-title").replaceChildren(opened.kind ? kinds[kindOf[opened.kind]][1] + ": " : "", name(opened.key));
-    const others = runs.length === 2 ? [0, 1] : [opened.run];
-    if (panes.map((pane) => pane.run).join() !== others.join()) {
-      panes = others.map(pane);
+    if (runs.length !== 2 || !panes.length) {
+      panes = (runs.length === 2 ? [0, 1] : [opened.run]).map(pane);
       $("panes").replaceChildren(...panes.map((one) => one.element));
     }
     const values = [["run", runs[opened.run].label]];
     if (opened.kind) {
-      values.push(["rank", opened.rank + 1], ["score", short(opened.score, 4)], ["height", short(opened.height, 4) + " px"], ["box", opened.box.join(" ")]);
-      if (opened.iou !== null) values.push(["IoU", short(opened.iou)]);
-      if (opened.cost !== null) values.push(["cost", short(1e4 * opened.cost) + " hundredths of a point"]);
-      if (opened.surprise !== null) values.push(["recall of such faces", short(100 * opened.surprise) + " %"]);
-      if (opened.others.length) values.push(["also in", opened.others.map((run) => runs[run].label).join(", ")]);
-      runs[0].facets.forEach(([title, parts], i) => { if (title !== "height") values.push([title, opened.parts[i].map((part) => parts[part]).join(", ")]); });
+      const { rank, score, height, box, iou, cost, surprise, others, parts } = opened;
+      values.push(["rank", rank + 1], ["score", short(score, 4)], ["pixels high", short(height, 4)], ["box", box.join(" ")]);
+      values.push(["IoU", short(iou)], ["cost", cost === null ? "" : short(1e4 * cost) + " hundredths of a point"]);
+      values.push(["recall of such faces", surprise === null ? "" : short(100 * surprise) + " %"]);
+      values.push(["also in", others.map((run) => runs[run].label).join(", ")]);
+      runs[0].facets.forEach(([title, names], i) => values.push([title, parts[i].map((part) => names[part]).join(", ")]));
     } else {
-      values.push(["missed", opened.missed], ["false", opened.wrong], ["right", opened.right], ["influence", opened.influence === null ? "" : (100 * opened.influence).toFixed(4) + " points"]);
+      values.push(["missed", opened.missed], ["false", opened.wrong], ["right", opened.right], ["influence", opened.points + " points"]);
     }
-    $("values").replaceChildren(...values.map(([key, value]) => make("div", null, make("dt", null, key), make("dd", null, name(String(value))))));
+    $("values").replaceChildren(...values.filter(([, value]) => value !== "").map(([key, value]) =>
+      make("div", null, make("dt", null, key), make("dd", null, name(value)))));
     const at = list.indexOf(opened);
     $("place").textContent = at < 0 ? "" : at + 1 + " of " + list.length;
     fit();
@@ -270,15 +263,15 @@
   function pane(run) {
     const canvas = make("canvas", { role: "img" }), out = make("output", { "aria-live": "polite" });
     const slider = make("input", { type: "range", min: 0, max: Math.max(steps[run].length - 1, 0), "aria-label": "lowest score of " + runs[run].label });
-    slider.addEventListener("input", () => {
+    on(slider, "input", () => {
       const at = runs.map((one, r) => state.at.split(",")[r] || "");
       at[run] = steps[run][+slider.value];
       state.at = at.join(",");
       refresh();
     });
-    canvas.addEventListener("wheel", (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event.offsetX, event.offsetY); }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
-    canvas.addEventListener("pointermove", (event) => {
+    on(canvas, "wheel", (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event.offsetX, event.offsetY); });
+    on(canvas, "pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+    on(canvas, "pointermove", (event) => {
       if (event.buttons) { camera.x -= event.movementX / camera.scale; camera.y -= event.movementY / camera.scale; draw(); }
     });
     return { run, canvas, slider, out, element: make("div", { class: "pane" }, name(runs[run].label), canvas, slider, out) };
@@ -316,8 +309,7 @@
     layers.forEach((input) => { input.checked = !hidden.includes(input.value); });
     for (const { run, slider, out, canvas } of panes) {
       const images = runs[run].images, least = threshold(run), text = (c) => `${c.right} right, ${c.wrong} false, ${c.missed} missed`;
-      const index = steps[run].findIndex((score) => score >= least);
-      slider.value = index < 0 ? steps[run].length - 1 : index;
+      slider.value = steps[run].filter((score) => score < least).length;
       const total = { right: 0, wrong: 0, missed: 0 };
       for (const image of images) { const c = countImage(image, least); for (const k in total) total[k] += c[k]; }
       const here = text(countImage(images[opened.image], least));
@@ -364,7 +356,7 @@
       else if (found.has(i)) stroke(face, "found", [1, 2], 1);
     });
     for (const d of image.detections) {
-      if (scoreOf(d) < least) break;
+      if (d[4] < least) break;
       stroke(d, d[5] === RIGHT ? "right" : d[5] === NEUTRAL ? "neutral" : "false", d[5] === NEUTRAL ? [6, 2] : [], 2);
     }
     image.faces.forEach((face, i) => { if (face[4] && !found.has(i)) stroke(face, "missed", [4, 4], 2); });
@@ -385,8 +377,7 @@
     area.value = text;
     document.body.append(area);
     area.select();
-    let done = false;
-    try { done = document.execCommand("copy"); } catch (error) { done = false; }
+    const done = document.execCommand("copy");
     area.remove();
     $("count").textContent = done ? text.trim().split("\n").length + " image keys copied" : "Copying was refused by the browser";
   }
@@ -399,7 +390,7 @@
     if (cells[to]) cells[to].focus();
   }
 
-  document.addEventListener("keydown", (event) => {
+  on(document, "keydown", (event) => {
     const { key, target } = event, dialog = document.querySelector("dialog[open]"), focus = document.activeElement;
     if (/^(INPUT|SELECT)$/.test(target.tagName) && target.type !== "checkbox") return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -415,11 +406,11 @@
     copy, more, previous: () => step(-1), next: () => step(1), "to-item": zoomToItem, "to-image": () => fit(),
     "zoom-in": () => zoomBy(1.2), "zoom-out": () => zoomBy(1 / 1.2), close: () => $("viewer").close(), ask: () => $("help").showModal(),
     reset: () => { chosen.forEach((parts) => parts.clear()); state.low = state.high = ""; update(); },
-  })) $(id).addEventListener("click", action);
-  $("sort").addEventListener("change", () => { state.sort = $("sort").value; update(); });
-  $("viewer").addEventListener("close", () => { opened = null; state.open = ""; writeHash(); });
+  })) on($(id), "click", action);
+  on($("sort"), "change", () => { state.sort = $("sort").value; update(); });
+  on($("viewer"), "close", () => { opened = null; state.open = ""; writeHash(); });
   if (window.ResizeObserver) new ResizeObserver(() => { if (opened) fit(part); }).observe($("panes"));
-  window.addEventListener("hashchange", () => { readHash(); update(); });
+  on(window, "hashchange", () => { readHash(); update(); });
   $("side").open = window.innerWidth >= 768;
   $("table").open = false;
   $("app").hidden = false;
