@@ -29,6 +29,7 @@ from sshbench.report.failures.items import KINDS, MISSED, items_of, ranked_image
 from sshbench.report.failures.page import write_failures
 from sshbench.report.failures.sprites import cut, sheets, square_around
 from sshbench.report.failures.view import RunView
+from tests.analysis.sets import CASES, GOLDEN
 from tests.report.browser import Browser, browser_path
 
 NASTY = "</script><img src=x onerror=alert(1)>&\"'\u2028\u202e\x00é"
@@ -277,6 +278,7 @@ def test_page_loads_only_its_own_files_and_reads_without_scripts(page: Path) -> 
     assert parsed.loads == ["failures.css", "data-1-half.js", "data-2-all.js", "failures.js"]
     assert "http" not in text.replace("https://www.w3.org", "")
     script = (page.parent / "failures.js").read_text()
+    assert len(script.encode()) <= 20_480
     for word in ("fetch(", "XMLHttpRequest", "getImageData", "toDataURL", "toBlob", "innerHTML", "import ", "http"):
         assert word not in script
     assert "url(" not in (page.parent / "failures.css").read_text()
@@ -347,6 +349,19 @@ def test_without_images_boxes_lie_on_blank_ones(tmp_path: Path) -> None:
     assert {item["crop"] for item in data["items"]} == {None}
     sizes = {image["key"]: size for image, size in zip(data["images"], data["sizes"], strict=True)}
     assert sizes["1--one/a"] == [619, 346, None]  # 1.05 of the lowest and rightmost box
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[4], CASES[5], CASES[6]], ids=lambda case: case[1])
+def test_every_protocol_has_a_page(case: tuple[str, str, str], tmp_path: Path) -> None:
+    name, folder, file = case
+    evaluation = evaluate(name, GOLDEN / folder / file, data=GOLDEN / folder)
+    page = write_failures({"own": evaluation}, tmp_path, most=20)[0]
+    assert ("FDDB matches anew" in page.read_text()) is (name == "fddb")
+    items = script_data(tmp_path / "data-1-own.js")["items"]
+    assert {"background", "right"} <= {item["kind"] for item in items}
+    for kind in ("background", "localisation", "duplicate", "on-ignored"):
+        costs = [(item["cost"], item["score"]) for item in items if item["kind"] == kind]
+        assert costs == sorted(costs, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,15 @@ def _summary(view: RunView, name: str, facets: Facets, gathered: Gathered) -> di
     finite = scores[np.isfinite(scores)]
     right, false, missed = view.image_counts()
     ranking = [
-        [number, *(int(counts[image]) for counts in (missed, false, right)), figure(view.influence[image])]
+        {
+            "kind": "",
+            "rank": number,
+            "image": number,
+            "missed": int(missed[image]),
+            "false": int(false[image]),
+            "right": int(right[image]),
+            "influence": round(100 * float(np.nan_to_num(view.influence[image])), 4),
+        }
         for number, image in enumerate(gathered.images)
     ]
     return {
