@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sshbench.analysis.axes import Axis, face_heights, height_class
+from sshbench.analysis.axes import Axis, height_class
 from sshbench.analysis.error_types import UNUSED
+from sshbench.boxes import sides_of
 from sshbench.records import FloatArray
 from sshbench.report.failures.items import Item
 from sshbench.report.failures.view import RunView
@@ -103,8 +104,10 @@ def box_of(view: RunView, item: Item) -> FloatArray:
 
 def height_of(view: RunView, item: Item) -> float:
     """Return the height of an item's face, else of its detection."""
+    if item.face >= 0:
+        return float(sides_of(view.subject.faces.boxes[item.face : item.face + 1])[0, 1])
     box = box_of(view, item)
-    return float(face_heights(view.subject.faces)[item.face]) if item.face >= 0 else float(box[3] - box[1])
+    return float(box[3] - box[1])
 
 
 def item_data(view: RunView, item: Item, facets: Facets) -> dict[str, Any]:

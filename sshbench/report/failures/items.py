@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sshbench.analysis.error_types import BACKGROUND, FALSE_TYPES, REASON_NAMES, RIGHT, TYPE_NAMES
+from sshbench.analysis.error_types import BACKGROUND, DUPLICATE, FALSE_TYPES, FOUND, REASON_NAMES, RIGHT, TYPE_NAMES
 from sshbench.boxes import pairwise_iou
 from sshbench.records import BoolArray, IntArray
 from sshbench.report.failures.view import RunView
@@ -159,7 +159,7 @@ def _same_false(views: Sequence[RunView], run: int, row: int) -> Iterator[bool]:
     for number, other in enumerate(views):
         theirs = other.subject.detections
         part = slice(int(theirs.offsets[image]), int(theirs.offsets[image + 1]))
-        boxes = theirs.boxes[part][other.false[part]]
+        boxes = theirs.boxes[part][other.kept.types[part] >= DUPLICATE]
         with np.errstate(invalid="ignore", over="ignore"):  # boxes that are not finite or far out are legal
             same = pairwise_iou(detections.boxes[row], boxes) >= SAME
         yield number != run and bool(same.any())
@@ -199,5 +199,5 @@ def _missed(views: Sequence[RunView], run: int, kind: str, rank: int, row: int) 
         face=row,
         score=float(near.max()) if len(near) else None,
         surprise=float(view.surprise[row]),
-        others=tuple(number for number, other in enumerate(views) if number != run and other.missed[row]),
+        others=tuple(number for number, other in enumerate(views) if number != run and other.reasons[row] != FOUND),
     )
