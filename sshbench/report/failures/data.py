@@ -154,6 +154,20 @@ def image_data(view: RunView, image: int) -> str:
     )
 
 
+class Geometry(dict[int, str]):
+    """The geometry of images by position, made when asked for."""
+
+    def __init__(self, view: RunView) -> None:
+        """Take a run."""
+        super().__init__()
+        self._view = view
+
+    def __missing__(self, image: int) -> str:
+        """Make the geometry of an image and keep it."""
+        self[image] = image_data(self._view, image)
+        return self[image]
+
+
 def figure(value: float | None) -> float | None:
     """Return a number with seven digits; infinite ones as the largest that JSON can hold, None for NaN.
 

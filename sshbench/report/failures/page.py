@@ -17,7 +17,7 @@ from sshbench.evaluation.metrics import percent
 from sshbench.evaluation.result import Evaluation
 from sshbench.files import atomic_file, write_atomic
 from sshbench.protocols import FddbEvaluation
-from sshbench.report.failures.data import Facets, box_of, dumps, figure, height_of, image_data, item_data, script
+from sshbench.report.failures.data import Facets, Geometry, box_of, dumps, figure, height_of, item_data, script
 from sshbench.report.failures.gather import Gathered, Need, gather
 from sshbench.report.failures.items import KINDS, SUSPECTED, Item, items_of, kind_counts, ranked_images
 from sshbench.report.failures.sprites import CELL, ROW, sheets, square_around
@@ -31,6 +31,7 @@ LIMIT = 25_000_000
 """Bytes that the files of one run may take."""
 _RESERVE = 700_000  # page, style and script, and what estimates are off by
 _ROW_BYTES = 420  # of an item in the table of the page
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -84,48 +85,69 @@ def write_failures(
         The files, the page first.
     """
     views = [RunView.of(label, evaluation) for label, evaluation in evaluations.items()]
-    dataset = views[0].evaluation.dataset
-    items = [items_of(views, run, most) for run in range(len(views))]
     facets = Facets(views[0], axes_shown(views))
-    described = [[item_data(view, item, facets) for item in mine] for view, mine in zip(views, items, strict=True)]
-    needs = [_needs(*run) for run in zip(views, items, described, strict=True)]
-    images = {need.image for run in needs for rank in run for need in rank}
-    geometry = [{image: image_data(view, image) for image in images} for view in views]
-    sizes = [{image: len(text) + 40 for image, text in one.items()} for one in geometry]
-    gathered = gather(dataset, needs, sizes, limit - _RESERVE)
-
+    plans = [_Plan(views, run, most, facets) for run in range(len(views))]
+    gathered = gather(
+        views[0].evaluation.dataset, [plan.needs for plan in plans], [plan.geometry for plan in plans], limit - _RESERVE
+    )
     _clear(out)
-    pictures = {i: f"images/{_digest(dataset.keys[i])}.jpg" for i in gathered.decoded}
+    pictures = {i: f"images/{_digest(views[0].subject.faces.keys[i])}.jpg" for i in gathered.decoded}
     files = [_write(out / name, gathered.decoded[i].jpeg) for i, name in pictures.items()]
-    numbers = {image: number for number, image in enumerate(gathered.images)}
+    sizes = dumps([_size(views, gathered, i, pictures.get(i)) for i in gathered.images])
     parts = []
-    for run, view in enumerate(views):
-        name = f"{run + 1}-{re.sub('[^A-Za-z0-9._-]+', '-', view.label)[:60]}"
-        depth = gathered.depths[run]
-        chosen = [number for number, item in enumerate(items[run]) if item.rank < depth]
-        shown = [items[run][number] for number in chosen]
-        crops = _Crops(view, gathered)
-        rows = [
-            {**described[run][number], "image": numbers[item.image], **crops.add(item)}
-            for number, item in zip(chosen, shown, strict=True)
-        ]
-        files += [_write(out / f"crops/{name}-{k}.jpg", sheet) for k, sheet in enumerate(sheets(crops.crops))]
-        content = {
-            **_summary(view, name, facets, gathered),
-            "images": "[" + ",\n".join(geometry[run][i] for i in gathered.images) + "]",
-            "sizes": dumps([_size(views, gathered, i, pictures.get(i)) for i in gathered.images]),
-            "items": "[" + ",\n".join(map(dumps, rows)) + "]",
-        }
-        files.append(write_atomic(out / f"data-{name}.js", script(run, content)))
-        longest = max((item.rank + 1 for item in items[run]), default=0)
-        parts.append(
-            RunPart(view, shown, depth if depth < longest else None, kind_counts(views, run), f"data-{name}.js")
-        )
-    templates = Path(__file__).parents[1] / "templates"
+    for run, plan in enumerate(plans):
+        part, written = plan.write(out, gathered, gathered.depths[run], sizes)
+        parts.append(part)
+        files += written
     for asset, sources in (("failures.css", ("style.css", "failures.css")), ("failures.js", ("failures.js",))):
-        texts = [(templates / source).read_text(encoding="utf-8") for source in sources]
+        texts = [(_TEMPLATES / source).read_text(encoding="utf-8") for source in sources]
         files.append(write_atomic(out / asset, "".join(texts)))
     return (write_atomic(out / PAGE, _render(parts, most, bool(gathered.decoded), limit)), *files)
+
+
+class _Plan:
+    """What a run would show if there were no limit.
+
+    Attributes:
+        needs: By rank, what is shown.
+        geometry: By image, its geometry as JSON, made when asked for.
+    """
+
+    def __init__(self, views: Sequence[RunView], run: int, most: int, facets: Facets) -> None:
+        self._views, self._run, self._view, self._facets = views, run, views[run], facets
+        self._items = items_of(views, run, most)
+        self._described = [item_data(self._view, item, facets) for item in self._items]
+        self.needs = _needs(self._view, self._items, self._described)
+        self.geometry = Geometry(self._view)
+
+    def write(self, out: Path, gathered: Gathered, depth: int, sizes: str) -> tuple[RunPart, list[Path]]:
+        """Write crops and data of the items that fit, and return them with the files.
+
+        Args:
+            out: The page's folder.
+            gathered: What fits.
+            depth: Ranks of this run that fit.
+            sizes: Sizes of the images that are shown, as JSON.
+        """
+        view, label = self._view, re.sub("[^A-Za-z0-9._-]+", "-", self._view.label)[:60]
+        name = f"{self._run + 1}-{label}"
+        numbers = {image: number for number, image in enumerate(gathered.images)}
+        crops, shown, rows = _Crops(view, gathered), [], []
+        for item, data in zip(self._items, self._described, strict=True):
+            if item.rank < depth:
+                shown.append(item)
+                rows.append(dumps({**data, "image": numbers[item.image], **crops.add(item)}))
+        files = [_write(out / f"crops/{name}-{k}.jpg", sheet) for k, sheet in enumerate(sheets(crops.crops))]
+        content = {
+            **_summary(view, name, self._facets, gathered),
+            "images": "[" + ",\n".join(self.geometry[image] for image in gathered.images) + "]",
+            "sizes": sizes,
+            "items": "[" + ",\n".join(rows) + "]",
+        }
+        files.append(write_atomic(out / f"data-{name}.js", script(self._run, content)))
+        is_short = depth < max((item.rank + 1 for item in self._items), default=0)
+        counts = kind_counts(self._views, self._run)
+        return RunPart(view, shown, depth if is_short else None, counts, f"data-{name}.js"), files
 
 
 class _Crops:
