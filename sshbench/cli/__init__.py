@@ -32,7 +32,7 @@ from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
-from sshbench.cli.report import report_command
+from sshbench.cli.report import ReportCommand, report_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.suite import suite_command
 from sshbench.cli.table import table_command
@@ -63,7 +63,7 @@ app.command("analyze")(analyze_command)
 app.command("compare")(compare_command)
 app.command("merge")(merge_command)
 app.command("explain")(explain_command)
-app.command("report")(report_command)
+app.command("report", cls=ReportCommand)(report_command)
 app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)

@@ -6,8 +6,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from sshbench.errors import UsageError
+
+_ITEMS = 200
+
+
+class ReportCommand(TyperCommand):
+    """The command with `--failures` for `--failures 200`: typer has no options whose value may be left out."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put the usual number behind `--failures` where none follows, and parse."""
+        whole = []
+        for argument, following in zip(args, [*args[1:], ""], strict=True):
+            whole += [argument, str(_ITEMS)] if argument == "--failures" and not following.isdigit() else [argument]
+        return list(super().parse_args(ctx, whole))
 
 
 def report_command(
@@ -28,6 +42,10 @@ def report_command(
     width: Annotated[
         str | None, typer.Option(metavar="WIDTH", help="Of a figure for a paper: 3.3in (default), 84mm, 240pt.")
     ] = None,
+    failures: Annotated[
+        int | None,
+        typer.Option(metavar="[N]", help="Write failures.html, N items per type and run (200).", min=1),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
@@ -40,6 +58,8 @@ def report_command(
       sshbench report runs/haar runs/yunet -o report
 
       sshbench report runs/haar runs/yunet -o report --figures pdf --style paper --width 3.3in
+
+      sshbench report runs/haar runs/yunet -o report --failures
     """
     from sshbench.progress import progress_bar
     from sshbench.report.build import build_report
@@ -57,6 +77,7 @@ def report_command(
             figures=tuple(kind.strip() for kind in figures.split(",")),
             style=style,
             width=COLUMN if width is None else parse_width(width),
+            failures=failures or 0,
             on_run=lambda _: bar.update(1),
         )
     if as_json:
@@ -66,3 +87,5 @@ def report_command(
         print_json(ReportOutput(page=str(files.page), files=tuple(map(str, files.files))))
     else:
         typer.echo(f"report: {files.page}")
+        if failures:
+            typer.echo(f"failures: {files.page.with_name('failures.html')}")

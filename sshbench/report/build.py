@@ -54,6 +54,7 @@ def build_report(
     figures: Sequence[str] = ("svg", "png"),
     style: Literal["screen", "paper"] = "screen",
     width: float = COLUMN,
+    failures: int = 0,
     on_run: Callable[[str], None] | None = None,
 ) -> ReportFiles:
     """Write a report of one or more runs of the same protocol on the same images.
@@ -69,6 +70,7 @@ def build_report(
         style: `paper` writes them to the folder `paper` as well, for print: no title, lines told apart in grey, fonts
             embedded. The figures beside the page are then SVG and PNG.
         width: Of a figure for a paper, inches.
+        failures: Items per type and run on the page of failures, `failures.html`; 0 for no such page.
         on_run: Called with each run's name when it is done.
 
     Raises:
@@ -92,11 +94,17 @@ def build_report(
             run.close()
     reports, places = sorted_with_ranks(reports)
     drawn = _drawn(reports, overlay)
-    files = _write(reports, places, drawn, out, figures if style == "screen" else ("svg", "png"))
-    if style == "screen":
-        return files
-    for_paper = {one.stem: (one.curves, one.others) for one in drawn}
-    return ReportFiles(files.page, (*files.files, *save_paper_figures(for_paper, out / "paper", tuple(figures), width)))
+    beside = figures if style == "screen" else ("svg", "png")
+    files = _write(reports, places, drawn, out, beside, has_failures=failures > 0)
+    more: list[Path] = []
+    if style == "paper":
+        for_paper = {one.stem: (one.curves, one.others) for one in drawn}
+        more += save_paper_figures(for_paper, out / "paper", tuple(figures), width)
+    if failures > 0:
+        from sshbench.report.failures.page import write_failures
+
+        more += write_failures({report.label: report.evaluation for report in reports}, out, failures)
+    return ReportFiles(files.page, (*files.files, *more))
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -175,7 +183,13 @@ def _drawn(reports: list[RunReport], overlay: Sequence[str] | None) -> list[_Dra
 
 
 def _write(
-    reports: list[RunReport], places: Mapping[str, Rank], drawn: Sequence[_Drawn], out: Path, formats: Sequence[str]
+    reports: list[RunReport],
+    places: Mapping[str, Rank],
+    drawn: Sequence[_Drawn],
+    out: Path,
+    formats: Sequence[str],
+    *,
+    has_failures: bool,
 ) -> ReportFiles:
     files: list[Path] = []
     svgs: dict[str, str] = {}
@@ -192,7 +206,9 @@ def _write(
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
     overlaid = tuple(dict.fromkeys(label for one in drawn for label in one.others))
     has_bands = any(one.bands for one in drawn)
-    page = write_atomic(out / "index.html", render_page(reports, svgs, overlaid, places, has_bands))
+    page = write_atomic(
+        out / "index.html", render_page(reports, svgs, overlaid, places, has_bands, has_failures=has_failures)
+    )
     return ReportFiles(page=page, files=(page, *files))
 
 

@@ -96,6 +96,8 @@ def render_page(
     overlaid: Sequence[str] = (),
     places: Mapping[str, Rank] | None = None,
     has_bands: bool = False,
+    *,
+    has_failures: bool = False,
 ) -> str:
     """Fill the template.
 
@@ -105,6 +107,7 @@ def render_page(
         overlaid: Methods whose published curves are in the figures too.
         places: By label, the places that a run may have.
         has_bands: Whether the figures have bands.
+        has_failures: Whether the page of failures lies beside this one.
     """
     record = reports[0].evaluation.record
     protocol = reports[0].evaluation.protocol
@@ -120,6 +123,7 @@ def render_page(
             ranked_by=title_of(compared_metric(list(record.metrics), protocol)),
             places=places or {},
             has_bands=has_bands,
+            has_failures=has_failures,
             interval_note=_interval_note(reports[0].intervals),
             by_event=any(one.se_group is not None for one in reports[0].intervals.values()),
             title_of=title_of,

@@ -154,8 +154,9 @@ def test_coco_run_and_report(sshbench: Any, tmp_path: Path) -> None:
     assert json.loads(other)["protocol_hash"] == json.loads(out)["protocol_hash"]
     kept = json.loads((tmp_path / "other" / "protocol.json").read_text())
     assert kept["protocol"]["evaluation"] == {"kind": "coco", "backend": "pycocotools"}
-    code, out, _ = sshbench("report", tmp_path / "run", "-o", tmp_path / "report")
+    code, out, _ = sshbench("report", tmp_path / "run", "-o", tmp_path / "report", "--failures")
     assert code == 0
+    assert "<bdi>a</bdi>" in (tmp_path / "report" / "failures.html").read_text()  # the right detection
     assert "AR" in (tmp_path / "report" / "index.html").read_text()
 
 
