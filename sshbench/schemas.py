@@ -11,7 +11,7 @@ from sshbench.analysis.record import AnalysisRecord, ComparisonRecord
 from sshbench.cli import outputs
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
-from sshbench.evaluation.record import EvaluationRecord
+from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
 from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
 from sshbench.report.measured import ArchivedIdentity
@@ -31,7 +31,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
 """By name of the schema, the file in words and its model."""
 
 COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
-    "eval": ("eval-output", outputs.EvalOutput),
+    "eval": ("eval-output", EvaluationOutput),
     "analyze": ("analysis", AnalysisRecord),
     "compare": ("comparison", ComparisonRecord),
     "merge": ("metrics", EvaluationRecord),

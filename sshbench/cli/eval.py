@@ -303,9 +303,9 @@ def show(evaluation: Evaluation, *, as_json: bool, with_intervals: bool = False)
         if intervals is None:
             print_json(evaluation.record)
             return
-        from sshbench.cli.outputs import EvalOutput
+        from sshbench.evaluation.record import EvaluationOutput
 
-        print_json(EvalOutput(**evaluation.record.model_dump(), intervals=dict(intervals)))
+        print_json(EvaluationOutput(**evaluation.record.model_dump(), intervals=dict(intervals)))
         return
     from sshbench.cli.tables import print_evaluation
 

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from sshbench.analysis.record import Interval
 from sshbench.contamination import Domain
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.fetch import FetchedFile
@@ -36,12 +33,6 @@ class Output(StrictModel):
     """
 
     format: int = 1
-
-
-class EvalOutput(EvaluationRecord):
-    """`sshbench eval --json`: the record, and intervals by metric where they were not turned off."""
-
-    intervals: dict[str, Interval] = Field(default_factory=dict)
 
 
 class ReportOutput(Output):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from sshbench.analysis.record import Interval
 from sshbench.contamination import Domain
 from sshbench.files import printable
 from sshbench.models import FileModel, StrictModel
@@ -73,3 +76,9 @@ class EvaluationRecord(FileModel):
     dataset_fingerprint: str
     domain: Domain = "unknown"
     warnings: tuple[StoredFinding, ...] = ()
+
+
+class EvaluationOutput(EvaluationRecord):
+    """`sshbench eval --json`: the record, and intervals by metric where they were not turned off."""
+
+    intervals: dict[str, Interval] = Field(default_factory=dict)
