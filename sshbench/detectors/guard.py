@@ -115,6 +115,10 @@ class CrashLog:
         except OSError:
             return ""
 
+    def clear(self) -> None:
+        """Remove what the last process left behind, once it is stored elsewhere."""
+        self._path.unlink(missing_ok=True)
+
     @contextmanager
     def watch(self) -> Iterator[CrashLog]:
         """Write the stack of a crash to the file while the block runs."""

@@ -72,4 +72,5 @@ def _leave_out_crashed(run: Run, log: CrashLog) -> dict[str, int]:
             error = "the process crashed on this image" if stack else f"{count} processes in a row ended on this image"
             run.add(StoredImage.crashed(key, error, stack or None))
             del ends[key]
+    log.clear()
     return ends
