@@ -21,7 +21,7 @@ from sshbench.analysis.error_types import (
     missed_reasons,
 )
 from sshbench.analysis.error_types import classify as classify
-from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES
+from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES, MANY_UNDEFINED
 from sshbench.analysis.nearest import LEAST_OVERLAP, hit_overlap
 from sshbench.analysis.record import ErrorsRecord, ErrorType, Reasons, Spread
 from sshbench.analysis.resample import CompiledLedger
@@ -31,7 +31,6 @@ from sshbench.records import BoolArray, Finding, FloatArray
 
 _BATCH = 256  # steps whose cost is computed at a time
 _QUALITATIVE = 500  # images below which costs are rough
-_MANY_UNDEFINED = 0.2  # share of replicates without the figure over which there is no interval
 
 
 def errors_record(subject: Subject, threshold: float) -> ErrorsRecord:
@@ -133,7 +132,7 @@ def _costs(subject: Subject, changed: Mapping[str, Ledger]) -> dict[str, Spread]
         value = figure.value - base.value
         if math.isnan(value):
             costs[name] = Spread(value=None)
-        elif few or np.isnan(replicates[name]).mean() > _MANY_UNDEFINED:
+        elif few or np.isnan(replicates[name]).mean() > MANY_UNDEFINED:
             costs[name] = Spread(value=value)
         else:
             low, high = resampling.ends(replicates[name])

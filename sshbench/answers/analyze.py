@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ from sshbench.analysis.calibration import calibration
 from sshbench.analysis.errors import error_findings, errors_record
 from sshbench.analysis.image_tables import read_groups, read_slices
 from sshbench.analysis.intervals import Intervals
-from sshbench.analysis.operating import PointRule, operating_points
-from sshbench.analysis.record import ANALYSIS, AnalysisRecord, OperatingPoint
+from sshbench.analysis.operating import PointRule, default_rules, operating_points
+from sshbench.analysis.record import ANALYSIS, AnalysisRecord
 from sshbench.analysis.resample import Resampling
 from sshbench.analysis.slices import slices
 from sshbench.analysis.subject import Subject
@@ -143,9 +143,11 @@ def analyze(
     resampling = Resampling(len(keys), replicates, seed, level, drawn)
     subject = subject_of(evaluation, subset, resampling)
     sure = intervals_of(evaluation, resampling, None)
-    points, findings = operating_points(subject)
-    chosen, more = operating_points(subject, [PointRule.parse(at)])
-    threshold = float("inf") if chosen[0].score is None else chosen[0].score
+    # Everything else is read at the first point.
+    chosen = PointRule.parse(at)
+    others = [rule for rule in default_rules(subject) if rule != chosen]
+    points, findings = operating_points(subject, [chosen, *others])
+    threshold = float("inf") if points[0].score is None else points[0].score
     own = None if own_slices is None else _of_images(read_slices(own_slices, evaluation.dataset.all_keys), set(keys))
     errors = errors_record(subject, threshold)
     calibrated, calibration_findings = calibration(subject, threshold)
@@ -165,7 +167,7 @@ def analyze(
             domain=record.domain,
             resampling=resampling_record(evaluation, sure),
             metrics=dict(sure.metrics),
-            operating=tuple(_first(chosen[0], points)),
+            operating=tuple(points),
             slices=slices(subject, threshold, own=own, cross=cross),
             errors=errors,
             calibration=tuple(calibrated),
@@ -173,7 +175,6 @@ def analyze(
                 [
                     *sure.findings,
                     *findings,
-                    *more,
                     *calibration_findings,
                     *error_findings(subject, errors),
                     *_unused(subject),
@@ -197,9 +198,3 @@ def _unused(subject: Subject) -> list[Finding]:
         return []
     text = f"{counted(number, 'detection')} take no part by the protocol and are in no table: no threshold keeps them"
     return [Finding("unused-detections", f"{text}, or they are too small or over a limit")]
-
-
-def _first(chosen: OperatingPoint, points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
-    """Put the operating point that everything is read at before the usual ones."""
-    others = [one for one in points if (one.rule, one.target) != (chosen.rule, chosen.target)]
-    return [chosen, *others]
