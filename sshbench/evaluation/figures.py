@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ from sshbench.evaluation.result import Evaluation
 from sshbench.plotting import COLOURS, GREY, GREYS, LINE_STYLES, ShownFigure, plain_text, style_axes
 from sshbench.records import FloatArray
 
+_LEGEND = 38  # characters of a line in the legend
 _INSIDE = 8  # curves whose legend fits inside the axes without hiding them
 SHOWN_FALSE_POSITIVES = 2000
 """End of the horizontal axis of a ROC, as the benchmark's own page draws it."""
@@ -74,15 +76,13 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
             color=COLOURS[i % len(COLOURS)],
             linestyle=LINE_STYLES[i // len(COLOURS) % len(LINE_STYLES)],
             linewidth=1.8,
-            # A label that starts with "_" would be left out of the legend.
-            label=f"{plain_text(label)}  {truncated_percent(figure)}",
+            label=_entry(label, figure),
         )
     for i, (label, curve) in enumerate(others.items()):
         x, y, figure = drawn_points(curve)
         style = LINE_STYLES[i % len(LINE_STYLES)]
         shade = GREYS[i // len(LINE_STYLES) % len(GREYS)]
-        text = f"{plain_text(label)}  {truncated_percent(figure)}"
-        axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=text)
+        axes.plot(x, y, color=shade, linestyle=style, linewidth=1.1, zorder=1.5, label=_entry(label, figure))
     if any(isinstance(curve, ROCCurve) for curve in curves.values()):
         axes.set(
             xlim=(0, SHOWN_FALSE_POSITIVES), ylim=(0, 1.005), xlabel="false positives", ylabel="true positive rate"
@@ -99,6 +99,11 @@ def _draw(axes: Axes, name: str, curves: Mapping[str, Curve], others: Mapping[st
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9, frameon=False)
     else:
         axes.legend(loc="best", fontsize=10, frameon=True, framealpha=0.9, edgecolor="none", title=None)
+
+
+def _entry(label: str, figure: float) -> str:
+    """Return an entry of the legend: a long name in several lines, so that the legend leaves room for the axes."""
+    return "\n".join(wrap(f"{plain_text(label)}  {truncated_percent(figure)}", _LEGEND, drop_whitespace=False))
 
 
 def drawn_points(curve: Curve) -> tuple[FloatArray, FloatArray, float]:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import warnings
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -251,3 +252,14 @@ def test_demo_command(sshbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert code == 0
     assert "yunet was left out" in out
     assert "Smoke test." in (tmp_path / "report" / "index.html").read_text()
+
+
+@pytest.mark.thorough
+def test_long_names_leave_room_for_the_curves() -> None:
+    curve = PRCurve(np.array([1.0, 0.5]), np.array([0.5, 1.0]), np.array([0.9, 0.1]), 0.75)
+    names = ["a detector replay=/a/very/long/folder/of/a/prediction/set/with/a/long/name/" + end for end in ("a", "b")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the layout warns where it gives up
+        for many in (1, 5):
+            curves = {f"{name}{i}": curve for name in names for i in range(many)}
+            assert to_svg(curve_figure("easy", curves), "long")
