@@ -44,7 +44,9 @@ def analyze_command(
     markdown: MarkdownOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how sure the figures of a run are, where and why it fails, and what a threshold gives.
+    """Say how sure a run is, and where and why it fails.
+
+    Also what a threshold gives, and whether scores are probabilities.
 
     Detections are enough; images are not read.
 

@@ -36,9 +36,9 @@ def compare_command(
     markdown: MarkdownOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare runs over the same resampled images: differences, intervals, ranks.
+    """Say which of several runs is better.
 
-    The interval of the difference decides, never the overlap of two intervals. --fail-if-worse fails only where the
+    All runs count the same resampled images. The interval of the difference decides, never the overlap of two intervals. --fail-if-worse fails only where the
     interval of (run - baseline) lies wholly below 0, or below minus the margin.
 
     Example:
