@@ -38,8 +38,9 @@ def compare_command(
 ) -> None:
     """Say which of several runs is better.
 
-    All runs count the same resampled images. The interval of the difference decides, never the overlap of two intervals. --fail-if-worse fails only where the
-    interval of (run - baseline) lies wholly below 0, or below minus the margin.
+    All runs count the same resampled images. The interval of the difference decides, never the overlap of two
+    intervals. --fail-if-worse fails only where the interval of (run - baseline) lies wholly below 0, or below minus
+    the margin.
 
     Example:
 
