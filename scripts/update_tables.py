@@ -102,9 +102,7 @@ def _wider(row: Row, position: int) -> list[str]:
 
 
 def _rank(rank: Rank | None) -> str:
-    if rank is None:
-        return "-"
-    return str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}"
+    return "-" if rank is None else rank.places
 
 
 def timings() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sshbench.analysis.resample import CompiledLedger, Resampling
+from sshbench.curves import ROCCurve
 from sshbench.display import short_repr
 from sshbench.evaluators.base import Outcome
 from sshbench.evaluators.ledger import RateAt, precision_at
@@ -41,13 +42,12 @@ def band(outcome: Outcome, curve: str, resampling: Resampling) -> Band | None:
         curve: Name of the curve, as in `outcome.curves`.
         resampling: How datasets are drawn.
     """
-    name = curve if curve in outcome.ledgers else f"{curve}@0.5"
-    if name not in outcome.ledgers:
+    added = outcome.ledger(curve)
+    if added is None:
         return None
-    rules = [measure.rule for measure in outcome.measures.values() if name in measure.ledgers]
-    counts = any(isinstance(rule, RateAt) for rule in rules)
+    counts = isinstance(outcome.curves[curve], ROCCurve)
     x = FALSE_POSITIVES if counts else RECALLS
-    ledger = CompiledLedger(outcome.ledgers[name])
+    ledger = CompiledLedger(added)
     values = np.empty((len(x), resampling.replicates))
     for part, weights in resampling.batches():
         sums = ledger.sums(weights)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sshbench.analysis.intervals import spread
 from sshbench.analysis.record import CalibrationBin, CalibrationRow, Spread
 from sshbench.analysis.resample import Resampling
-from sshbench.analysis.scored import score_ledger, spread, with_others
+from sshbench.analysis.scored import score_ledger, with_others
 from sshbench.analysis.subject import Subject
 from sshbench.records import Finding, FloatArray, IntArray
 

@@ -8,7 +8,7 @@ overlap.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -38,6 +38,13 @@ class _Difference:
         return float(np.nanstd(self.replicates, ddof=1))
 
 
+def pairs_of(names: Iterable[str], baseline: str | None) -> list[tuple[str, str]]:
+    """Return all pairs of names, or those with the baseline, which is then the second."""
+    return (
+        list(combinations(names, 2)) if baseline is None else [(name, baseline) for name in names if name != baseline]
+    )
+
+
 def pairs(
     runs: Mapping[str, Intervals],
     metric: str,
@@ -58,8 +65,8 @@ def pairs(
     Returns:
         One entry per pair. Adjusted values are over all pairs; the words follow the adjusted interval.
     """
-    chosen = combinations(runs, 2) if baseline is None else ((name, baseline) for name in runs if name != baseline)
-    differences = [_difference(runs, metric, a, b, {*identical, *((y, x) for x, y in identical)}) for a, b in chosen]
+    same = {*identical, *((b, a) for a, b in identical)}
+    differences = [_difference(runs, metric, a, b, same) for a, b in pairs_of(runs, baseline)]
     adjusted = _adjusted(differences, next(iter(runs.values())).resampling)
     return [
         _pair(difference, more, metric, runs, margin, len(differences) > 1)
@@ -203,33 +210,30 @@ class PointCounts:
 
 
 def exchange_tests(
-    a: str, b: str, counts: Mapping[str, PointCounts], faces: int, resampling: Resampling
+    compared: Iterable[tuple[str, str]], counts: Mapping[str, PointCounts], faces: int, resampling: Resampling
 ) -> list[ExchangeTest]:
-    """Test recall and precision of two runs, each at its own operating point, by exchanging their images at random.
+    """Test recall and precision of pairs, each run at its own operating point, by exchanging their images at random.
 
     Sound for counts, and not for AP: exchanging detections would mix the two score scales.
 
     Args:
-        a: First run.
-        b: Second run.
+        compared: Names of the two runs of each pair; all pairs exchange the same images.
         counts: By name.
         faces: Number of counted faces.
         resampling: Its seed and number of replicates are used.
     """
-    first, second = counts[a], counts[b]
-    columns = (
-        np.column_stack((first.found, first.found + first.false)),
-        np.column_stack((second.found, second.found + second.false)),
-    )
-    swapped = _coins(len(first.found), resampling)
-    own, other = columns[0].sum(axis=0), columns[1].sum(axis=0)
-    moved = (columns[1] - columns[0]).T.astype(np.float64) @ swapped  # (2, replicates)
+    # By run, found and kept detections of each image: float64 (images, 2).
+    columns = {name: np.column_stack((one.found, one.found + one.false)) for name, one in counts.items()}
+    swapped = _coins(len(next(iter(columns.values()))), resampling)
     tests = []
-    for figure in ("recall", "precision"):
-        difference = float(_ratio(own, faces, figure) - _ratio(other, faces, figure))
-        drawn = _ratio(own[:, None] + moved, faces, figure) - _ratio(other[:, None] - moved, faces, figure)
-        p = (1 + int(np.count_nonzero(np.abs(drawn) >= abs(difference) - 1e-12))) / (drawn.size + 1)
-        tests.append(ExchangeTest(a=a, b=b, figure=figure, difference=difference, p=p))
+    for a, b in compared:
+        own, other = columns[a].sum(axis=0), columns[b].sum(axis=0)
+        moved = (columns[b] - columns[a]).T.astype(np.float64) @ swapped  # (2, replicates)
+        for figure in ("recall", "precision"):
+            difference = float(_ratio(own, faces, figure) - _ratio(other, faces, figure))
+            drawn = _ratio(own[:, None] + moved, faces, figure) - _ratio(other[:, None] - moved, faces, figure)
+            p = (1 + int(np.count_nonzero(np.abs(drawn) >= abs(difference) - 1e-12))) / (drawn.size + 1)
+            tests.append(ExchangeTest(a=a, b=b, figure=figure, difference=difference, p=p))
     return tests
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.analysis.nearest import nearest, overlapped
+from sshbench.analysis.nearest import Nearest, nearest, overlapped
 from sshbench.analysis.subject import Subject
 from sshbench.display import short_repr
 from sshbench.evaluators import base
+from sshbench.protocols import FddbEvaluation
 from sshbench.records import BoolArray, FloatArray, IntArray
 
 Codes = npt.NDArray[np.int8]
@@ -83,7 +84,22 @@ def classify(subject: Subject, min_score: float = -np.inf) -> ErrorTypes:
     Raises:
         UsageError: See `nearest`.
     """
-    fates, near = subject.fates(min_score), nearest(subject, min_score)
+    return _classified(subject, min_score, nearest(subject, min_score))
+
+
+def classify_both(subject: Subject, threshold: float) -> tuple[ErrorTypes, ErrorTypes]:
+    """Return the types of all detections, and of those down to a raw score; see `classify`.
+
+    Only FDDB, which matches anew at every threshold, looks for the near faces twice.
+    """
+    near = nearest(subject)
+    anew = isinstance(subject.protocol.evaluation, FddbEvaluation)
+    near_kept = nearest(subject, threshold) if anew else near
+    return _classified(subject, -np.inf, near), _classified(subject, threshold, near_kept)
+
+
+def _classified(subject: Subject, min_score: float, near: Nearest) -> ErrorTypes:
+    fates = subject.fates(min_score)
     counted = np.asarray(fates.found | fates.missed)
     on_counted = near.face >= 0
     on_counted[on_counted] = counted[near.face[on_counted]]

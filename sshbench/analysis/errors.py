@@ -6,7 +6,6 @@ several types do not add up to what is missing, and one may cost more than all f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -18,10 +17,11 @@ from sshbench.analysis.error_types import (
     REASON_NAMES,
     TYPE_NAMES,
     ErrorTypes,
+    classify_both,
     missed_reasons,
 )
 from sshbench.analysis.error_types import classify as classify
-from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES, MANY_UNDEFINED
+from sshbench.analysis.intervals import enough, spread
 from sshbench.analysis.nearest import LEAST_OVERLAP, hit_overlap
 from sshbench.analysis.record import ErrorsRecord, ErrorType, Reasons, Spread
 from sshbench.analysis.resample import CompiledLedger
@@ -43,7 +43,7 @@ def errors_record(subject: Subject, threshold: float) -> ErrorsRecord:
     Raises:
         UsageError: See `classify`.
     """
-    whole, kept = classify(subject), classify(subject, threshold)
+    whole, kept = classify_both(subject, threshold)
     costs = _costs(subject, oracles(subject, whole))
     types = [
         ErrorType(
@@ -120,24 +120,15 @@ def _costs(subject: Subject, changed: Mapping[str, Ledger]) -> dict[str, Spread]
     base = _Figure(subject.ledger, rule)
     figures = {name: _Figure(ledger, rule) for name, ledger in changed.items()}
     replicates = {name: np.empty(resampling.replicates) for name in figures}
-    faces = subject.ledger.faces
-    few = int(np.count_nonzero(faces)) < LEAST_IMAGES or int(faces.sum()) < LEAST_FACES
-    if not few:
-        for part, weights in resampling.batches():
-            before = base.many(weights)
-            for name, figure in figures.items():
-                replicates[name][part] = figure.many(weights) - before
-    costs = {}
-    for name, figure in figures.items():
-        value = figure.value - base.value
-        if math.isnan(value):
-            costs[name] = Spread(value=None)
-        elif few or np.isnan(replicates[name]).mean() > MANY_UNDEFINED:
-            costs[name] = Spread(value=value)
-        else:
-            low, high = resampling.ends(replicates[name])
-            costs[name] = Spread(value=value, low=low, high=high)
-    return costs
+    sure = enough(subject.ledger.faces)
+    for part, weights in resampling.batches() if sure else ():
+        before = base.many(weights)
+        for name, figure in figures.items():
+            replicates[name][part] = figure.many(weights) - before
+    return {
+        name: spread(figure.value - base.value, replicates[name] if sure else None, resampling)
+        for name, figure in figures.items()
+    }
 
 
 def false_detection_costs(subject: Subject) -> FloatArray:

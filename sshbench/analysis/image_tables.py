@@ -6,9 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from sshbench.analysis.axes import KEYS_REMEDY, images_named
+from sshbench.analysis.intervals import numbered
 from sshbench.errors import InputError
 from sshbench.formats.base import read_lines
 from sshbench.records import IntArray
@@ -78,8 +77,7 @@ def read_groups(path: str | Path, keys: Sequence[str]) -> IntArray:
     if missing := [key for key in keys if key not in group_of]:
         text = f"{images_named(missing)} of the dataset without a group"
         raise InputError(text, file=path, remedy="Add a line 'image,group' for each image")
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(group_of[key], len(numbers)) for key in keys], dtype=np.int64)
+    return numbered(group_of[key] for key in keys)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:

@@ -7,14 +7,14 @@ runs, annotation errors or other datasets.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.analysis.record import Interval
+from sshbench.analysis.record import Interval, Spread
 from sshbench.analysis.resample import CompiledLedger, Resampling
 from sshbench.evaluators.base import Outcome
 from sshbench.evaluators.ledger import Measure, RateAt, Sums
@@ -256,10 +256,10 @@ def _interval(
     group_left_out: FloatArray | None,
 ) -> tuple[Interval, list[Finding]]:
     undefined = float(np.isnan(replicates).mean())
-    images = int(np.count_nonzero(faces))
-    few = images < LEAST_IMAGES or faces.sum() < LEAST_FACES
-    if few or undefined > MANY_UNDEFINED or math.isnan(value):
-        text = f"no interval for {name}: {int(faces.sum())} counted faces in {images} images are too few"
+    if not enough(faces) or undefined > MANY_UNDEFINED or math.isnan(value):
+        text = (
+            f"no interval for {name}: {int(faces.sum())} counted faces in {np.count_nonzero(faces)} images are too few"
+        )
         return Interval(value=None if math.isnan(value) else value), [Finding("no-interval", text, (name,))]
     findings = []
     if undefined > _SOME_UNDEFINED:
@@ -291,6 +291,33 @@ def _effective(effective: Mapping[str, float], computed: Mapping[str, Interval])
         )
         findings.append(Finding("few-effective-images", text, (name,)))
     return findings
+
+
+def spread(value: float, replicates: FloatArray | None, resampling: Resampling) -> Spread:
+    """Return a figure with its interval.
+
+    An end is None where it is not finite, and both are where there are no replicates or a fifth of them has no figure.
+
+    Args:
+        value: The figure; NaN where it is not defined.
+        replicates: float64 (b,), the figure of each resampled dataset, or None.
+        resampling: How they were drawn.
+    """
+    if replicates is None or math.isnan(value) or np.isnan(replicates).mean() > MANY_UNDEFINED:
+        return Spread(value=defined(value))
+    with np.errstate(invalid="ignore"):  # between two infinite replicates lies NaN
+        low, high = resampling.ends(replicates)
+    return Spread(value=value, low=defined(low), high=defined(high))
+
+
+def defined(value: float) -> float | None:
+    """Return a figure, or None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def enough(faces: FloatArray | IntArray) -> bool:
+    """Return whether there are images and faces enough for intervals, from the counted faces of each image."""
+    return bool(np.count_nonzero(faces) >= LEAST_IMAGES and faces.sum() >= LEAST_FACES)
 
 
 def effective_images(faces: FloatArray) -> float:
@@ -330,5 +357,10 @@ def events_of(keys: Sequence[str]) -> IntArray | None:
     """
     if not all("/" in key for key in keys):
         return None
+    return numbered(key.partition("/")[0] for key in keys)
+
+
+def numbered(names: Iterable[str]) -> IntArray:
+    """Return the number of each name, from 0 in the order of their first appearance: int64 (n,)."""
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key.partition("/")[0], len(numbers)) for key in keys], dtype=np.int64)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

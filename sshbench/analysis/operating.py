@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES
+from sshbench.analysis.intervals import defined, enough, spread
 from sshbench.analysis.point_rules import PointRule as PointRule
 from sshbench.analysis.point_rules import threshold_text
 from sshbench.analysis.record import HeldOut, Lrp, OperatingPoint, Spread
 from sshbench.analysis.resample import CompiledLedger
-from sshbench.analysis.scored import Counts, defined, knows_overlaps, score_ledger, spread, with_others
+from sshbench.analysis.scored import Counts, knows_overlaps, score_ledger, with_others
 from sshbench.analysis.subject import Subject
 from sshbench.evaluators.ledger import Ledger
 from sshbench.evaluators.wider import WiderResult
@@ -83,8 +83,7 @@ class _Table:
         weights = np.column_stack((np.ones(len(self._fold)), without.astype(np.float64)))
         self._counts = Counts.of(self._ledger, weights, self._images)
         self._steps = {rule: self._chosen(rule) for rule in self.rules}
-        faces = self._ledger.faces
-        self._sure = np.count_nonzero(faces) >= LEAST_IMAGES and faces.sum() >= LEAST_FACES
+        self._sure = enough(self._ledger.faces)
         self._figures = self._figures_resampled() if self._sure else {}
         self._anew = self._scores_resampled() if self._sure else {}
 

@@ -410,6 +410,11 @@ class Rank(StrictModel):
     best: int
     worst: int
 
+    @property
+    def places(self) -> str:
+        """The places in words: `2`, or `2-4`."""
+        return str(self.best) if self.best == self.worst else f"{self.best}-{self.worst}"
+
 
 class SharedFaces(StrictModel):
     """Counted faces by who finds them, each run at its operating point.

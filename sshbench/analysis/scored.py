@@ -7,15 +7,11 @@ together.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.analysis.intervals import MANY_UNDEFINED
-from sshbench.analysis.record import Spread
-from sshbench.analysis.resample import Resampling
 from sshbench.analysis.subject import Subject
 from sshbench.boxes import aligned_iou
 from sshbench.display import short_repr
@@ -149,25 +145,3 @@ def _overlaps(subject: Subject, right: BoolArray, face: IntArray) -> FloatArray:
 def with_others(weights: npt.NDArray[np.floating], images: int) -> npt.NDArray[np.floating]:
     """Return weights of images, (n, b), with 1 for images that the dataset does not have: (images, b)."""
     return np.pad(weights, ((0, images - len(weights)), (0, 0)), constant_values=1)
-
-
-def spread(value: float, replicates: FloatArray | None, resampling: Resampling) -> Spread:
-    """Return a figure with its interval.
-
-    An end is None where it is not finite, and both are where there are no replicates or a fifth of them has no figure.
-
-    Args:
-        value: The figure; NaN where it is not defined.
-        replicates: float64 (b,), the figure of each resampled dataset, or None.
-        resampling: How they were drawn.
-    """
-    if replicates is None or math.isnan(value) or np.isnan(replicates).mean() > MANY_UNDEFINED:
-        return Spread(value=defined(value))
-    with np.errstate(invalid="ignore"):  # between two infinite replicates lies NaN
-        low, high = resampling.ends(replicates)
-    return Spread(value=value, low=defined(low), high=defined(high))
-
-
-def defined(value: float) -> float | None:
-    """Return a figure, or None where it is not finite."""
-    return float(value) if math.isfinite(value) else None

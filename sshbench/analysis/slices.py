@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from sshbench.analysis.axes import HEIGHT, JOINT, Axis, axes_of, crossed, face_heights, height_class, height_parts
-from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES, MANY_UNDEFINED
+from sshbench.analysis.intervals import LEAST_FACES, LEAST_IMAGES, MANY_UNDEFINED, spread
 from sshbench.analysis.pvalues import max_t_p, two_sided_p
 from sshbench.analysis.record import Slice, Spread
 from sshbench.analysis.resample import Resampling
@@ -59,11 +59,11 @@ def slices(
     if cross is not None:
         axes = (*axes, crossed(axes, cross))
     whole = _Whole(subject, fates, counted, face_heights(faces))
-    spreads = _recalls(whole, axes, subject.resampling)
+    recalls = _recalls(whole, axes, subject.resampling)
     curves = SliceCurves.of(subject)
     listed: list[Slice] = []
-    for axis, spread in zip(axes, spreads, strict=True):
-        listed += _slices_of(axis, whole, curves, spread)
+    for axis, of_parts in zip(axes, recalls, strict=True):
+        listed += _slices_of(axis, whole, curves, of_parts)
     return tuple(listed)
 
 
@@ -224,22 +224,13 @@ def _recalls_of(
     for number, p in zip(np.flatnonzero(tested).tolist(), p_values, strict=True):
         p_adjusted[number] = p
     parts = range(len(total))
-    spread = [_spread(point[i], recall[i] if enough[i] else None, resampling) for i in parts]
-    between = [_spread(difference[i], differences[i] if tested[i] else None, resampling) for i in parts]
+    recalls = [spread(point[i], recall[i] if enough[i] else None, resampling) for i in parts]
+    between = [spread(difference[i], differences[i] if tested[i] else None, resampling) for i in parts]
     return _Recalls(
         faces=total.astype(np.int64),
         images=images,
         found=right.astype(np.int64),
-        recall=spread,
+        recall=recalls,
         difference=[None if one.value is None else one for one in between],
         p_adjusted=p_adjusted,
     )
-
-
-def _spread(value: float, replicates: FloatArray | None, resampling: Resampling) -> Spread:
-    if np.isnan(value):
-        return Spread(value=None)
-    if replicates is None or np.isnan(replicates).mean() > MANY_UNDEFINED:
-        return Spread(value=float(value))
-    low, high = resampling.ends(replicates)
-    return Spread(value=float(value), low=low, high=high)

@@ -74,8 +74,9 @@ class Subject:
     @property
     def ledger(self) -> Ledger:
         """What the curve adds up per image; COCO: at IoU 0.5."""
-        name = self.curve if self.curve in self.outcome.ledgers else f"{self.curve}@0.5"
-        return self.outcome.ledgers[name]
+        found = self.outcome.ledger(self.curve)
+        assert found is not None, "answers.common.subject_of asks for it before"
+        return found
 
     @property
     def metric(self) -> str:

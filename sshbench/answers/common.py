@@ -98,14 +98,11 @@ def save_all(
     figures: Mapping[str, Figure],
 ) -> tuple[Path, ...]:
     """Write a record, a CSV per table, and an SVG and a PNG per figure; return the files, the record first."""
-    from sshbench.plotting import save_png, to_svg
+    from sshbench.plotting import save_figure
 
     written = [write_atomic(folder / f"{table}.csv", to_csv(rows)) for table, rows in tables.items()]
     for stem, figure in figures.items():
-        written += [
-            write_atomic(folder / f"{stem}.svg", to_svg(figure, stem)),
-            save_png(figure, folder / f"{stem}.png"),
-        ]
+        written += [save_figure(figure, folder / f"{stem}.{kind}") for kind in ("svg", "png")]
     return (record.write(folder / name), *written)
 
 

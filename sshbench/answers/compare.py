@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,10 +133,7 @@ def compare(
         raise UsageError(f"{len(runs)} run to compare", remedy="Name at least two runs")
     evaluations = [evaluation_of(run, data) for run in runs]
     _check_alike(evaluations)
-    labels = names_of(evaluations) if names is None else list(names)
-    if len(set(labels)) != len(evaluations):
-        raise UsageError(f"{len(evaluations)} runs need as many different names, not {labels}")
-    named = dict(zip(labels, evaluations, strict=True))
+    named = named_evaluations(evaluations, names)
     if baseline is not None and baseline not in named:
         raise UsageError(f"there is no run named '{baseline}'", remedy=f"Known: {', '.join(named)}")
     first = evaluations[0]
@@ -145,9 +141,9 @@ def compare(
     resampling = Resampling(len(first.dataset.keys), replicates, seed, level)
     subjects = {name: subject_of(one, subset, resampling) for name, one in named.items()}
     sure = {name: intervals_of(one, resampling, chosen) for name, one in named.items()}
-    others = [(one, baseline) for one in named if baseline is not None and one != baseline]
-    pairs_of_names = list(combinations(named, 2)) if baseline is None else others
-    identical = [(a, b) for a, b in pairs_of_names if named[a].detections.digest == named[b].detections.digest]
+    pairs_of_names = comparing.pairs_of(named, baseline)
+    digests = {name: one.detections.digest for name, one in named.items()}
+    identical = [(a, b) for a, b in pairs_of_names if digests[a] == digests[b]]
     pairs = {
         metric: comparing.pairs(sure, metric, baseline=baseline, margin=margin, identical=identical)
         for metric in sure[next(iter(sure))].metrics
@@ -170,7 +166,7 @@ def compare(
             baseline=baseline,
             margin=margin,
             resampling=resampling_record(first, next(iter(sure.values()))),
-            runs=tuple(_compared(name, one, sure[name]) for name, one in named.items()),
+            runs=tuple(_compared(name, one, digests[name], sure[name]) for name, one in named.items()),
             pairs=tuple(pair for several in pairs.values() for pair in several),
             ranks={} if baseline else {m: comparing.ranks(found, list(named)) for m, found in pairs.items()},
             faces=tuple(
@@ -179,11 +175,7 @@ def compare(
             images_moving=tuple(
                 row for a, b in detailed for row in comparing.moving_images(a, b, sure, main, first.dataset.keys)
             ),
-            exchange=tuple(
-                row
-                for a, b in pairs_of_names
-                for row in comparing.exchange_tests(a, b, counts, counted_faces, resampling)
-            ),
+            exchange=tuple(comparing.exchange_tests(pairs_of_names, counts, counted_faces, resampling)),
             findings=stored([*_own_findings(sure), *_comparison_findings(named), *few_images(record.images)]),
         ),
         intervals=sure,
@@ -213,6 +205,18 @@ def names_of(runs: Sequence[RunLike]) -> list[str]:
                 identities.append(opened.identity)
         detectors.append(run.record.detector if isinstance(run, Evaluation) else identities[-1].detector)
     return run_labels(identities) if len(identities) == len(runs) else labels_of(detectors)
+
+
+def named_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] | None) -> dict[str, Evaluation]:
+    """Return results by their names, default: those of `names_of`.
+
+    Raises:
+        UsageError: There are not as many different names as results.
+    """
+    labels = names_of(evaluations) if names is None else list(names)
+    if len(set(labels)) != len(evaluations):
+        raise UsageError(f"{len(evaluations)} runs need as many different names, not {labels}")
+    return dict(zip(labels, evaluations, strict=True))
 
 
 def _at_point(subject: Subject) -> comparing.PointCounts:
@@ -248,13 +252,13 @@ def _shared(
     ]
 
 
-def _compared(name: str, evaluation: Evaluation, sure: Intervals) -> ComparedRun:
+def _compared(name: str, evaluation: Evaluation, digest: str, sure: Intervals) -> ComparedRun:
     scores = evaluation.detections.scores
     defined = scores[np.isfinite(scores)]
     return ComparedRun(
         name=name,
         detector=evaluation.record.detector,
-        detections_digest=evaluation.detections.digest,
+        detections_digest=digest,
         domain=evaluation.record.domain,
         complete=evaluation.record.complete,
         lowest_score=float(defined.min()) if len(defined) else None,

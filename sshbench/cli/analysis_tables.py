@@ -297,8 +297,7 @@ def comparison_tables(record: ComparisonRecord) -> list[TextTable]:
             one = run.metrics[metric]
             cells.append(_spread(Spread(value=one.value, low=one.low, high=one.high)))
             if record.ranks:
-                rank = ranks[metric, run.name]
-                cells.append(str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}")
+                cells.append(ranks[metric, run.name].places)
         rows.append((*cells, DOMAIN_SHORT[run.domain]))
     columns = ["run"]
     for metric in metrics:

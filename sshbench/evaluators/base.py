@@ -182,6 +182,10 @@ class Outcome:
             raise UsageError(f"no outcomes are known for curve '{name}'", remedy=f"Known: {', '.join(self.fates_at)}")
         return self.fates_at[name](min_score)
 
+    def ledger(self, curve: str) -> Ledger | None:
+        """Return what a curve adds up per image (COCO: at IoU 0.5); None where the evaluator does not say."""
+        return self.ledgers.get(curve, self.ledgers.get(f"{curve}@0.5"))
+
     def best_f1_score(self, curve: str | None = None) -> float:
         """Return the raw score with the largest F1, the highest one on ties; infinite where there is no detection."""
         name = self.pictured if curve is None else curve

@@ -140,7 +140,7 @@ def variant_ap(
 
 def _cut(detections: DetectionSet) -> DetectionSet:
     kept = detections.scores >= _CUT
-    image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets))
+    image = detections.image_rows
     counts = np.bincount(image[kept], minlength=len(detections))
     return DetectionSet(detections.keys, offsets_of(counts), detections.boxes[kept], detections.scores[kept])
 
@@ -159,6 +159,6 @@ def _normalised(detections: DetectionSet, switches: Sequence[str], *, single: bo
 
 def _without_counted(detections: DetectionSet, faces: FaceSet, ignore: BoolArray) -> BoolArray:
     """Return bool (n,): True for a detection of an image in which no face counts."""
-    image = np.repeat(np.arange(len(faces)), np.diff(faces.offsets))
+    image = faces.image_rows
     counted = np.bincount(image[~ignore], minlength=len(faces))
     return np.asarray(np.repeat(counted == 0, np.diff(detections.offsets)), dtype=np.bool_)

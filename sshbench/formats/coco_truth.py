@@ -241,7 +241,7 @@ def _write_truth(content: Truth, path: Path) -> Losses:
     areas = xywh[:, 2] * xywh[:, 3] if faces.areas is None else faces.areas
     crowd = faces.ignore.get("all", np.zeros(faces.total, dtype=np.bool_))
     fields: dict[str, list[Any]] = {
-        "image_id": [ids[i] for i in np.repeat(np.arange(len(faces)), np.diff(faces.offsets)).tolist()],
+        "image_id": [ids[i] for i in faces.image_rows.tolist()],
         "category_id": [content.category_id] * faces.total,
         "bbox": plain(xywh),
         "area": plain(areas),
@@ -270,7 +270,7 @@ def _write_detections(content: Found, path: Path) -> Losses:
     detections = content.rows
     ids = content.image_ids or tuple(range(1, len(detections) + 1))
     xywh = plain(xywh_of(detections.boxes))
-    image = np.repeat(np.arange(len(detections)), np.diff(detections.offsets)).tolist()
+    image = detections.image_rows.tolist()
     results = [
         {
             "image_id": ids[i],

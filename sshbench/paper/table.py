@@ -12,7 +12,7 @@ from sshbench.analysis.intervals import note
 from sshbench.analysis.record import Interval
 from sshbench.analysis.resample import Resampling
 from sshbench.answers.common import RunLike, evaluation_of, intervals_of
-from sshbench.answers.compare import compare, names_of
+from sshbench.answers.compare import compare, named_evaluations
 from sshbench.contamination import DOMAIN_SHORT, DOMAIN_SHORT_NOTE
 from sshbench.display import short_repr
 from sshbench.errors import UsageError
@@ -128,18 +128,13 @@ def paper_table(
     """
     if not runs:
         raise UsageError("no run was named", remedy="Name at least one")
-    evaluations = [evaluation_of(run, data) for run in runs]
-    labels = list(names_of(evaluations) if names is None else names)
-    if len(set(labels)) != len(evaluations):
-        raise UsageError(f"{len(evaluations)} runs need as many different names, not {labels}")
+    named = named_evaluations([evaluation_of(run, data) for run in runs], names)
+    labels, evaluations = list(named), list(named.values())
     first = evaluations[0]
     cells = _cells(evaluations, labels, metrics, replicates, seed, level)
     shown = tuple(cells[labels[0]])
     main = compared_metric(shown, first.protocol)
-    rows = [
-        Row(label, cells[label], DOMAIN_SHORT[one.record.domain])
-        for label, one in zip(labels, evaluations, strict=True)
-    ]
+    rows = [Row(label, cells[label], DOMAIN_SHORT[one.record.domain]) for label, one in named.items()]
     rows.sort(key=lambda row: -(row.cells[main].value or 0.0))
     rows += _published(first.record, shown) if published else []
     return PaperTable(shown, tuple(rows), tuple(_notes(evaluations, labels, level, len(runs) > 1, rows)))

@@ -51,7 +51,8 @@ def collect(
         raise UsageError("no run was named", remedy="Name at least one")
     boards: dict[tuple[str, str, str], Board] = {}
     rows: dict[str, Row] = {}
-    for measured in map(read_measured, runs):
+    for run in runs:
+        measured = read_measured(run, with_digest=bool(comparisons))
         key = (measured.record.protocol_hash, measured.record.dataset_fingerprint, _fit(measured.identity))
         board = boards.setdefault(key, _board(measured, metric))
         row = rows.setdefault(_key_of(measured.identity), _row(measured.identity))

@@ -30,7 +30,7 @@ class Measured:
         pixels: How many pixels images had, and the network got.
         folder: Where it lies, as a user would name it.
         intervals: By metric, where an `analysis.json` lies beside the figures.
-        detections: Hash of its detections.
+        detections: Hash of its detections; None where it was not asked for.
     """
 
     identity: Identity
@@ -42,8 +42,12 @@ class Measured:
     detections: str | None = None
 
 
-def read_measured(folder: Path) -> Measured:
+def read_measured(folder: Path, *, with_digest: bool = False) -> Measured:
     """Read identity, record, protocol and mean pixels of a run.
+
+    Args:
+        folder: The run's, or that of its archive.
+        with_digest: Take the hash of the detections too, for which those of a run are read.
 
     Raises:
         MissingDataError: There is no evaluated run in the folder.
@@ -64,7 +68,7 @@ def read_measured(folder: Path) -> Measured:
     if is_run(folder):
         with open_run(folder) as run:
             check_detections(folder, run.digest)
-            pixels, digest = pixels_of_run(run), run.detections().digest
+            pixels, digest = pixels_of_run(run), run.detections().digest if with_digest else None
     return Measured(identity, record, protocol, pixels, _shown(folder), intervals, digest)
 
 

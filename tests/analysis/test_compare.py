@@ -106,8 +106,8 @@ def test_exchange_of_counts() -> None:
     same = PointCounts(found, np.ones(200, dtype=np.int64), np.empty(0, np.bool_))
     more = PointCounts(found + 1, np.ones(200, dtype=np.int64), np.empty(0, np.bool_))
     resampling = Resampling(200, 500)
-    assert {one.p for one in exchange_tests("a", "b", {"a": same, "b": same}, 1000, resampling)} == {1.0}
-    recall, precision = exchange_tests("a", "b", {"a": more, "b": same}, 1000, resampling)
+    assert {one.p for one in exchange_tests([("a", "b")], {"a": same, "b": same}, 1000, resampling)} == {1.0}
+    recall, precision = exchange_tests([("a", "b")], {"a": more, "b": same}, 1000, resampling)
     assert recall.difference == pytest.approx(0.2)
     assert recall.p == pytest.approx(1 / 501)
     assert precision.difference > 0

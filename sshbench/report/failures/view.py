@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sshbench.analysis.axes import Axis, axes_of, face_heights, height_class
-from sshbench.analysis.error_types import RIGHT, Codes, ErrorTypes, classify, missed_reasons
+from sshbench.analysis.error_types import RIGHT, Codes, ErrorTypes, classify_both, missed_reasons
 from sshbench.analysis.errors import false_detection_costs
 from sshbench.analysis.intervals import Recount
 from sshbench.analysis.point_rules import PointRule
@@ -61,7 +61,7 @@ class RunView:
         outcome = evaluation.outcome
         subject = Subject.of(outcome, evaluation.detections, evaluation.dataset.faces, evaluation.protocol)
         threshold = outcome.best_f1_score(subject.curve)
-        whole, kept = classify(subject), classify(subject, threshold)
+        whole, kept = classify_both(subject, threshold)
         metric = subject.metric
         images = len(subject.faces)
         without = Recount(outcome, [metric]).without_each(images)[metric]
