@@ -281,5 +281,5 @@ def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_we
     stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)
     if stated is not None:
         return stated
-    known = {entry.sha256 for entry in weights_files()}
+    known = {entry.sha256 for entry in weights_files() if entry.sha256}
     return detector.info.trained_on if not own_weights or detector.weights_sha256 in known else None

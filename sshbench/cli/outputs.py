@@ -276,6 +276,7 @@ class WeightsRow(StrictModel):
     member: str
     literal: str
     training_data: str
+    by_hand: str
     path: str | None
 
 
@@ -292,7 +293,7 @@ class WeightsFetchOutput(Output):
 
 
 class WeightsVerifyOutput(Output):
-    """`sshbench weights verify --json`: by file name `ok`, `not here`, or what is wrong."""
+    """`sshbench weights verify --json`: by file name `ok`, `not here`, that no hash is known, or what is wrong."""
 
     verdicts: dict[str, str]
 

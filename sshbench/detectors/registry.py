@@ -26,6 +26,7 @@ BUILT_IN = {
     "mtcnn": "sshbench.detectors.mtcnn:Mtcnn",
     "replay": "sshbench.detectors.replay:Replay",
     "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
+    "s3fd": "sshbench.rivals.s3fd:S3fd",
     "s3fd-mobilenetv2": "sshbench.detectors.s3fd:S3fdMobileNetV2",
     "ssd-res10": "sshbench.detectors.ssd_res10:SsdRes10",
     "ssh": "sshbench.detectors.ssh:Ssh",

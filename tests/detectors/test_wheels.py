@@ -73,7 +73,7 @@ def test_pip_fails(pip: dict[str, bytes], tmp_path: Path) -> None:
 
 def test_every_entry_of_the_registry_says_where_it_is_from() -> None:
     for file in weights_files():
-        assert len(file.sha256) == 64
+        assert len(file.sha256) == (0 if file.by_hand else 64)
         assert file.bytes > 0
         if file.origin == "this package":
             path = locate_weights(file.name)
