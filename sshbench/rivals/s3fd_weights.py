@@ -6,18 +6,17 @@ The names tell the network: Caffe's names (the authors' file and its conversions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sshbench.errors import InputError, UsageError
+from sshbench.rivals.importing import caffe_parameters, check_parameters
 from sshbench.rivals.layers import Conv
 from sshbench.rivals.random_weights import random_parameters
 from sshbench.rivals.s3fd_layers import Variant
 from sshbench.ssh.anchors import Float32Array
-from sshbench.ssh.caffe import read_caffemodel
 
 _VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 _REMEDY = "Give the authors' SFD.caffemodel, a conversion of it, or a state dict of S3FD.pytorch"
@@ -39,7 +38,7 @@ def read_s3fd(path: Path, variant: Variant) -> tuple[Variant, dict[str, Float32A
         InputError: A parameter is missing, unknown, not finite or has a wrong shape, or names of both kinds are mixed.
         UsageError: The variant contradicts the file.
     """
-    found = _caffe(path) if path.suffix == ".caffemodel" else _torch(path)
+    found = caffe_parameters(path, variant.shapes()) if path.suffix == ".caffemodel" else _torch(path)
     theirs = _other_names(variant)
     caffe = [name for name in found if name in variant.shapes()]
     other = [name for name in found if name in theirs.values()]
@@ -57,7 +56,7 @@ def read_s3fd(path: Path, variant: Variant) -> tuple[Variant, dict[str, Float32A
         variant = replace(variant, dilated=True)
         back = {there: here for here, there in theirs.items()}
         found = {back.get(name, name): array for name, array in found.items()}
-    _check(found, variant.shapes(), {name: theirs[name] if other else name for name in variant.shapes()}, path)
+    check_parameters(found, variant.shapes(), path, _REMEDY, theirs if other else None)
     if other:
         found["conv1_1.weight"] = np.ascontiguousarray(found["conv1_1.weight"][:, ::-1])  # RGB to BGR
     return variant, {name: found[name] for name in variant.shapes()}
@@ -69,17 +68,6 @@ def random_s3fd(variant: Variant, seed: int) -> dict[str, Float32Array]:
     predictors = frozenset(name for name in variant.shapes() if "_mbox_" in name)
     made = dict(random_parameters(variant.shapes(), seed, predictors=predictors))
     return made | {name: np.full(made[name].shape, scale, dtype=np.float32) for name, scale in scales.items()}
-
-
-def _caffe(path: Path) -> dict[str, Float32Array]:
-    found: dict[str, Float32Array] = {}
-    for layer, blobs in read_caffemodel(path).items():
-        if not layer.endswith("_norm"):
-            found |= {f"{layer}.{part}": blob for part, blob in zip(("weight", "bias"), blobs, strict=False)}
-        else:
-            found[f"{layer}.weight"] = blobs[0].reshape(-1)
-    # Old files have biases as (1, 1, 1, n).
-    return {name: array.reshape(-1) if name.endswith("bias") else array for name, array in found.items()}
 
 
 def _torch(path: Path) -> dict[str, Float32Array]:
@@ -99,22 +87,3 @@ def _other_names(variant: Variant) -> dict[str, str]:
             layers[source.head] = f"L2Norm{source.layer.removeprefix('conv')}"
     split = {name: name.rpartition(".") for name in variant.shapes()}
     return {name: f"{layers[layer]}.{part}" for name, (layer, _, part) in split.items()}
-
-
-def _check(
-    found: Mapping[str, Float32Array],
-    shapes: Mapping[str, tuple[int, ...]],
-    theirs: Mapping[str, str],
-    path: Path,
-) -> None:
-    for name, shape in shapes.items():
-        if name not in found:
-            near = ", ".join(sorted(found)[:8])
-            raise InputError("is missing", file=path, field=theirs[name], value=near, remedy=_REMEDY)
-        if found[name].shape != shape:
-            what = f"has shape {found[name].shape}, not {shape}"
-            raise InputError(what, file=path, field=theirs[name], remedy=_REMEDY)
-        if not np.isfinite(found[name]).all():
-            raise InputError("is not finite", file=path, field=theirs[name], remedy="Get the file again")
-    if unknown := sorted(found.keys() - shapes.keys()):
-        raise InputError("does not belong to any layer of S3FD", file=path, field=unknown[0], remedy=_REMEDY)

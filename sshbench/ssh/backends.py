@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -27,6 +27,8 @@ Backend = Literal["torch", "compile", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "fp16"]
 BACKENDS = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16")
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""PyTorch's names of the precisions."""
 Run = Callable[[Float32Array], list[tuple[Any, Any]]]
 _PACKAGES = {"torch": "torch", "compile": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86, Arm
@@ -228,8 +230,7 @@ def _torch(made: Any, chosen: Plan) -> Network:  # Any: the stubs leave `memory_
 
     from sshbench.ssh.precision import exact_precision
 
-    dtypes: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    dtype = dtypes[chosen.precision]
+    dtype: torch.dtype = getattr(torch, DTYPES[chosen.precision])
     layout = torch.channels_last if chosen.channels_last else torch.contiguous_format
     model = made.to(device=chosen.device, dtype=dtype, memory_format=layout)
     parameter: torch.Tensor = next(model.parameters())
@@ -249,9 +250,13 @@ def _torch(made: Any, chosen: Plan) -> Network:  # Any: the stubs leave `memory_
             return list(outputs)
         return [(cls.float().numpy(), bbox.float().numpy()) for cls, bbox in outputs]
 
-    precision = next(name for name, kind in dtypes.items() if kind == parameter.dtype)
-    ran = replace(chosen, precision=precision, device=str(parameter.device), exact=True)
+    ran = replace(chosen, precision=precision_of(parameter), device=str(parameter.device), exact=True)
     return Network(run, ran, torch.get_num_threads() if on_cpu else None)
+
+
+def precision_of(parameter: torch.Tensor) -> Precision:
+    """Return the precision of a tensor, read from it."""
+    return cast("Precision", next(name for name, kind in DTYPES.items() if f"torch.{kind}" == str(parameter.dtype)))
 
 
 def _openvino(content: bytes, chosen: Plan) -> Network:

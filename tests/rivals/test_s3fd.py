@@ -235,7 +235,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     refused(mixed, r"mixes names of two networks, such as 'fc6\.weight' and 'vgg\.0\.weight'")
     refused({n: a for n, a in parameters.items() if n != "fc7.bias"}, r"fc7\.bias.*is missing")
     refused({n: a for n, a in theirs.items() if n != "L2Norm4_3.weight"}, r"L2Norm4_3\.weight.*is missing")
-    refused({**parameters, "fc8.weight": np.zeros(3, np.float32)}, r"fc8\.weight.*does not belong")
+    refused({**parameters, "fc8.weight": np.zeros(3, np.float32)}, r"fc8\.weight.*does not belong to any layer")
     refused({**parameters, "fc6.bias": np.zeros(3, np.float32)}, r"fc6\.bias.*has shape \(3,\), not \(32,\)")
     refused({**parameters, "fc6.bias": np.full(32, np.nan, np.float32)}, r"fc6\.bias.*is not finite")
     refused(theirs, "whose fc6 is dilated", Variant(fc6_pad=1, narrow=32), UsageError)
