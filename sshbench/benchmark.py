@@ -11,6 +11,7 @@ from typing import Literal
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
 from sshbench.detectors.function import BoxFunction, as_detector
+from sshbench.detectors.registry import detector_info
 from sshbench.detectors.weights import weights_files
 from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.loading import load_benchmark
@@ -165,9 +166,15 @@ def load_for(
         The detector, and what attaching it to the images found.
 
     Raises:
-        UsageError: Detector or settings are unknown, or do not fit each other.
+        UsageError: Detector or settings are unknown, do not fit each other, or the detector is for timing only.
         MissingDataError: Its weights are missing.
     """
+    info = detector_info(detector) if isinstance(detector, str) else as_detector(detector).info
+    if info.timing_only:
+        raise UsageError(
+            f"detector '{info.name}' cannot be evaluated: {info.timing_only}",
+            remedy=f"Time it: sshbench timing --detector {info.name}",
+        )
     if isinstance(detector, str):
         loaded = spec_for(detector, rules, settings).make()
     elif settings:

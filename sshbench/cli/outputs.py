@@ -260,6 +260,7 @@ class DetectorOutput(Output):
     fixed_size: tuple[int, int] | None
     trained_on: tuple[str, ...] | None
     domains: dict[str, Domain]
+    timing_only: str
     published: tuple[PublishedFigure, ...]
 
 

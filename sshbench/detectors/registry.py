@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 GROUP = "sshbench.detectors"
 BUILT_IN = {
     "centerface": "sshbench.detectors.centerface:CenterFace",
+    "cms-rcnn-shape": "sshbench.rivals.cms_rcnn:CmsRcnn",
     "dlib-hog": "sshbench.detectors.dlib_hog:DlibHog",
     "faceboxes": "sshbench.detectors.faceboxes:FaceBoxes",
+    "faster-rcnn-vgg16": "sshbench.rivals.faster_rcnn:FasterRcnnVgg16",
     "haar": "sshbench.detectors.haar:HaarCascade",
     "mtcnn": "sshbench.detectors.mtcnn:Mtcnn",
     "replay": "sshbench.detectors.replay:Replay",

@@ -68,6 +68,30 @@ class Pool:
         return -(-side // 2) if self.ceil else side // 2
 
 
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """An inner product with bias.
+
+    Attributes:
+        name: Its name in the authors' Caffe file.
+        inputs: Numbers per row.
+        outputs: Numbers per row of its output.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of its parameters by name."""
+        return {f"{self.name}.weight": (self.outputs, self.inputs), f"{self.name}.bias": (self.outputs,)}
+
+    def operations(self, rows: int) -> float:
+        """Return the operations for so many rows, a multiplication and its addition counted as two."""
+        return 2.0 * self.outputs * self.inputs * rows
+
+
 Step = Conv | Pool
 
 

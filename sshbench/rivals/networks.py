@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
-from sshbench.rivals.layers import Conv, Step
+from sshbench.rivals.layers import Conv, Linear, Step
 from sshbench.ssh.anchors import Float32Array
 
 NORM_EPSILON = 1e-10
@@ -38,11 +38,13 @@ def conv_module(conv: Conv) -> nn.Conv2d:
     return nn.Conv2d(conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.pad, conv.dilation)
 
 
-def add_trunk(model: nn.Module, steps: Iterable[Step]) -> None:
-    """Add the convolutions of a trunk to a module, by their names."""
-    for step in steps:
-        if isinstance(step, Conv):
-            model.add_module(step.name, conv_module(step))
+def add_layers(model: nn.Module, layers: Iterable[Step | Linear]) -> None:
+    """Add the layers that have parameters to a module, by their names."""
+    for layer in layers:
+        if isinstance(layer, Conv):
+            model.add_module(layer.name, conv_module(layer))
+        elif isinstance(layer, Linear):
+            model.add_module(layer.name, nn.Linear(layer.inputs, layer.outputs))
 
 
 def run_trunk(model: nn.Module, steps: Iterable[Step], x: Tensor, keep: Iterable[str]) -> dict[str, Tensor]:

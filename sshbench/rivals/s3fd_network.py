@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from sshbench.rivals.networks import Normalised, add_trunk, conv_module, filled, run_trunk, without_storage
+from sshbench.rivals.networks import Normalised, add_layers, filled, run_trunk, without_storage
 from sshbench.rivals.s3fd_layers import SOURCES, Variant
 from sshbench.ssh.anchors import Float32Array
 
@@ -25,12 +25,11 @@ class S3fdNetwork(nn.Module):
     def __init__(self, variant: Variant) -> None:
         super().__init__()
         self.steps = variant.trunk()
-        add_trunk(self, self.steps)
+        add_layers(self, self.steps)
         for source, scores, deltas in variant.predictors():
             if source.scale:
                 self.add_module(source.head, Normalised(scores.inputs, source.scale))
-            self.add_module(scores.name, conv_module(scores))
-            self.add_module(deltas.name, conv_module(deltas))
+            add_layers(self, (scores, deltas))
 
     def forward(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return class scores and deltas of the six sources."""
