@@ -72,6 +72,7 @@ def load_fddb(
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
+        sources=tuple(files),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
+from sshbench.datasets.pictures import holds_images
 from sshbench.errors import MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.pascal import read_csv, read_mat
@@ -45,7 +46,7 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
             remedy="They are part of the evaluation toolbox of Mathias et al., ECCV 2014",
         )
     faces = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    image_root = next((folder / part for part in images if any((folder / part).glob("*.jpg"))), None)
+    image_root = next((folder / part for part in images if holds_images(folder / part)), None)
     return Dataset(
         name=name,
         split="test",
@@ -56,4 +57,5 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
+        sources=(path,),
     )

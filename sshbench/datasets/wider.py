@@ -113,6 +113,7 @@ def load_wider(
         total_images=len(faces),
         all_keys=faces.keys,
         file_names=listed,
+        sources=tuple(files[:1]),
     )
 
 
