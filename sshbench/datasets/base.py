@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import SupportsIndex, overload
 
 from sshbench.errors import MissingDataError, UsageError, shorten
+from sshbench.formats.places import Places
 from sshbench.records import FaceSet, Finding, ImageRecord
 
 
@@ -34,6 +35,7 @@ class Dataset:
         image_places: Folders in which the images were looked for.
         upright: Whether an EXIF orientation is applied where the annotated sizes do not tell.
         sources: The files that hold the boxes, in order.
+        locate: Reads where in these files each face is written; None where nothing better than their names is known.
 
     >>> import sshbench
     >>> sample = sshbench.load_dataset("sample")
@@ -58,6 +60,7 @@ class Dataset:
     image_places: tuple[Path, ...] = ()
     upright: bool = False
     sources: tuple[Path, ...] = ()
+    locate: Callable[[], Places] | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
@@ -12,6 +13,7 @@ from sshbench.datasets.yolo_layout import ALIASES
 from sshbench.errors import InputError, MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.coco_truth import read_coco
+from sshbench.formats.places import coco_places
 from sshbench.protocols import Protocol
 from sshbench.records import Finding
 
@@ -80,6 +82,7 @@ def load_coco(
         all_keys=faces.keys,
         image_ids=truth.image_ids,
         sources=(path,),
+        locate=partial(coco_places, path, truth.image_ids, truth.category_id),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sshbench.datasets import coco, yolo
@@ -14,6 +15,7 @@ from sshbench.files import FileTree, sha256_of
 from sshbench.formats.base import strip_suffix
 from sshbench.formats.content import Known
 from sshbench.formats.convert import FORMATS, truth_format_of
+from sshbench.formats.places import list_places
 from sshbench.formats.yolo import is_yolo
 from sshbench.protocols import Protocol
 from sshbench.records import Finding
@@ -102,4 +104,5 @@ def _of_list(protocol: Protocol, path: Path) -> Dataset:
         file_names={key: name for key, name in names.items() if strip_suffix(name) != name},
         image_places=tuple(places),
         sources=(path,),
+        locate=partial(list_places, (path,)),
     )

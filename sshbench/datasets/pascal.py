@@ -7,6 +7,7 @@ have four columns per face; it pads them with 0 0, that is, no old face is ignor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
@@ -14,6 +15,7 @@ from sshbench.datasets.pictures import holds_images
 from sshbench.errors import MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.pascal import read_csv, read_mat
+from sshbench.formats.places import list_places
 from sshbench.protocols import Protocol
 
 _REMEDY = "Get it again from the evaluation toolbox"
@@ -58,4 +60,5 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
         total_images=len(faces),
         all_keys=faces.keys,
         sources=(path,),
+        locate=partial(list_places, (path,)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from sshbench.files import read_plain_or_gz
 from sshbench.flat import counted
 from sshbench.formats.base import lines_of
 from sshbench.formats.names import NameMatcher
+from sshbench.formats.places import yolo_places
 from sshbench.formats.yolo import pixels
 from sshbench.formats.yolo_rows import TRUTH, YoloRows, parse_rows
 from sshbench.images import Size, size_of, upright_size_of
@@ -109,6 +111,7 @@ def load_yolo(
         image_places=(base,),
         upright=upright,
         sources=tuple(labels[key] for key in known if key in labels),
+        locate=partial(yolo_places, labels, rows, face),
     )
 
 

@@ -1,0 +1,59 @@
+"""Check the annotation of a benchmark's dataset, also one that cannot be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sshbench.datasets.label_kinds import KINDS, LabelIssue
+from sshbench.datasets.labels import LabelReport, check_labels
+from sshbench.errors import InputError
+from sshbench.evaluation.benchmarks import benchmark_named, resolve
+from sshbench.evaluation.loading import dataset_root, load_dataset
+from sshbench.protocols import Protocol
+
+
+def check_annotation(
+    protocol: Protocol, root: str | Path | None = None, progress: Callable[[int], None] | None = None
+) -> LabelReport:
+    """List suspicious annotations of a dataset.
+
+    Args:
+        protocol: Names the dataset and where its files lie.
+        root: The dataset's folder, or its annotation file; None for the protocol's own or the bundled one.
+        progress: Called with the number of images that were read since the last call.
+
+    Returns:
+        What was found. Where the annotation cannot be loaded, its invalid rows are all that is found.
+
+    Raises:
+        MissingDataError: There is no annotation.
+        UsageError: No folder was named for a dataset that needs one.
+
+    >>> from sshbench.protocols import load_protocol
+    >>> check_annotation(load_protocol("sample")).ok
+    True
+    """
+    folder = dataset_root(protocol, root)
+    try:
+        dataset = load_dataset(protocol, folder)
+    except InputError as error:
+        problems = benchmark_named(protocol.dataset).label_problems
+        found = [] if problems is None else resolve(problems)(protocol, folder)
+        return LabelReport(protocol.dataset, folder, 0, 0, 0, tuple(map(_issue, found or [error])))
+    return check_labels(dataset, progress)
+
+
+def _issue(error: InputError) -> LabelIssue:
+    where = f"{error.file}" + (f":{error.line}" if error.line is not None else "")
+    text = error.message.removeprefix(where).removeprefix(f", field '{error.field}'").removeprefix(": ")
+    return LabelIssue(
+        KINDS["invalid-row"].severity,
+        "invalid-row",
+        text,
+        error.file,
+        error.line,
+        error.field,
+        value="",
+        remedy=error.remedy or KINDS["invalid-row"].remedy,
+    )
