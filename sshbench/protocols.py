@@ -186,7 +186,10 @@ class Protocol(StrictModel):
         does the place of the files, nor what changes no figure (`Rules.without_effect`).
         """
         left_out = {"layout": {"root", "image_root"}, "evaluation": set(self.evaluation.without_effect)}
-        return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude=left_out))
+        content = self.model_dump(mode="json", exclude_unset=True, exclude=left_out)
+        if "image_root" in self.layout.model_fields_set and not content["layout"]:
+            del content["layout"]  # there is a layout for this place alone
+        return content_hash(content)
 
     def rules(self, kind: type[_R]) -> _R:
         """Return the numbers of the evaluation, checked to be of one kind.

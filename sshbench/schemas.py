@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "verify": ("verify-output", outputs.VerifyOutput),
     "doctor": ("doctor-output", outputs.DoctorOutput),
     "data check": ("data-check-output", outputs.DataCheckOutput),
-    "data check --labels": ("label-check-output", LabelCheckOutput),
+    "data check (--labels)": ("label-check-output", LabelCheckOutput),
     "data check-submission": ("submission-output", outputs.SubmissionOutput),
     "data fetch": ("data-fetch-output", outputs.DataFetchOutput),
     "data convert": ("data-convert-output", outputs.DataConvertOutput),

@@ -15,6 +15,8 @@ from sshbench.image_findings import findings_of
 from sshbench.images import Size, file_part, read_identified
 from sshbench.records import ImageRecord
 
+_LABEL = "unmatched-label"  # its files are labels, those of other findings are images
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
@@ -90,10 +92,10 @@ def _of_loading(dataset: Dataset) -> list[LabelIssue]:
         "unreadable-image": "unreadable-image",
         "missing-image": "missing-image",
         "unlabelled-image": "unlabelled-image",
-        "unmatched-label": "missing-image",
+        _LABEL: "missing-image",
     }
     issues = [
-        LabelIssue.of(codes[finding.code], Place(_path(dataset, file)))
+        LabelIssue.of(codes[finding.code], Place(Path(file) if finding.code == _LABEL else _path(dataset, file)))
         for finding in dataset.findings
         for file in finding.files
         if finding.code in codes

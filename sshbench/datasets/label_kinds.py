@@ -49,7 +49,7 @@ KINDS = {
     ),
     "missing-image": LabelKind("warning", "labels without an image", "Get the image, or remove its labels"),
     "no-images": LabelKind(
-        "warning", "no image was found: files, sizes and lower and right edges were not checked", "Name --images DIR"
+        "warning", "no image was found: files were not read, and sizes not compared", "Name --images DIR"
     ),
     "unlabelled-image": LabelKind("warning", "an image without labels", "Label it, or keep it as one without faces"),
 }

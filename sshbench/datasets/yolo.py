@@ -91,10 +91,10 @@ def load_yolo(
     absent = tuple(names[key] for key in names if key not in known and not (base / names[key]).is_file())
     findings = _findings(layout, names, labels, rows, face)
     if unreadable:
-        text = f"{counted(len(unreadable), 'image')} cannot be read: their size is not known, and they were left out"
+        text = f"{counted(len(unreadable), 'image')} left out: without a readable header, the size is not known"
         findings.append(Finding("unreadable-image", text, unreadable))
     if absent:
-        text = f"{counted(len(absent), 'listed image')} do not exist; they were left out"
+        text = f"{counted(len(absent), 'listed image')} without a file left out"
         findings.append(Finding("missing-image", text, absent))
     return Dataset(
         name=name,
@@ -187,7 +187,7 @@ def _face_number(rows: Mapping[str, YoloRows], names: Mapping[int, str] | None, 
     named = [number for number, name in known.items() if name.lower() == wanted.lower()]
     if len(named) == 1:
         return named[0]
-    if len(known) == 1 and (names is None or wanted == "face"):
+    if len(known) == 1 and wanted == "face":
         return next(iter(known))
     listed = [f"{number}: {name}" if names is not None else str(number) for number, name in known.items()]
     raise InputError(
@@ -213,7 +213,7 @@ def _findings(
     used = set(labels.values())
     strange = [file for folder in layout.label_folders for file in label_files(folder) if file not in used]
     if strange:
-        text = f"{counted(len(strange), 'label file')} of no image; they were left out"
+        text = f"{counted(len(strange), 'label file')} without an image left out"
         found.append(Finding("unmatched-label", text, tuple(map(str, strange))))
     return found
 
