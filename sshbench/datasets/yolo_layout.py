@@ -43,7 +43,7 @@ def find_layout(root: Path, split: str, images: Path | None = None) -> YoloLayou
     """Find the files of a split.
 
     Args:
-        root: The dataset's folder, a data.yaml, or a folder of label files.
+        root: The dataset's folder, a data.yaml, a text file with one image per line, or a folder of label files.
         split: `train`, `val`, `test` or a name of one's own.
         images: Folder of the images, where they do not lie beside the labels.
 
@@ -53,7 +53,9 @@ def find_layout(root: Path, split: str, images: Path | None = None) -> YoloLayou
     """
     if not root.exists():
         raise MissingDataError(f"there is no folder {root}", remedy="Name the dataset's folder with --data")
-    yaml = root if root.suffix.lower() in _YAML else _only_yaml(root)
+    yaml = root if root.suffix.lower() in _YAML else _only_yaml(root) if root.is_dir() else None
+    if root.is_file() and yaml is None and root.suffix != ".txt":
+        raise InputError("not a YOLO dataset", file=root, remedy=f"Name a folder with {_EXPECTED}, or a list of images")
     content = {} if yaml is None else _read_yaml(yaml)
     names = None if yaml is None else _names(content, yaml)
     landmarks = None if yaml is None else _landmarks(content, yaml)
@@ -69,6 +71,8 @@ def find_layout(root: Path, split: str, images: Path | None = None) -> YoloLayou
         return YoloLayout(found, (labels if labels.is_dir() else folder,), names, landmarks, sources)
     if yaml is not None and any(name in content for aliases in ALIASES.values() for name in aliases):
         places = _places_of_yaml(content, yaml, split)
+    elif root.is_file() and yaml is None:
+        places = [root]
     else:
         places = [_split_folder(folder, split)]
     found = tuple(dict.fromkeys(file for place in places for file in _images_of(place)))

@@ -10,17 +10,17 @@ from sshbench.datasets.labels import LabelReport, check_labels
 from sshbench.errors import InputError
 from sshbench.evaluation.benchmarks import benchmark_named, resolve
 from sshbench.evaluation.loading import dataset_root, load_dataset
-from sshbench.protocols import Protocol
+from sshbench.protocols import Protocol, load_protocol
 
 
 def check_annotation(
-    protocol: Protocol, root: str | Path | None = None, progress: Callable[[int], None] | None = None
+    dataset: str | Path | Protocol, data: str | Path | None = None, progress: Callable[[int], None] | None = None
 ) -> LabelReport:
     """List suspicious annotations of a dataset.
 
     Args:
-        protocol: Names the dataset and where its files lie.
-        root: The dataset's folder, or its annotation file; None for the protocol's own or the bundled one.
+        dataset: Name of a dataset, path of a protocol file, or protocol.
+        data: The dataset's folder, or its annotation file; None for the protocol's own or the bundled one.
         progress: Called with the number of images that were read since the last call.
 
     Returns:
@@ -30,18 +30,19 @@ def check_annotation(
         MissingDataError: There is no annotation.
         UsageError: No folder was named for a dataset that needs one.
 
-    >>> from sshbench.protocols import load_protocol
-    >>> check_annotation(load_protocol("sample")).ok
+    >>> import sshbench
+    >>> sshbench.check_annotation("sample").ok
     True
     """
-    folder = dataset_root(protocol, root)
+    protocol = dataset if isinstance(dataset, Protocol) else load_protocol(dataset)
+    folder = dataset_root(protocol, data)
     try:
-        dataset = load_dataset(protocol, folder)
+        loaded = load_dataset(protocol, folder)
     except InputError as error:
         problems = benchmark_named(protocol.dataset).label_problems
         found = [] if problems is None else resolve(problems)(protocol, folder)
         return LabelReport(protocol.dataset, folder, 0, 0, 0, tuple(map(_issue, found or [error])))
-    return check_labels(dataset, progress)
+    return check_labels(loaded, progress)
 
 
 def _issue(error: InputError) -> LabelIssue:

@@ -37,12 +37,14 @@ def load_dataset(name: str | Path | Protocol, root: str | Path | None = None) ->
     """
     protocol = name if isinstance(name, Protocol) else load_protocol(name)
     load = resolve(benchmark_named(protocol.dataset).load)
-    dataset = load(protocol, dataset_root(protocol, root))
-    image_root = protocol.layout.image_root
-    if image_root is not None:
-        dataset = in_folder(dataset, Path(image_root))
-    dataset = with_files(dataset, deep=image_root is not None)
-    upright = dataset.upright or protocol.layout.orientation == "upright"
+    layout = protocol.layout
+    if layout.image_root is None:
+        dataset = with_files(load(protocol, dataset_root(protocol, root)))
+    else:
+        only = layout.model_copy(update={"images": (layout.image_root,)})
+        dataset = load(protocol.model_copy(update={"layout": only}), dataset_root(protocol, root))
+        dataset = with_files(in_folder(dataset, Path(layout.image_root)), deep=True)
+    upright = dataset.upright or layout.orientation == "upright"
     dataset = apply_rules(replace(dataset, upright=upright), protocol.subsets)
     return dataset if protocol.evaluation.subsets == "required" else with_all(dataset)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import sshbench as bench
 from tests.datasets.own_sets import COUNT, yolo_coco_and_list
 
 PAGE = Path(__file__).parents[2] / "docs/own-images.md"
@@ -59,6 +60,15 @@ def test_a_run_is_resumed_and_evaluated_again(
     code, out, err = sshbench("eval", *own, "--predictions", "run", "--json", "--no-intervals")
     assert code == 0, err
     assert json.loads(out)["metrics"] == first
+
+
+def test_the_same_from_python(sets: Path, tmp_path: Path) -> None:
+    protocol = bench.load_protocol("own").with_data(images=sets / "photos")
+    whole = bench.run(
+        lambda image: ([[0, 0, *image.shape[1::-1]]], [0.5]), protocol, data=sets / "my_bbx_gt.txt", out=tmp_path
+    )
+    assert (whole.record.images, whole.record.detections) == (COUNT, COUNT)
+    assert bench.check_annotation(protocol, sets / "my_bbx_gt.txt").ok
 
 
 def test_every_command_of_the_page_runs(

@@ -169,6 +169,17 @@ def test_labels_and_images_in_two_places(tmp_path: Path) -> None:
     assert load_yolo(tmp_path / "marks", images=tmp_path / "photos").faces.total == 2
 
 
+def test_a_list_of_images_and_what_is_no_dataset(tmp_path: Path) -> None:
+    image(tmp_path / "images/a.jpg")
+    image(tmp_path / "images/b.jpg")
+    text(tmp_path / "labels/a.txt", "0 0.5 0.5 0.1 0.2\n")
+    assert load_yolo(text(tmp_path / "val.txt", "images/a.jpg\nimages/none.jpg\n")).keys == ("a",)
+    with pytest.raises(InputError, match=r"lists.txt:1: invalid image name: 'what'"):
+        load_yolo(text(tmp_path / "lists.txt", "what\n"))
+    with pytest.raises(InputError, match=r"not a YOLO dataset"):
+        load_yolo(text(tmp_path / "val.json", "{}"))
+
+
 def test_two_images_of_one_label_file(tmp_path: Path) -> None:
     image(tmp_path / "images/a.jpg")
     image(tmp_path / "images/a.png")
