@@ -53,6 +53,7 @@ def find_layout(root: Path, split: str, images: Path | None = None) -> YoloLayou
     """
     if not root.exists():
         raise MissingDataError(f"there is no folder {root}", remedy="Name the dataset's folder with --data")
+    root = root.absolute()  # lists of images may hold absolute paths beside relative ones
     yaml = root if root.suffix.lower() in _YAML else _only_yaml(root) if root.is_dir() else None
     if root.is_file() and yaml is None and root.suffix != ".txt":
         raise InputError("not a YOLO dataset", file=root, remedy=f"Name a folder with {_EXPECTED}, or a list of images")

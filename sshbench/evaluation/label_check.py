@@ -39,10 +39,18 @@ def check_annotation(
     try:
         loaded = load_dataset(protocol, folder)
     except InputError as error:
-        problems = benchmark_named(protocol.dataset).label_problems
-        found = [] if problems is None else resolve(problems)(protocol, folder)
-        return LabelReport(protocol.dataset, folder, 0, 0, 0, tuple(map(_issue, found or [error])))
+        found = _all_problems(protocol, folder) or [error]
+        return LabelReport(protocol.dataset, folder, 0, 0, 0, tuple(map(_issue, found)))
     return check_labels(loaded, progress)
+
+
+def _all_problems(protocol: Protocol, folder: Path) -> list[InputError]:
+    """Return all invalid rows, where the benchmark can list them and its files can be found."""
+    problems = benchmark_named(protocol.dataset).label_problems
+    try:
+        return [] if problems is None else resolve(problems)(protocol, folder)
+    except InputError:
+        return []
 
 
 def _issue(error: InputError) -> LabelIssue:

@@ -116,6 +116,16 @@ def test_every_invalid_row_is_listed_not_only_the_first(sshbench: Any, tmp_path:
         assert found[0]["message"].startswith("expected numbers between 0 and 1: '0 100 50 20 20'")
 
 
+def test_an_annotation_that_cannot_be_read_is_one_error(sshbench: Any, tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.jpg", 1)
+    (tmp_path / "data.yaml").write_text("val: [images\nnames: [face]")
+    code, found = issues(sshbench, "yolo", "--data", str(tmp_path))
+    assert (code, [(one["code"], one["line"]) for one in found]) == (1, [("invalid-row", 2)])
+    (tmp_path / "gt.json").write_text('{"images": [], "annotations": 3}')
+    code, found = issues(sshbench, "coco", "--data", str(tmp_path / "gt.json"))
+    assert (code, [(one["code"], one["field"]) for one in found]) == (1, [("invalid-row", "categories")])
+
+
 @pytest.mark.parametrize(
     ("size", "orientation", "found"),
     [

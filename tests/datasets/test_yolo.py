@@ -169,11 +169,15 @@ def test_labels_and_images_in_two_places(tmp_path: Path) -> None:
     assert load_yolo(tmp_path / "marks", images=tmp_path / "photos").faces.total == 2
 
 
-def test_a_list_of_images_and_what_is_no_dataset(tmp_path: Path) -> None:
+def test_a_list_of_images_and_what_is_no_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image(tmp_path / "images/a.jpg")
     image(tmp_path / "images/b.jpg")
     text(tmp_path / "labels/a.txt", "0 0.5 0.5 0.1 0.2\n")
     assert load_yolo(text(tmp_path / "val.txt", "images/a.jpg\nimages/none.jpg\n")).keys == ("a",)
+    mixed = f"images/a.jpg\n{tmp_path / 'images/b.jpg'}\n"
+    monkeypatch.chdir(tmp_path)
+    text(Path("mixed.txt"), mixed)
+    assert load_yolo("mixed.txt").keys == ("a", "b")
     with pytest.raises(InputError, match=r"lists.txt:1: invalid image name: 'what'"):
         load_yolo(text(tmp_path / "lists.txt", "what\n"))
     with pytest.raises(InputError, match=r"not a YOLO dataset"):
