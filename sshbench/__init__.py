@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
     from sshbench.evaluation.explain import explain
+    from sshbench.evaluation.label_check import check_annotation
     from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.merging import merge
     from sshbench.evaluation.result import Evaluation
@@ -75,6 +76,7 @@ _WHERE = {
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
+    "check_annotation": "sshbench.evaluation.label_check",
     "check_submission": "sshbench.datasets.submission",
     "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
@@ -135,6 +137,7 @@ __all__ = [
     "TimingRecord",
     "Verification",
     "analyze",
+    "check_annotation",
     "check_submission",
     "choose",
     "compare",

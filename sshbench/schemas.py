@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sshbench.analysis.record import AnalysisRecord, ComparisonRecord
 from sshbench.cli import outputs
+from sshbench.cli.label_output import LabelCheckOutput
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
 from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
@@ -49,6 +50,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "verify": ("verify-output", outputs.VerifyOutput),
     "doctor": ("doctor-output", outputs.DoctorOutput),
     "data check": ("data-check-output", outputs.DataCheckOutput),
+    "data check (--labels)": ("label-check-output", LabelCheckOutput),
     "data check-submission": ("submission-output", outputs.SubmissionOutput),
     "data fetch": ("data-fetch-output", outputs.DataFetchOutput),
     "data convert": ("data-convert-output", outputs.DataConvertOutput),
