@@ -45,7 +45,16 @@ if TYPE_CHECKING:
     from sshbench.submission import submit
     from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
-    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
+    from sshbench.timing import (
+        Sweep,
+        TimingRecord,
+        compare_timings,
+        plot_timings,
+        sweep_detectors,
+        time_detector,
+        time_detectors,
+        time_runs,
+    )
     from sshbench.verification import Verification, verify_archive
 
 __version__ = "0.1.0"
@@ -73,6 +82,7 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "SuiteOutcome": "sshbench.suite.run",
     "Submission": "sshbench.datasets.submission",
+    "Sweep": "sshbench.timing",
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
@@ -104,6 +114,7 @@ _WHERE = {
     "run": "sshbench.benchmark",
     "run_suite": "sshbench.suite.run",
     "submit": "sshbench.submission",
+    "sweep_detectors": "sshbench.timing",
     "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
@@ -134,6 +145,7 @@ __all__ = [
     "SshbenchError",
     "Submission",
     "SuiteOutcome",
+    "Sweep",
     "TimingRecord",
     "Verification",
     "analyze",
@@ -165,6 +177,7 @@ __all__ = [
     "run",
     "run_suite",
     "submit",
+    "sweep_detectors",
     "table",
     "time_detector",
     "time_detectors",

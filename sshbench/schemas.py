@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "detect": ("detect-output", outputs.DetectOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
+    "timing (several ways)": ("sweep-output", outputs.SweepOutput),
     "choose": ("choose-output", outputs.ChoiceOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
