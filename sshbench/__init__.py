@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sshbench.answers.analyze import Analysis, analyze
     from sshbench.answers.compare import Comparison, compare
     from sshbench.benchmark import run
+    from sshbench.choosing.choose import Choice, choose
     from sshbench.datasets import Dataset
     from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
     from sshbench.evaluation.explain import explain
+    from sshbench.evaluation.label_check import check_annotation
     from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.merging import merge
     from sshbench.evaluation.result import Evaluation
@@ -43,7 +45,16 @@ if TYPE_CHECKING:
     from sshbench.submission import submit
     from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
-    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
+    from sshbench.timing import (
+        Sweep,
+        TimingRecord,
+        compare_timings,
+        plot_timings,
+        sweep_detectors,
+        time_detector,
+        time_detectors,
+        time_runs,
+    )
     from sshbench.verification import Verification, verify_archive
 
 __version__ = "0.1.0"
@@ -51,6 +62,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "Analysis": "sshbench.answers.analyze",
     "Benchmark": "sshbench.evaluation.benchmarks",
+    "Choice": "sshbench.choosing.choose",
     "Comparison": "sshbench.answers.compare",
     "Dataset": "sshbench.datasets",
     "DetectionSet": "sshbench.records",
@@ -70,10 +82,13 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "SuiteOutcome": "sshbench.suite.run",
     "Submission": "sshbench.datasets.submission",
+    "Sweep": "sshbench.timing",
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
+    "check_annotation": "sshbench.evaluation.label_check",
     "check_submission": "sshbench.datasets.submission",
+    "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
@@ -99,6 +114,7 @@ _WHERE = {
     "run": "sshbench.benchmark",
     "run_suite": "sshbench.suite.run",
     "submit": "sshbench.submission",
+    "sweep_detectors": "sshbench.timing",
     "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
@@ -109,6 +125,7 @@ _WHERE = {
 __all__ = [
     "Analysis",
     "Benchmark",
+    "Choice",
     "Comparison",
     "Dataset",
     "DetectionSet",
@@ -128,10 +145,13 @@ __all__ = [
     "SshbenchError",
     "Submission",
     "SuiteOutcome",
+    "Sweep",
     "TimingRecord",
     "Verification",
     "analyze",
+    "check_annotation",
     "check_submission",
+    "choose",
     "compare",
     "compare_timings",
     "convert",
@@ -157,6 +177,7 @@ __all__ = [
     "run",
     "run_suite",
     "submit",
+    "sweep_detectors",
     "table",
     "time_detector",
     "time_detectors",
