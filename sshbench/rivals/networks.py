@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -82,8 +82,3 @@ def filled(model: nn.Module, parameters: Iterable[tuple[str, Float32Array]]) -> 
     if missing:
         raise KeyError(next(iter(missing)))
     return model.eval()
-
-
-def shapes_of(model: nn.Module) -> Mapping[str, tuple[int, ...]]:
-    """Return the shapes of a module's parameters by name."""
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}

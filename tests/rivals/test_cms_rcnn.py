@@ -24,12 +24,11 @@ class Narrow(CmsRcnn):
 
 
 def test_parameters_to_the_digit() -> None:
-    from sshbench.rivals.networks import shapes_of
     from sshbench.rivals.two_stage_network import CmsRcnnNetwork
 
     whole = CmsRcnnShape()
     with torch.device("meta"):
-        shapes = shapes_of(CmsRcnnNetwork(whole))
+        shapes = {name: tuple(found.shape) for name, found in CmsRcnnNetwork(whole).named_parameters()}
     assert shapes == whole.shapes()
     parts = ("face", "body", "cls_score", "bbox_pred")
     heads = sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(parts))

@@ -60,12 +60,11 @@ def caffemodel(writer: ModuleType, parameters: dict[str, Any]) -> bytes:
 
 
 def test_parameters_to_the_digit() -> None:
-    from sshbench.rivals.networks import shapes_of
     from sshbench.rivals.two_stage_network import FasterRcnnNetwork
 
     whole = FasterRcnn()
     with torch.device("meta"):
-        shapes = shapes_of(FasterRcnnNetwork(whole))
+        shapes = {name: tuple(found.shape) for name, found in FasterRcnnNetwork(whole).named_parameters()}
     assert shapes == whole.shapes()
     head = sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(("fc", "cls_score", "bbox_pred")))
     assert (whole.parameters(), head, whole.parameters() - head) == (136_689_024, 119_586_826, 17_102_198)
@@ -163,6 +162,18 @@ def test_at_most_300_of_the_best_6000() -> None:
     limit = np.sort(margin)[-6000]
     lost[9:][(scores[9:] - scores[:9]) < limit] -= 100  # what is not among the best 6000 does not matter
     np.testing.assert_array_equal(proposals(lost, deltas, (640, 960), 1.0), found)
+
+
+def test_nms_on_a_device_is_that_of_the_host() -> None:
+    from sshbench.rivals import proposals as host
+    from sshbench.rivals.two_stage_network import network_of
+    from sshbench.rivals.two_stage_parts import Parts
+
+    parts = Parts(network_of(NARROW, random_two_stage(NARROW, 0)), plan("torch", "fp32"))
+    corner = np.random.default_rng(6).uniform(0, 90, (700, 2))
+    boxes = np.column_stack((corner, corner + np.random.default_rng(7).uniform(5, 60, (700, 2))))
+    for most in (700, 40):
+        np.testing.assert_array_equal(parts._on_device(boxes, 0.7, most), host.on_host(boxes, 0.7, most))
 
 
 def scalar_pool(features: Any, roi: Any, stride: int) -> Any:

@@ -90,12 +90,11 @@ def run_of(variant: Variant, parameters: dict[str, Any], backend: str = "torch")
 
 def test_parameters_to_the_digit() -> None:
     """22 459 110, which is the size of the public copies (89.8 MB) divided by four bytes."""
-    from sshbench.rivals.networks import shapes_of
     from sshbench.rivals.s3fd_network import S3fdNetwork
 
     for variant in (Variant(), Variant(dilated=True)):
         with torch.device("meta"):
-            shapes = shapes_of(S3fdNetwork(variant))
+            shapes = {name: tuple(found.shape) for name, found in S3fdNetwork(variant).named_parameters()}
         assert shapes == variant.shapes()
         assert sum(math.prod(shape) for shape in shapes.values()) == variant.parameters() == 22_459_110
 
