@@ -220,10 +220,10 @@ def finished_run(
     """
     short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
     with kept_traceback(short, images.name, out):
+        source = source_of(detector)
         loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
     name = loaded.info.name
-    source = source_of(detector)
     identity = identity_of(
         images,
         rules,

@@ -261,7 +261,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
         seconds[stage] = (time.perf_counter_ns() - began) / 1e9
         return result
 
-    prepared = timed("preprocess", lambda: detector.preprocess(bgr))
+    prepared: object = timed("preprocess", lambda: detector.preprocess(bgr))
     if not isinstance(prepared, Prepared):
         made = type(prepared).__name__
         raise DetectorError(

@@ -64,11 +64,8 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
         UsageError: There is no such module.
         InputError: Its code raises; the text names file and line, `details` has the traceback.
     """
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        with contained(name, "import"):
+        with _first_on_path(Path.cwd()), contained(name, "import"):
             module = import_module(name)
     except SshbenchError as error:
         cause = error.__cause__
@@ -144,10 +141,6 @@ def _files(folder: Path, parts: list[str], package: str) -> Iterator[Path]:
 @contextmanager
 def _importing(folder: Path, code: Code, main: str) -> Iterator[None]:
     """Let a model import the modules beside it, as they are now, whatever another model or library calls its own."""
-    text = str(folder)
-    if text in sys.path:
-        sys.path.remove(text)
-    sys.path.insert(0, text)  # it stays there: the model may import later, and other processes get the same path
     theirs: dict[str, ModuleType] = {}
     names = {_module_name(file): (folder / file, digest) for file, digest in code.items() if file != main}
     for name, place in names.items():
@@ -158,10 +151,24 @@ def _importing(folder: Path, code: Code, main: str) -> Iterator[None]:
         if name not in _siblings:
             theirs[name] = there
     try:
-        yield
+        with _first_on_path(folder):
+            yield
     finally:
         _siblings.update({name: place for name, place in names.items() if name not in theirs})
         sys.modules.update(theirs)
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Look in a folder first, and afterwards last: the model may import later, and hides no library from others."""
+    text = str(folder)
+    sys.path.insert(0, text)
+    try:
+        yield
+    finally:
+        sys.path.remove(text)
+        if text not in sys.path:
+            sys.path.append(text)
 
 
 def _module_name(file: str) -> str:
