@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -253,8 +254,8 @@ def finished_run(
                     on_image(image)
 
             try:
-                made_of = lambda: spec_for(detector, rules, settings)  # noqa: E731
-                fill_run(stored, work, loaded, helpers, spec=made_of, on_image=report)
+                spec = partial(spec_for, detector, rules, settings)
+                fill_run(stored, work, loaded, helpers, spec=spec, on_image=report)
             finally:
                 store_failures(stored)
         yield stored, findings

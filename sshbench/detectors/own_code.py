@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from sshbench.detectors.guard import contained
+from sshbench.detectors.guard import contained, frame_of
 from sshbench.errors import DetectorError, InputError, MissingDataError, SshbenchError, UsageError, did_you_mean
 
 Code = Mapping[str, str]
@@ -74,7 +73,7 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
                 f"there is no module '{cause.name}' in the current folder or among the installed packages",
                 remedy="For a file write path/to/model.py:NAME",
             ) from error
-        raise _failed(Path(_file_of(cause, name)), error) from error
+        raise _failed(Path(name), error) from error
     if not getattr(module, "__file__", None):
         return module, {}
     path = Path(str(module.__file__))
@@ -176,7 +175,7 @@ def _module_name(file: str) -> str:
 
 
 def _failed(path: Path, error: SshbenchError) -> SshbenchError:
-    """Return the error for a file whose code could not be run."""
+    """Return the error for a file or module whose code could not be run."""
     cause = error.__cause__
     if isinstance(cause, SyntaxError) and cause.filename:
         return InputError(
@@ -188,25 +187,12 @@ def _failed(path: Path, error: SshbenchError) -> SshbenchError:
         )
     if not isinstance(error, DetectorError):  # raised by our own code, which the file calls
         return InputError(error.message, file=path, line=None, remedy=error.remedy)
+    frame = frame_of(cause)
     said = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
     return InputError(
         f"the import failed ({said})",
-        file=path,
-        line=line_in(path, cause),
+        file=path if frame is None else frame.filename,
+        line=None if frame is None else frame.lineno,
         remedy="Fix the file; `sshbench -v` shows the traceback",
         details=error.details,
     )
-
-
-def line_in(path: Path, error: BaseException | None) -> int | None:
-    """Return the line of a file in which an error was raised, the innermost one; None if it was not there."""
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
-
-
-def _file_of(error: BaseException | None, name: str) -> str:
-    """Return the file of a module whose import failed: the first one on the way that is not Python's own machinery."""
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    own = [frame.filename for frame in frames if not frame.filename.startswith("<")]
-    ours = [file for file in own if Path(file).parent.name not in ("importlib", "detectors")]
-    return ours[-1] if ours else name
