@@ -57,6 +57,8 @@ class Combination:
 
         >>> Combination("yunet", "openvino", "int8", 2, 4).name
         'timing-yunet-openvino-int8-2-threads-batch-4'
+        >>> Combination("one/model.py:faces").name == Combination("two/model.py:faces").name
+        False
         """
         threads = "all" if self.threads is None else str(self.threads)
         how = [part for part in (self.backend, self.precision) if part]
