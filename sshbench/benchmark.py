@@ -174,7 +174,7 @@ def load_for(
         MissingDataError: Its weights are missing.
     """
     if isinstance(detector, str) and detector in targets():
-        _refuse_timing_only(detector_info(detector))  # before anything large is built
+        _refuse_timing_only(detector_info(detector))  # before much is loaded for nothing
     weights, chosen = _chosen(detector, rules, settings)
     tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
     loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ from sshbench.detectors.parts import run_parts
 from sshbench.errors import DetectorError
 from sshbench.records import Detections, Image
 from sshbench.rivals.proposals import PROPOSALS
-from sshbench.rivals.random_weights import random_note, seed_of, shift_for
+from sshbench.rivals.random_weights import random_note, seed_of, with_candidates
 from sshbench.rivals.two_stage_layers import FasterRcnn
 from sshbench.rivals.two_stage_weights import random_two_stage, read_two_stage
 from sshbench.ssh.anchors import Float32Array
@@ -129,8 +128,7 @@ class FasterRcnnVgg16(WeightsAdapter):
         scores, deltas = outputs.head
         margin, threshold = scores[:, 1] - scores[:, 0], self.settings.score_threshold
         if self._seed is not None:
-            least = math.log(max(threshold, 1e-6) / max(1 - threshold, 1e-6))
-            margin = margin + np.float32(shift_for(margin, int(self.settings.extra["candidates"]), least))
+            margin = with_candidates(margin, int(self.settings.extra["candidates"]), threshold)
         with np.errstate(over="ignore"):
             found = np.float32(1) / (np.float32(1) + np.exp(-margin))
         # The second deltas are applied in original pixels; the last four are the face's.

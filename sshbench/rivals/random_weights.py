@@ -7,6 +7,7 @@ Predictors are scaled down (`PREDICTOR`), so that boxes stay near their anchors 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,17 @@ def shift_for(logits: npt.NDArray[np.floating], count: int, threshold: float) ->
         return float(threshold - flat.min(initial=np.inf) + 1.0) if flat.size else 0.0
     around = np.partition(flat, (flat.size - count - 1, flat.size - count))
     return threshold - (float(around[flat.size - count - 1]) + float(around[flat.size - count])) / 2
+
+
+def with_candidates(logits: Float32Array, count: int, threshold: float) -> Float32Array:
+    """Return logits moved so that `count` of them have a probability over the threshold; see `shift_for`.
+
+    >>> with_candidates(np.array([0, 3, 1, 2], dtype=np.float32), 2, 0.5).tolist()
+    [-1.5, 1.5, -0.5, 0.5]
+    """
+    certain = min(max(threshold, 1e-6), 1 - 1e-6)
+    moved: Float32Array = logits + np.float32(shift_for(logits, count, math.log(certain / (1 - certain))))
+    return moved
 
 
 def random_note(seed: int, candidates: int) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Set
 from sshbench.detectors.cost import NetworkCost
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.records import Detections, FloatArray, Image
-from sshbench.rivals.random_weights import random_note, seed_of, shift_for
+from sshbench.rivals.random_weights import random_note, seed_of, with_candidates
 from sshbench.rivals.s3fd_decode import candidates, margins
 from sshbench.rivals.s3fd_ellipses import FITTED_ON
 from sshbench.rivals.s3fd_layers import Variant
@@ -138,8 +137,7 @@ class S3fd(WeightsAdapter):
         host = [(_on_host(scores[0]), _on_host(deltas[0])) for scores, deltas in outputs]
         logits, threshold = margins(host), self.settings.score_threshold
         if self._seed is not None:
-            least = math.log(max(threshold, 1e-6) / max(1 - threshold, 1e-6))
-            logits = logits + np.float32(shift_for(logits, int(self.settings.extra["candidates"]), least))
+            logits = with_candidates(logits, int(self.settings.extra["candidates"]), threshold)
         boxes, scores = candidates(host, logits, threshold)
         return boxes * np.tile(prepared.data[1], 2), scores
 

@@ -321,6 +321,14 @@ def test_detections_are_what_the_protocol_says(writer: ModuleType, tmp_path: Pat
     np.testing.assert_allclose(found.boxes, [box for _, box in kept], rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (16, 17)])
+def test_the_smallest_images(writer: ModuleType, tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "mine.caffemodel"
+    path.write_bytes(caffemodel(writer, spread()))
+    found = sshbench.detect(loaded(path, resize="original"), np.full((*size, 3), 90, dtype=np.uint8))
+    assert len(found) == 0 or min(size) >= 3
+
+
 def test_random_weights_time_300_proposals(image: Any) -> None:
     detector = loaded(resize="400x800", candidates=40)
     prepared = detector.preprocess(image)
