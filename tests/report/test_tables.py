@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.report.browser import Browser, browser_path
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="there is no Chromium")
@@ -17,13 +18,17 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>t</title>
 <div class="scroll"><table data-sortable data-copy>
 <thead>
 <tr><th></th><th colspan="2">easy &amp; hard</th><th></th></tr>
-<tr><th>name</th><th class="number">AP</th><th class="number" data-first="ascending">ms</th><th data-nosort>note</th></tr>
+<tr><th>name</th><th class="number">AP</th><th class="number" data-first="ascending">ms</th>
+<th data-nosort>note</th></tr>
 </thead>
 <tbody>
-<tr><td>b|x</td><td class="number" data-value="0.9312" data-half="0.004">93.1 ± 0.4<br>more</td><td class="number">1 234.5</td><td></td></tr>
-<tr><td data-text="a_1">1 a_1 long</td><td class="number" data-value="0.95">95.0</td><td class="number">–</td><td>a, "b"</td></tr>
-<tr><td>c10</td><td class="number" data-value="">–</td><td class="number">20–30</td><td></td></tr>
-<tr style="display: none"><td>c9</td><td class="number" data-value="0.1">10.0</td><td class="number">3</td><td></td></tr>
+<tr><td>b|x</td><td class="number" data-value="0.9312" data-half="0.004">93.1 ± 0.4<br>more</td>
+<td class="number">1 234.5</td><td></td></tr>
+<tr><td data-text="a_1">1 a_1 long</td><td class="number" data-value="0.95">95.0</td>
+<td class="number">-</td><td>a, "b"</td></tr>
+<tr><td>c10</td><td class="number" data-value="">-</td><td class="number">20 to 30</td><td></td></tr>
+<tr style="display: none"><td>c9</td>
+<td class="number" data-value="0.1">10.0</td><td class="number">3</td><td></td></tr>
 </tbody>
 <tbody><tr><td>published</td><td class="number" data-value="0.99">99.0</td><td></td><td></td></tr></tbody>
 </table></div>
@@ -78,9 +83,9 @@ def test_copy_as_csv_has_raw_numbers_and_the_rows_that_are_shown(page: Browser) 
     names_after(page, 1, 1)
     assert list(csv.reader(copied(page, "Csv").splitlines())) == [
         ["name", "easy & hard, AP", "easy & hard, AP ±", "easy & hard, ms", "note"],
-        ["a_1", "0.95", "", "–", 'a, "b"'],
+        ["a_1", "0.95", "", "-", 'a, "b"'],
         ["b|x", "0.9312", "0.004", "1 234.5", ""],
-        ["c10", "", "", "20–30", ""],
+        ["c10", "", "", "20 to 30", ""],
         ["published", "0.99", "", "", ""],
     ]
 
@@ -104,7 +109,7 @@ def test_copy_as_latex(page: Browser) -> None:
         r"\midrule",
         r"b|x & 93.1 $\pm$ 0.4 more & 1 234.5 &  \\",
     ]
-    assert lines[6] == r"a\_1 & 95.0 & -- & a, " + '"b"' + r" \\"
+    assert lines[6] == r"a\_1 & 95.0 & - & a, " + '"b"' + r" \\"
     assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
 
 
