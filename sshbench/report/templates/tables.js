@@ -105,8 +105,9 @@
 		const { names, rows } = content(table);
 		const halves = names.map((_, c) => rows.some((row) => row[c] && row[c].dataset.half !== undefined));
 		const quote = (value) => (/[",\r\n]/.test(value) ? '"' + value.replace(/"/g, '""') + '"' : value);
-		const raw = (cell) => (cell && cell.dataset.value !== undefined ? cell.dataset.value : text(cell));
-		const lines = [names.flatMap((name, c) => (halves[c] ? [name, name + " ±"] : [name]))];
+		const safe = (words) => (/^[=+\-@]/.test(words) && words !== "-" ? "'" + words : words); // no formula of a spreadsheet
+		const raw = (cell) => (cell && cell.dataset.value !== undefined ? cell.dataset.value : cell && cell.classList.contains("number") ? text(cell) : safe(text(cell)));
+		const lines = [names.map(safe).flatMap((name, c) => (halves[c] ? [name, name + " ±"] : [name]))];
 		for (const row of rows) lines.push(names.flatMap((_, c) => (halves[c] ? [raw(row[c]), (row[c] && row[c].dataset.half) || ""] : [raw(row[c])])));
 		return lines.map((line) => line.map(quote).join(",") + "\n").join("");
 	}
