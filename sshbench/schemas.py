@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "detect": ("detect-output", outputs.DetectOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
+    "choose": ("choose-output", outputs.ChoiceOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),
