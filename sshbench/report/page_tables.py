@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sshbench.analysis.record import AnalysisRecord, ErrorsRecord, OperatingPoint, Slice, Spread
 from sshbench.report.text import thousands
@@ -57,7 +57,7 @@ class Part:
     table: PageTable
     drawing: str = ""
     notes: tuple[str, ...] = ()
-    is_long: bool = field(default=False)
+    is_long: bool = False
 
 
 def number(value: float | None, form: str = "") -> Cell:

@@ -19,7 +19,9 @@ from sshbench.evaluation.origin import evaluate_again
 from sshbench.evaluation.result import Evaluation
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
-from sshbench.report.svg import BOTTOM, LEFT, RIGHT, TOP
+from sshbench.report.page import environment
+from sshbench.report.page_tables import Cell, PageTable
+from sshbench.report.svg import BOTTOM, LEFT, RIGHT, TOP, Mark, dot_chart
 from sshbench.report.threshold_counts import counts_at, score_steps
 from sshbench.runs import open_run
 from tests.evaluators.test_fates import CASES, GOLDEN
@@ -345,6 +347,34 @@ def test_names_are_text_and_nothing_is_loaded(opened: Browser) -> None:
     assert opened.run("document.querySelectorAll('img[src=\"x\"]').length") == 0
     assert NASTY in cells(opened, "#runs bdi")
     assert [one for one in opened.requests if not one.startswith(("data:", "file:", "about:"))] == []
+
+
+def test_names_in_drawings_and_tables_are_text() -> None:
+    names = ["</svg><script>1</script>", "a\x00\u202eb", "\ud83d lone"]
+    mark = Mark(50.0, 0.0, 40.0, 60.0, "c0 l0", names[0], 0)
+    drawing = dot_chart([(name, [mark]) for name in names], "x", names[0])
+    table = PageTable(
+        names[0], ("a", names[1]), tuple((Cell(name), Cell("1", 1.0)) for name in names), ((names[2], 2),)
+    )
+    template = environment().from_string('{% from "page_macros.html.j2" import table %}{{ table(of) }}')
+    for text in (drawing, template.render(of=table)):
+        text.encode()
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+        assert "\x00" not in text
+        assert "a\ufffd\u202eb" in text
+
+
+@pytest.mark.thorough
+def test_three_runs_on_wider_stay_small(shared: Path, tmp_path: Path) -> None:
+    wider = shared / "data" / "wider"
+    runs = []
+    for name in ("retinaface-trt", "retinaface-jit", "retinaface-mnet025"):
+        sshbench.evaluate("wider", wider / "predictions" / f"{name}.zip", data=wider, out=tmp_path / name)
+        runs.append(tmp_path / name)
+    page = build_report(runs, tmp_path / "report", images_per_run=0).page
+    assert page.stat().st_size < 1_000_000
+    assert sum(file.stat().st_size for file in page.parent.iterdir()) < 3_000_000
 
 
 def test_a_run_without_detections_has_a_page(folders: list[Path], tmp_path: Path) -> None:
