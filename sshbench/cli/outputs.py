@@ -112,6 +112,20 @@ class HistoryOutput(Output):
     files: tuple[str, ...]
 
 
+class LeftOutCombination(StrictModel):
+    """A combination that cannot run here, and why."""
+
+    combination: str
+    reason: str
+
+
+class SweepOutput(Output):
+    """`sshbench timing --json` with several threads, batches, backends or precisions."""
+
+    records: tuple[TimingRecord, ...]
+    left_out: tuple[LeftOutCombination, ...]
+
+
 class ChoiceOutput(Output):
     """`sshbench choose --json`: those that satisfy everything first."""
 
@@ -251,6 +265,22 @@ class DetectorsOutput(Output):
     """`sshbench detectors list --json`."""
 
     detectors: tuple[DetectorRow, ...]
+
+
+class DetectorCheckRow(StrictModel):
+    """One thing that was tried."""
+
+    what: str
+    ok: bool
+    message: str
+
+
+class DetectorCheckOutput(Output):
+    """`sshbench detectors check --json`."""
+
+    detector: str
+    ok: bool
+    items: tuple[DetectorCheckRow, ...]
 
 
 class DetectorOutput(Output):

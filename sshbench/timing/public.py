@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from sshbench.detectors.contract import Detector, SettingValue
-from sshbench.detectors.function import BoxFunction, as_detector
+from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_resize_list
-from sshbench.errors import UsageError
+from sshbench.detectors.source import source_of
+from sshbench.errors import UsageError, did_you_mean
+from sshbench.files import safe_name
 from sshbench.progress import progress_bar
 from sshbench.timing import job as jobs_of
 from sshbench.timing.job import Job
 from sshbench.timing.record import TimingRecord
+from sshbench.timing.sweep import CHOICES, Sweep, combinations, settings_of, sweep
 from sshbench.timing.workers import run_interleaved
 
 Scope = Literal["paper", "detect", "end-to-end", "forward"]
@@ -39,7 +43,7 @@ class TimingOptions(TypedDict, total=False):
 
 
 def time_detector(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     *,
     sizes: str | Sequence[str] = SIZES,
     scope: Scope = "paper",
@@ -59,14 +63,13 @@ def time_detector(
     """Measure the latency of a detector at several input sizes, stage by stage; see docs/timing.md for the method.
 
     Args:
-        detector: Name of a detector, a loaded detector, or a function from an image to boxes and scores, as for
-            `sshbench.run`. A loaded detector has its own settings again afterwards.
+        detector: As for `sshbench.run`. A loaded detector has its own settings again afterwards.
         sizes: Input sizes, as for `Settings.resize`: shorter x longer side in pixels, `fit=WxH` or `original`; a
             list, or a text with commas.
         scope: Which stages `total` covers: `paper` (all but reading and NMS), `detect` (all but reading),
             `end-to-end` (all) or `forward` (the network).
-        settings: Settings of a detector given by name that differ from its published ones; not its size.
-        weights: Weights file of a detector given by name.
+        settings: Settings instead of the detector's own ones, but for a loaded detector; not its size.
+        weights: Weights file of the detector.
         images: Folder of images, or one image; default: the bundled sample.
         count: Number of images, used in turn.
         image_size: Crop and resize the images to this size first, `WxH` in pixels, so that every detector gets the
@@ -108,12 +111,10 @@ def time_detector(
     path = None if out is None else Path(out).expanduser()
     if isinstance(detector, str):
         return _time([_job(detector, options)], path, progress=progress)[0]
-    if settings or weights is not None:
-        raise UsageError(
-            "settings and weights belong to a detector given by name", remedy="Set them where the detector is made"
-        )
-    loaded = as_detector(detector)
-    return _time([_job(loaded.info.name, options)], path, progress=progress, detector=loaded)[0]
+    job = _job("", options)  # checks the settings
+    loaded = load_detector(detector, **job.options)
+    job = job.model_copy(update={"detector": loaded.info.name, "code": dict(source_of(detector).code)})
+    return _time([job], path, progress=progress, detector=loaded)[0]
 
 
 def time_detectors(
@@ -154,6 +155,54 @@ def time_detectors(
     return _time([_job(name, options) for name in detectors], path, progress=progress)
 
 
+def sweep_detectors(
+    detectors: Sequence[str],
+    *,
+    backends: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    thread_counts: Sequence[int | None] = (None,),
+    batch_sizes: Sequence[int] = (1,),
+    out: str | Path | None = None,
+    progress: bool = False,
+    **options: Unpack[TimingOptions],
+) -> Sweep:
+    """Measure the latency of detectors in every combination of backend, precision, threads and batch that can run here.
+
+    Args:
+        detectors: Names of detectors.
+        backends: `torch`, `compile`, `onnxruntime`, `openvino`, or `all`; empty: each detector's own.
+        precisions: `fp32`, `bf16`, `fp16`, `int8`, or `all`; empty: each detector's own.
+        thread_counts: CPU threads to try; None for all.
+        batch_sizes: Images per pass to try.
+        out: Folder for one JSON file per combination, `sweep.csv` and the figure. What it holds already is not timed
+            again.
+        progress: Draw a progress bar where standard error is a terminal.
+        **options: As for `time_detector`, without threads and batch.
+
+    Returns:
+        The timings by combination, and the reasons of combinations that cannot run.
+
+    Raises:
+        UsageError: There is no detector, a name is unknown, or no combination can run.
+
+    >>> found = sweep_detectors(["haar"], thread_counts=(1,), sizes="90x120", count=1, min_time=0, min_count=2)
+    >>> found.to_pandas()[["detector", "threads", "batch", "worth"]].values.tolist()
+    [['haar', 1, 1, True]]
+    """
+    if not detectors:
+        raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
+    for what, given in (("backend", backends), ("precision", precisions)):
+        known = (*CHOICES[what], "all", "auto")
+        if unknown := sorted(set(given) - set(known)):
+            raise UsageError(f"unknown {what} '{unknown[0]}'", remedy=did_you_mean(unknown[0], known))
+    jobs = {}
+    for one in combinations(detectors, backends, precisions, thread_counts, batch_sizes):
+        settings = {**(options.get("settings") or {}), **settings_of(one)}
+        own: TimingOptions = {"settings": settings, "threads": one.threads, "batch": one.batch}
+        jobs[one] = _job(one.detector, options | own)
+    return sweep(jobs, None if out is None else Path(out).expanduser(), progress=progress)
+
+
 def plot_timings(records: Sequence[TimingRecord | str | Path], out: str | Path) -> list[Path]:
     """Draw latency against input size and against the number of faces, and return the files written.
 
@@ -184,7 +233,9 @@ def paths_of(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
         return []
     if len(records) == 1 and not out.is_dir():
         return [out]
-    return [out / f"timing-{record.detector}.json" for record in records]
+    names = [safe_name(f"timing-{record.detector}") for record in records]
+    later = [names[:i].count(name) for i, name in enumerate(names)]
+    return [out / f"{name}{f'-{n + 1}' if n else ''}.json" for name, n in zip(names, later, strict=True)]
 
 
 def _job(detector: str, options: TimingOptions) -> Job:

@@ -21,8 +21,9 @@ from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import DetectorError, UsageError
 from sshbench.evaluation.result import Evaluation
+from sshbench.images import size_of
 from sshbench.inference import work
-from sshbench.inference.plan import batches, size_of
+from sshbench.inference.plan import batches
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.workers import Workers
 from sshbench.records import Detections, ImageRecord
@@ -89,7 +90,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], A
 
 
 def by_workers(detector: Any, records: list[ImageRecord], **options: Any) -> dict[str, StoredImage]:
-    with Workers(DetectorSpec.of(detector), 2, **{"threads": 1, "batch": 4, **options}) as workers:
+    with Workers(DetectorSpec.of(detector, None, {}), 2, **{"threads": 1, "batch": 4, **options}) as workers:
         return {stored.key: stored for stored in workers.detect(records)}
 
 
