@@ -126,7 +126,7 @@ def _slices(axis: str, records: dict[str, AnalysisRecord]) -> Part:
         ]
         marks = [_dot(one.recall, run, list(records)[run], "recall") for run, one in found if one is not None]
         rows.append((name, [mark for mark in marks if mark is not None]))
-    drawing = "" if is_long or len(records) > _DRAWN_RUNS else dot_chart(rows, "recall, %", f"Recall by {axis}")
+    drawing = "" if is_long or len(records) > _DRAWN_RUNS else dot_chart(rows, "recall, %", f"Recall by {axis}", 100.0)
     return Part(axis, table, drawing, is_long=is_long)
 
 

@@ -128,7 +128,7 @@ def values_at(curve: Curve, places: FloatArray) -> tuple[FloatArray, FloatArray]
         within = np.searchsorted(x, places, side="right") - 1
         reached = within >= 0
     else:
-        defined = ~np.isnan(curve.precision)
+        defined = np.isfinite(curve.precision) & np.isfinite(curve.recall)
         x, y, at = curve.recall[defined], curve.precision[defined], curve.thresholds[defined]
         within = np.searchsorted(x, places, side="left")
         reached = within < len(x)
@@ -155,7 +155,8 @@ def _path(curve: Curve) -> str:
         x, y = curve.false_positives[kept] / SHOWN_FALSE_POSITIVES, curve.true_positive_rate[kept]
     else:
         x, y = curve.recall[kept], curve.precision[kept]
-    return _points(x[~np.isnan(y)], y[~np.isnan(y)])
+    defined = np.isfinite(x) & np.isfinite(y)
+    return _points(x[defined], y[defined])
 
 
 def _band(band: Band | None, x_end: int) -> str:

@@ -14,9 +14,9 @@ from sshbench.curves import Curve
 from sshbench.evaluation.result import Evaluation
 from sshbench.records import FloatArray
 from sshbench.report.curve_view import GRID, TOP, UNITS, CurveView, curve_data, curve_view
-from sshbench.report.page_tables import thousands
 from sshbench.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, axes, place
 from sshbench.report.svg import TOP as MARGIN_TOP
+from sshbench.report.text import thousands
 from sshbench.report.threshold_counts import Counts, counts_at, counts_data, score_steps
 
 PLOT = (LEFT, MARGIN_TOP, WIDTH - LEFT - RIGHT, HEIGHT - MARGIN_TOP - BOTTOM)

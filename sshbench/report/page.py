@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from sshbench.published.tables import published_methods
 from sshbench.report.analysis_parts import analysis_parts
 from sshbench.report.figure_view import FigureView
 from sshbench.report.gallery import Picture
-from sshbench.report.page_tables import thousands
+from sshbench.report.text import printable, thousands
 from sshbench.runs import Identity
 
 
@@ -67,14 +66,6 @@ class FigureTable:
     heading: str
     columns: list[str]
     rows: list[tuple[str, list[str | None]]]
-
-
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """Return a text with U+FFFD for what no page can hold: control characters, and bytes that are no text."""
-    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def environment() -> Environment:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sshbench.analysis.record import AnalysisRecord, ErrorsRecord, OperatingPoint, Slice, Spread
+from sshbench.report.text import thousands
 
 SAME = "\N{EN DASH}"
 """What a cell shows that has nothing to show."""
+MOST_GROUPS = 3
+"""Runs whose columns stand side by side; with more of them, each has rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,6 @@ class Part:
     is_long: bool = field(default=False)
 
 
-def thousands(value: float, digits: int = 0) -> str:
-    """Return a count with narrow spaces between thousands."""
-    return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
 def number(value: float | None, form: str = "") -> Cell:
     """Return a cell with a number as it is."""
     if value is None or not math.isfinite(value):
@@ -82,14 +80,14 @@ def spread(one: Spread | None) -> Cell:
     r"""Return a cell with a fraction in percent and half the width of its interval.
 
     >>> spread(Spread(value=0.5, low=0.45, high=0.57)).text
-    '50.0\xa0±\xa06.0'
+    '50.0 ±\xa06.0'
     """
     if one is None or one.value is None:
         return Cell(SAME)
     if one.low is None or one.high is None:
         return share(one.value)
     half = (one.high - one.low) / 2
-    return Cell(f"{100 * one.value:.1f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{100 * half:.1f}", one.value, half)
+    return Cell(f"{100 * one.value:.1f} ±\N{NO-BREAK SPACE}{100 * half:.1f}", one.value, half)
 
 
 def signed(one: Spread | None) -> Cell:
@@ -114,7 +112,7 @@ def slices_table(axis: str, records: dict[str, AnalysisRecord]) -> PageTable:
         ("median px", lambda one: number(one.median_height)),
     ]
     own: list[tuple[str, Callable[[Slice], Cell]]] = [("recall", lambda one: spread(one.recall))]
-    if of_images:
+    if of_images and len(records) <= MOST_GROUPS:
         own += [("precision", lambda one: share(one.precision))]
     if len(records) == 1:
         own += [("to the rest", lambda one: signed(one.difference)), ("p", lambda one: p_value(one.p_adjusted))]
@@ -148,23 +146,33 @@ def without_empty(table: PageTable) -> PageTable:
 def errors_table(errors: dict[str, ErrorsRecord]) -> PageTable:
     """Return types of errors with their numbers and costs, runs side by side."""
     first = next(iter(errors.values()))
+    title = f"Errors and their cost in {first.metric}, points"
+    names = [kind.name for kind in first.types] + ["all false", "all missed"]
+    columns = ("number", "at the point", "cost")
+    if len(errors) == 1:
+        rows = [(Cell(name), *_error_cells(first, i)) for i, name in enumerate(names)]
+        return PageTable(title, ("type", *columns), tuple(rows))
+    if len(errors) > MOST_GROUPS:
+        rows = [
+            (Cell(name), Cell(label), *_error_cells(one, i))
+            for i, name in enumerate(names)
+            for label, one in errors.items()
+        ]
+        return PageTable(title, ("type", "run", *columns), tuple(rows), names=2)
     rows = [
-        (Cell(kind.name), *(cell for one in errors.values() for cell in _error_cells(one, i)))
-        for i, kind in enumerate(first.types)
+        (Cell(name), *(cell for one in errors.values() for cell in _error_cells(one, i)))
+        for i, name in enumerate(names)
     ]
-    for name, of in (("all false", "all_false"), ("all missed", "all_missed")):
-        cells: list[Cell] = []
-        for one in errors.values():
-            cells += [Cell(SAME), Cell(SAME), spread(getattr(one, of))]
-        rows.append((Cell(name), *cells))
-    columns = ("type", *(["number", "at the point", "cost"] * len(errors)))
-    groups = (("", 1), *((label, 3) for label in errors)) if len(errors) > 1 else ()
-    return PageTable(f"Errors and their cost in {first.metric}, points", columns, tuple(rows), groups)
+    groups = (("", 1), *((label, len(columns)) for label in errors))
+    return PageTable(title, ("type", *(columns * len(errors))), tuple(rows), groups)
 
 
 def _error_cells(errors: ErrorsRecord, position: int) -> list[Cell]:
-    one = errors.types[position]
-    return [number(one.detections), number(one.at_point), spread(one.cost)]
+    if position < len(errors.types):
+        one = errors.types[position]
+        return [number(one.detections), number(one.at_point), spread(one.cost)]
+    whole = (errors.all_false, errors.all_missed)[position - len(errors.types)]
+    return [Cell(SAME), Cell(SAME), spread(whole)]
 
 
 REASONS = (

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+from sshbench.report.text import printable
+
 WIDTH, HEIGHT = 480, 380
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 44
 """Margins of a plot around its axes."""
@@ -81,9 +83,9 @@ def axes(
         parts.append(f'<path class="rule" d="M{LEFT},{y}H{width - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{_number(value)}</text>')
     middle = (LEFT + width - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle:g}" y="{height - 8}" text-anchor="middle">{escape(names[0])}</text>')
+    parts.append(f'<text class="axis" x="{middle:g}" y="{height - 8}" text-anchor="middle">{_text(names[0])}</text>')
     place = f"translate(13 {(TOP + height - BOTTOM) / 2:g}) rotate(-90)"
-    parts.append(f'<text class="axis" transform="{place}" text-anchor="middle">{escape(names[1])}</text>')
+    parts.append(f'<text class="axis" transform="{place}" text-anchor="middle">{_text(names[1])}</text>')
     return Markup("".join(parts))  # numbers, and names that were escaped
 
 
@@ -98,18 +100,19 @@ def place(
     return _at(x, x_ends, LEFT, size[0] - RIGHT), _at(y, y_ends, size[1] - BOTTOM, TOP)
 
 
-def dot_chart(rows: Sequence[tuple[str, Sequence[Mark]]], x_name: str, label: str) -> Markup:
+def dot_chart(rows: Sequence[tuple[str, Sequence[Mark]]], x_name: str, label: str, end: float | None = None) -> Markup:
     """Draw a chart with one row per name: dots with their intervals, each run a little below the one before.
 
     Args:
         rows: Name, and its marks; their `y` is not looked at.
         x_name: Name of the horizontal axis.
         label: What a screen reader says.
+        end: End of the horizontal axis; default: the largest value.
     """
     shown = [(name, [mark for mark in marks if np.isfinite(mark.x)]) for name, marks in rows]
     runs = max((mark.run for _, marks in shown for mark in marks), default=0) + 1
     ends = [v for _, marks in shown for m in marks for v in (m.x, m.low, m.high) if v is not None]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
+    low, high = min([0.0, *ends]), max([0.0, *ends]) if end is None else end
     span = (low, high if high > low else low + 1.0)
     row, left = 10 + 9 * runs, 120
     width, height = 480, TOP + row * len(shown) + BOTTOM
@@ -122,10 +125,10 @@ def dot_chart(rows: Sequence[tuple[str, Sequence[Mark]]], x_name: str, label: st
         top = TOP + row * number
         parts.append(f'<path class="rule" d="M{left},{top}H{width - RIGHT}"/>')
         short = name if len(name) <= 20 else f"{name[:19]}…"
-        parts.append(f'<text x="{left - 6}" y="{top + row / 2 + 4:g}" text-anchor="end">{escape(short)}</text>')
+        parts.append(f'<text x="{left - 6}" y="{top + row / 2 + 4:g}" text-anchor="end">{_text(short)}</text>')
         parts += [_across(mark, span, left, width, top + 9.5 + 9 * mark.run) for mark in marks]
     middle = (left + width - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle:g}" y="{height - 8}" text-anchor="middle">{escape(x_name)}</text>')
+    parts.append(f'<text class="axis" x="{middle:g}" y="{height - 8}" text-anchor="middle">{_text(x_name)}</text>')
     return _svg("".join(parts), (width, height), label)
 
 
@@ -160,17 +163,21 @@ def _across(mark: Mark, span: tuple[float, float], left: float, width: float, y:
 
 def _mark(mark: Mark, bar: str, x: float, y: float) -> Markup:
     """Draw a dot and its bar (SVG of numbers alone)."""
-    start = f'<g class="mark {mark.style}" data-run="{mark.run}"><title>{escape(mark.title)}</title>'
+    start = f'<g class="mark {mark.style}" data-run="{mark.run}"><title>{_text(mark.title)}</title>'
     return Markup(f'{start}{bar}<circle cx="{x}" cy="{y}" r="3.5"/></g>')
 
 
 def _svg(content: str, size: tuple[float, float], label: str) -> Markup:
-    head = f'<svg class="chart" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(label)}">'
+    head = f'<svg class="chart" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{_text(label)}">'
     return Markup(f"{head}{content}</svg>")
 
 
 def _at(value: float, ends: tuple[float, float], start: float, stop: float) -> float:
     return round(start + (value - ends[0]) / (ends[1] - ends[0]) * (stop - start), 1)
+
+
+def _text(text: str) -> Markup:
+    return escape(printable(text))
 
 
 def _number(value: float) -> str:

@@ -22,7 +22,8 @@ from sshbench.report.failures.gather import Gathered, Need, gather
 from sshbench.report.failures.items import KINDS, SUSPECTED, Item, items_of, kind_counts, ranked_images
 from sshbench.report.failures.sprites import CELL, ROW, sheets, square_around
 from sshbench.report.failures.view import RunView, axes_shown
-from sshbench.report.page import environment, printable
+from sshbench.report.page import environment
+from sshbench.report.text import printable
 
 PAGE = "failures.html"
 ITEMS = 200
