@@ -84,8 +84,10 @@ class Amount:
 
     @property
     def half(self) -> float | None:
-        """Half the width of an interval that is written so."""
-        return (self.high - self.low) / 2 if self.below.startswith("±") and self.low is not None and self.high else None
+        """Half the width of an interval that is written so; None for others."""
+        if self.low is None or self.high is None or not self.below.startswith("±"):
+            return None
+        return (self.high - self.low) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,9 @@ def board_table(board: Leaderboard, position: int, rows: Sequence[Row]) -> Board
     compares = not (one.is_part or one.smoke_test or one.fit)
     seen: set[str] = set()
     letters = _letters()
-    for number, row in enumerate(rows, start=1):
-        if position not in row.results:
-            continue
+    numbered = [(number, row) for number, row in enumerate(rows, start=1) if position in row.results]
+    # A detector keeps its number, and its colour, on every board of its section.
+    for number, row in sorted(numbered, key=lambda pair: -(pair[1].value(position, one.chosen) or 0.0)):
         arranged.append(_measured(one, position, number, row))
         if compares and row.identity.detector not in seen:
             arranged += _published_of(one, row, letters, sources)

@@ -99,6 +99,11 @@ def test_published_rows_stand_below_the_measured_ones_of_their_detector(tables: 
         ("yunet", "of these"),
     ]
     assert [row.amounts["AP/hard"].text for row in wider.rows if row.label == "yunet"] == ["76.81", "76.80"]
+    for table in tables:
+        values = [row.amounts[table.y].value for row in table.rows if row.domain]
+        assert values == sorted(values, reverse=True), "best first, on each board"
+    marks = [{row.label: row.mark for row in table.rows if row.domain} for table in tables]
+    assert marks[0].items() & marks[1].items() >= {("yunet", marks[0]["yunet"])}, "a detector keeps its number"
     others = [row.published for row in wider.rows].index("of others")
     assert {row.published for row in wider.rows[others:]} == {"of others"}
     assert {row.label for row in fddb.rows if row.published == "of others"} > {"SSH (VGG-16)", "PyramidBox"}
@@ -414,6 +419,9 @@ def test_an_address_that_makes_no_sense_is_dropped(browser: Browser, page: Path,
         browser.open(page, state)
         assert len(browser.run(SHOWN)) == len(tables[0].rows)
         assert browser.run("document.querySelectorAll('.panel.shown .point').length") == len(ON_WIDER)
+    fields = "[...document.querySelectorAll('#filters [name]')].map((field) => field.value)"
+    browser.open(page, "#domain=x&ms=abc&published=1")
+    assert (set(browser.run(fields)), address(browser)) == ({""}, {})
     browser.open(page, "#board-1")
     assert browser.run("document.querySelector('.panel.shown').id") == "board-1"
 

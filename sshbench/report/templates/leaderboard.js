@@ -64,11 +64,12 @@
 	function readHash() {
 		const params = new URLSearchParams(location.hash.slice(1));
 		state = { ...NONE };
-		for (const name in NONE) state[name] = params.get(name) || "";
+		for (const name of ["board", "sort", "x", "xscale", "y", "yscale"]) state[name] = params.get(name) || "";
 		for (const field of form.elements) {
 			if (!field.name) continue;
-			field.value = state[field.name];
-			state[field.name] = field.value; // what the field does not take is dropped
+			field.value = params.get(field.name) || "";
+			state[field.name] = field.value || ""; // what the field does not take is dropped
+			if (field.selectedIndex === -1) field.value = "";
 		}
 		for (const name of ["x", "y"]) if (!["log", "linear"].includes(state[name + "scale"])) state[name + "scale"] = "";
 		if (!panels.some((panel) => panel.id === state.board)) state.board = "";
