@@ -164,6 +164,7 @@ def _calibration(records: dict[str, AnalysisRecord]) -> tuple[Part, ...]:
         Mark(100 * one.score, 100 * one.right.value, *_ends(one.right), style_of(run), _bin_title(label, one), run)
         for run, (label, record) in enumerate(records.items())
         for row in record.calibration[:1]
+        if row.ece is not None  # else the scores are no probabilities
         for one in row.bins
         if one.right.value is not None
     ]

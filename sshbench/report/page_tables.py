@@ -234,7 +234,9 @@ def rule_of(point: OperatingPoint) -> str:
 
 def _point_cells(point: OperatingPoint) -> list[Cell]:
     if point.score is None:
-        best = "" if point.reached is None else f", best {100 * point.reached:.1f}"
+        best = ""
+        if point.reached is not None:
+            best = f", best {point.reached:.3g}" if point.rule == "fppi" else f", best {100 * point.reached:.1f}"
         return [Cell(f"not reached{best}"), *([Cell(SAME)] * 6)]
     held = point.held_out
     return [
