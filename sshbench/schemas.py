@@ -16,6 +16,7 @@ from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
 from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
 from sshbench.report.measured import ArchivedIdentity
+from sshbench.ssh_paper.record import ClaimsRecord
 from sshbench.timing.record import TimingRecord
 
 FILES: dict[str, tuple[str, type[BaseModel]]] = {
@@ -27,6 +28,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
     "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
     "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
+    "claims": ("`claims.json` of `sshbench claims`", ClaimsRecord),
     "curves": ("the index of imported curves in the cache", CurveIndex),
 }
 """By name of the schema, the file in words and its model."""
@@ -46,6 +48,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "suite": ("suite-output", outputs.SuiteOutput),
     "timing (several ways)": ("sweep-output", outputs.SweepOutput),
     "choose": ("choose-output", outputs.ChoiceOutput),
+    "claims": ("claims", ClaimsRecord),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),

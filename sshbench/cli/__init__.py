@@ -20,6 +20,7 @@ import sshbench
 from sshbench.cli.analyze import analyze_command
 from sshbench.cli.archive import archive_command
 from sshbench.cli.choose import choose_command
+from sshbench.cli.claims import claims_command
 from sshbench.cli.compare import compare_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
@@ -68,6 +69,7 @@ app.command("report", cls=ReportCommand)(report_command)
 app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("choose")(choose_command)
+app.command("claims")(claims_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import sha256_of
+from sshbench.ssh.architecture import architecture
+from sshbench.ssh.candidates import CANDIDATES
 from sshbench.ssh.preprocess import pyramid_scales
+from sshbench.ssh.random_weights import random_note, seed_of
+
+if TYPE_CHECKING:
+    from sshbench.ssh.weights import Weights
 
 _EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
@@ -22,6 +28,7 @@ class Ssh(SshStages):
 
     Attributes:
         preferred: The backend for fp32 on the CPU if the user names none.
+        network: Architecture of random weights.
         trained_on: What the weights file says of the benchmarks it was trained on; None if it says nothing.
     """
 
@@ -38,19 +45,38 @@ class Ssh(SshStages):
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     preferred: ClassVar[str] = "auto"
+    network: ClassVar[str] = "ssh-vgg16"
     trained_on: tuple[str, ...] | None = None
 
     def load(self) -> None:
-        """Read the weights and build the network; the settings then hold what the library says really runs it."""
+        """Read or make weights and build the network; the settings then hold what the library says really runs it."""
         from sshbench.ssh import backends
-        from sshbench.ssh.weights import load_weights
+        from sshbench.ssh.weights import random_weights
 
         if self.pyramid and self.settings.resize != "original":
             raise UsageError(
                 f"'{self.info.name}' has four sizes of its own, so resize cannot be {self.settings.resize}",
                 remedy="Leave the input size at original, or use detector 'ssh'",
             )
-        path = self._find()
+        self._seed, note = seed_of(self._weights), {}
+        if self._seed is None:
+            weights = self._read(self._find())
+            self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
+        else:
+            weights = random_weights(architecture(self.network), self._seed, few_boxes=True)
+            self.trained_on, note = (), random_note(self._seed, CANDIDATES)
+        extra = self.settings.extra
+        asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
+        chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
+        self._run = backends.build(weights, chosen)
+        ran = self._run.plan
+        effective = {"backend": ran.backend, "precision": ran.precision, "device": ran.device}
+        effective["architecture"] = weights.architecture.name
+        self.settings = replace(self.settings, extra={**extra, **effective, **note})
+
+    def _read(self, path: Path) -> Weights:
+        from sshbench.ssh.weights import load_weights
+
         weights = load_weights(path)
         if weights.trunk_only:
             raise InputError(
@@ -58,16 +84,9 @@ class Ssh(SshStages):
                 file=path,
                 remedy="Train it first: sshbench train",
             )
-        extra = self.settings.extra
-        asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
-        chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
-        self._run = backends.build(weights, chosen)
-        ran = self._run.plan
-        effective = {"backend": ran.backend, "precision": ran.precision, "device": ran.device}
-        self.settings = replace(self.settings, extra={**extra, **effective, "architecture": weights.architecture.name})
-        self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
         self._weights_bytes = path.stat().st_size
+        return weights
 
     def _find(self) -> Path:
         if self._weights is not None:
@@ -116,6 +135,7 @@ class SshTiny(Ssh):
         defaults=replace(_RELEASE, resize="600x800"),
         defaults_source="SSH release (score 0.05, NMS 0.3); the size with the best AP on the validation images",
     )
+    network = "ssh-tiny"
     preferred = "onnxruntime"  # always installed, and for a network this small faster than PyTorch
 
     def _find(self) -> Path:

@@ -97,9 +97,18 @@ def with_candidates(logits: Float32Array, count: int, threshold: float) -> Float
     >>> with_candidates(np.array([0, 3, 1, 2], dtype=np.float32), 2, 0.5).tolist()
     [-1.5, 1.5, -0.5, 0.5]
     """
-    certain = min(max(threshold, 1e-6), 1 - 1e-6)
-    moved: Float32Array = logits + np.float32(shift_for(logits, count, math.log(certain / (1 - certain))))
+    moved: Float32Array = logits + np.float32(shift_for(logits, count, logit(threshold)))
     return moved
+
+
+def logit(probability: float) -> float:
+    """Return the logit of a probability, which is kept away from 0 and 1.
+
+    >>> logit(0.5)
+    0.0
+    """
+    certain = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(certain / (1 - certain))
 
 
 def random_note(seed: int, candidates: int) -> dict[str, str]:
