@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from sshbench.paper.table import table
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
+    from sshbench.ssh_paper.check import Claims, check_claims
+    from sshbench.ssh_paper.page import PaperPage, build_paper
     from sshbench.submission import submit
     from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
@@ -64,6 +66,7 @@ _WHERE = {
     "Analysis": "sshbench.answers.analyze",
     "Benchmark": "sshbench.evaluation.benchmarks",
     "Choice": "sshbench.choosing.choose",
+    "Claims": "sshbench.ssh_paper.check",
     "Comparison": "sshbench.answers.compare",
     "Dataset": "sshbench.datasets",
     "DetectionSet": "sshbench.records",
@@ -78,6 +81,7 @@ _WHERE = {
     "FunctionDetector": "sshbench.detectors.function",
     "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
+    "PaperPage": "sshbench.ssh_paper.page",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
@@ -87,7 +91,9 @@ _WHERE = {
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
+    "build_paper": "sshbench.ssh_paper.page",
     "check_annotation": "sshbench.evaluation.label_check",
+    "check_claims": "sshbench.ssh_paper.check",
     "check_submission": "sshbench.datasets.submission",
     "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
@@ -127,6 +133,7 @@ __all__ = [
     "Analysis",
     "Benchmark",
     "Choice",
+    "Claims",
     "Comparison",
     "Dataset",
     "DetectionSet",
@@ -141,6 +148,7 @@ __all__ = [
     "FunctionDetector",
     "History",
     "ImageRecord",
+    "PaperPage",
     "Protocol",
     "Settings",
     "SshbenchError",
@@ -150,7 +158,9 @@ __all__ = [
     "TimingRecord",
     "Verification",
     "analyze",
+    "build_paper",
     "check_annotation",
+    "check_claims",
     "check_submission",
     "choose",
     "compare",

@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "timing (several ways)": ("sweep-output", outputs.SweepOutput),
     "choose": ("choose-output", outputs.ChoiceOutput),
     "claims": ("claims", ClaimsRecord),
+    "paper": ("paper-output", outputs.PaperOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),

@@ -35,6 +35,7 @@ from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.report import ReportCommand, report_command
+from sshbench.cli.ssh_paper import paper_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.suite import suite_command
 from sshbench.cli.table import table_command
@@ -70,6 +71,7 @@ app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("choose")(choose_command)
 app.command("claims")(claims_command)
+app.command("paper")(paper_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("train")(train_command)

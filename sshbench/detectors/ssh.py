@@ -14,7 +14,7 @@ from sshbench.files import sha256_of
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.candidates import CANDIDATES
 from sshbench.ssh.preprocess import pyramid_scales
-from sshbench.ssh.random_weights import random_note, seed_of
+from sshbench.ssh.random_weights import PARAMETERS, RANDOM, random_note, seed_of
 
 if TYPE_CHECKING:
     from sshbench.ssh.weights import Weights
@@ -62,6 +62,9 @@ class Ssh(SshStages):
         if self._seed is None:
             weights = self._read(self._find())
             self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
+            origin = weights.metadata.get("origin", "")
+            if origin.startswith(RANDOM):  # a file of `sshbench weights random`: every result shall say so
+                self.trained_on, note = (), {PARAMETERS: origin}
         else:
             weights = random_weights(architecture(self.network), self._seed, few_boxes=True)
             self.trained_on, note = (), random_note(self._seed, CANDIDATES)

@@ -19,6 +19,8 @@ from sshbench.errors import UsageError
 from sshbench.ssh.anchors import Float32Array
 
 RANDOM = "random"
+PARAMETERS = "parameters"
+"""Setting that says of a result that it is of random weights."""
 PREDICTOR = 0.01
 """Factor of the weights of layers that predict scores or boxes."""
 _ASKED = re.compile(rf"{RANDOM}(?::(\d{{1,9}}))?")
@@ -117,4 +119,4 @@ def random_note(seed: int, candidates: int) -> dict[str, str]:
     >>> random_note(0, 1000)
     {'parameters': 'random, seed 0, 1000 candidates'}
     """
-    return {"parameters": f"{RANDOM}, seed {seed}, {candidates} candidates"}
+    return {PARAMETERS: f"{RANDOM}, seed {seed}, {candidates} candidates"}

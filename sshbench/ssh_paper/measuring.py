@@ -11,15 +11,14 @@ import numpy as np
 from sshbench.detectors.registry import detector_info
 from sshbench.errors import CheckFailedError, InputError
 from sshbench.records import FloatArray
+from sshbench.ssh.random_weights import PARAMETERS, RANDOM
 from sshbench.ssh_paper.judging import FEW, HEAD, Measured
-from sshbench.ssh_paper.plan import RANDOM, Cell
+from sshbench.ssh_paper.plan import Cell
 from sshbench.ssh_paper.record import ClaimRow, Span
 from sshbench.timing.record import SeriesSummary, TimingRecord
 from sshbench.timing.workers import run_interleaved
 
 TIMINGS = "timings"
-PARAMETERS = "parameters"
-"""Setting that says of a result that it is of random weights, and with how many candidates."""
 _ALIKE = "Measure them alike, in another folder"
 _SHARED = ("backend", "precision", "device")
 

@@ -13,12 +13,12 @@ from sshbench.detectors.registry import detector_info
 from sshbench.detectors.sizes import parse_image_size, parse_resize
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.files import safe_name
+from sshbench.ssh.random_weights import RANDOM
 from sshbench.ssh_paper.record import Table
 from sshbench.timing.job import Job
 
 SCOPE = "paper"
 """What a pass covers: all but reading and NMS, as the paper's own times."""
-RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True)
