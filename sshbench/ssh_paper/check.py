@@ -29,7 +29,7 @@ FAIRNESS = (
     "Batch normalisations are folded into the convolutions; only HR has some.",
     "Random weights keep activations at their size, so that no number is denormal.",
 )
-_QUICK = "200x300"
+_QUICK = "320x480"
 _REACHED = 0.6  # of a matrix product's rate, by a network on a CPU
 
 

@@ -98,13 +98,15 @@ def imported_lines(exhibit: Exhibit) -> dict[str, Mapping[str, Curve]]:
 
 def _rows(exhibit: Exhibit) -> list[tuple[str, str, str, float, str]]:
     """Return method, kind, metric, value and source of each published figure."""
-    if exhibit.protocol == "pascal":
-        return [
-            (row.method, row.kind, row.metric, row.value, f"{row.source}{f' ({row.note})' if row.note else ''}")
-            for row in published_rows("pascal")
-        ]
-    prefix = "AP" if exhibit.protocol == "wider" else "TPR@1000"
-    return [
-        (row.method, row.kind, f"{prefix}/{row.subset}", float(row.printed), row.source)
-        for row in published_figures(exhibit.protocol, exhibit.split)
-    ]
+    rows = published_rows("pascal") if exhibit.protocol == "pascal" else []
+    found = [(row.method, row.kind, row.metric, row.value, _noted(row.source, row.note)) for row in rows]
+    if exhibit.protocol != "pascal":
+        prefix = "AP" if exhibit.protocol == "wider" else "TPR@1000"
+        for row in published_figures(exhibit.protocol, exhibit.split):
+            figure = (f"{prefix}/{row.subset}", float(row.printed), _noted(row.source, row.note))
+            found.append((row.method, row.kind, *figure))
+    return found
+
+
+def _noted(source: str, note: str) -> str:
+    return f"{source} ({note})" if note else source
