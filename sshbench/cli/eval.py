@@ -9,6 +9,7 @@ import typer
 
 from sshbench.cli.detector_options import (
     BackendOption,
+    CalibrationOption,
     BatchOption,
     ClusterOption,
     DeviceOption,
@@ -142,6 +143,7 @@ def eval_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -171,6 +173,7 @@ def eval_command(
         "precision": precision,
         "tta": tta,
         "backend": backend,
+        "calibration": calibration,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []

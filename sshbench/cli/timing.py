@@ -9,6 +9,7 @@ import typer
 
 from sshbench.cli.detector_options import (
     BackendOption,
+    CalibrationOption,
     DeviceOption,
     PrecisionOption,
     SetOption,
@@ -42,6 +43,7 @@ def timing_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     weights: WeightsOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
@@ -110,7 +112,8 @@ def timing_command(
         sizes=sizes,
         scope=scope,
         settings=given_settings(
-            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta}
+            assignments,
+            {"device": device, "precision": precision, "backend": backend, "calibration": calibration, "tta": tta},
         ),
         weights=weights,
         images=images,
