@@ -30,6 +30,9 @@ class WeightsAdapter:
     Args:
         settings: Default: the published ones.
         weights: The user's own weights file.
+
+    Attributes:
+        int8_file: The network that was quantized when the detector was loaded; None if none was.
     """
 
     info: DetectorInfo
@@ -39,6 +42,7 @@ class WeightsAdapter:
         self.weights_sha256: str | None = None
         self._weights = weights
         self._weights_bytes: int | None = None
+        self.int8_file: Path | None = None
 
     def _sized(self, cost: NetworkCost) -> NetworkCost:
         """Return the cost of the network with the size of its weights file."""
@@ -75,14 +79,15 @@ class OnnxAdapter(WeightsAdapter):
 
     def load(self) -> None:
         """Find and open the network; the settings then hold what the library says really runs it."""
-        from sshbench.detectors.execution import asked_plan, effective_settings, int8_content
+        from sshbench.detectors.execution import asked_plan, effective_settings, int8_network_of
         from sshbench.detectors.onnx_session import open_network, read_network
 
         asked = asked_plan(self.settings, ONNX_BACKENDS)
         self._path = self._find_weights()
         content, calibration = read_network(self._path, free_size=self.free_size, free_batch=self.free_batch), ""
         if asked.precision == "int8":
-            content, calibration = int8_content(self, content, lambda prepared: [_network_input(prepared)])
+            int8 = int8_network_of(self, content, lambda prepared: [_network_input(prepared)])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
         self.network = open_network(content, self._path, self.outputs, asked)
         self._input = self.network.inputs[0].name
         self.settings = effective_settings(self.settings, self.network.plan, calibration)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +60,30 @@ def own_settings(settings: Settings) -> dict[str, SettingValue]:
     return {name: value for name, value in settings.extra.items() if name not in EXECUTION}
 
 
-def int8_content(
+@dataclass(frozen=True, slots=True)
+class Int8Network:
+    """A detector's network in int8.
+
+    Attributes:
+        content: Content of its ONNX file.
+        calibration: Id of its calibration; empty where a quantized file of the user's does not say.
+        file: The file in the cache; None where the detector's own file is quantized already.
+    """
+
+    content: bytes
+    calibration: str
+    file: Path | None = None
+
+
+def int8_network_of(
     detector: Detector, content: bytes, inputs_of: Callable[[Prepared[Any]], Iterable[Array]]
-) -> tuple[bytes, str]:
+) -> Int8Network:
     """Return a detector's network in int8, calibrated with the images that its settings name.
 
     Args:
         detector: The detector; only its settings and its `preprocess` are used.
         content: Content of its ONNX file. A file that is quantized already is returned as it is.
         inputs_of: Function that returns the network's inputs of a prepared image.
-
-    Returns:
-        Content of the ONNX file in int8, and the id of its calibration; empty where a quantized file does not say.
 
     Raises:
         UsageError: The settings name no images, or an unknown quantizer.
@@ -84,7 +96,7 @@ def int8_content(
 
     if is_quantized(ModelProto.FromString(content)):
         record = record_of(content)
-        return content, "" if record is None else record.id
+        return Int8Network(content, "" if record is None else record.id)
     extra = detector.settings.extra
     calibration = Calibration(str(extra["calibration"]), str(extra["quantizer"]), int(extra["calibration_images"]))
 
@@ -94,4 +106,4 @@ def int8_content(
 
     decisive = {"detector": detector.info.name, "resize": detector.settings.resize, **own_settings(detector.settings)}
     path, record = int8_network(content, calibration, inputs, decisive)
-    return path.read_bytes(), record.id
+    return Int8Network(path.read_bytes(), record.id, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
-from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION, effective_settings, int8_content
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION, effective_settings, int8_network_of
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
@@ -65,7 +65,8 @@ class Ssh(SshStages):
         chosen = plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
         content, calibration = None, ""
         if chosen.precision == "int8":
-            content, calibration = int8_content(self, onnx_model(weights), lambda prepared: [d for d, _ in prepared.data])
+            int8 = int8_network_of(self, onnx_model(weights), lambda prepared: [data for data, _ in prepared.data])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
         self.network = backends.build(weights, chosen, content)
         self.settings = effective_settings(self.settings, self.network.plan, calibration, always=True)
         own = {**self.settings.extra, "architecture": weights.architecture.name}

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 QUANTIZERS = ("onnxruntime", "nncf")
-METHODS = {"onnxruntime": "minmax", "nncf": "mixed preset, bias correction"}
+METHODS = {
+    "onnxruntime": "mean over the images of the smallest and the largest value",
+    "nncf": "mixed preset, fast bias correction",
+}
 """How each finds the range of a tensor."""
 
 _OPSET = 17  # scales per channel need 13
@@ -122,6 +125,7 @@ def _by_onnxruntime(
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=kept,
+        extra_options={"CalibMovingAverage": True},  # with extremes of all images a single bright one decides
     )
     return onnx.load(out)
 
