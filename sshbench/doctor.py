@@ -66,9 +66,9 @@ class Report:
 
 def examine() -> Report:
     """Inspect the machine, run every backend on a small random network, and evaluate the golden sets."""
+    from sshbench.runtimes.plan import plan
     from sshbench.ssh import reference
     from sshbench.ssh.architecture import architecture
-    from sshbench.runtimes.plan import plan
     from sshbench.ssh.backends import build
     from sshbench.ssh.weights import random_weights
 

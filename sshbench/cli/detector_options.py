@@ -24,11 +24,10 @@ ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's low
 NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.")]
 DeviceOption = Annotated[
-    str | None, typer.Option(help="Device of the network: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu.")
+    str | None,
+    typer.Option(help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),
 ]
-PrecisionOption = Annotated[
-    str | None, typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.")
-]
+PrecisionOption = Annotated[str | None, typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.")]
 BackendOption = Annotated[
     str | None, typer.Option(help="onnxruntime, openvino or auto; SSH also torch, compile, cudagraphs.")
 ]

@@ -9,8 +9,8 @@ import typer
 
 from sshbench.cli.detector_options import (
     BackendOption,
-    CalibrationOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,

@@ -35,9 +35,7 @@ def quantize_command(
     from sshbench.detectors.quantized import quantize
 
     settings = given_settings(assignments, {"resize": resize})
-    record = quantize(
-        detector, images, out, quantizer=quantizer, count=count, weights=weights, settings=settings
-    )
+    record = quantize(detector, images, out, quantizer=quantizer, count=count, weights=weights, settings=settings)
     if as_json:
         from sshbench.cli.outputs import QuantizeOutput
         from sshbench.cli.printing import print_json

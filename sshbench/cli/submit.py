@@ -10,8 +10,8 @@ import typer
 from sshbench.cli.data import show_submission
 from sshbench.cli.detector_options import (
     BackendOption,
-    CalibrationOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,

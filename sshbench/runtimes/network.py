@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from sshbench.runtimes.plan import Plan, check_ran
@@ -44,7 +43,7 @@ class OnnxNetwork:
         plan: Effective plan.
         threads: CPU threads that the library uses; None on an accelerator, and where they are unknown (ONNX Runtime
             on systems other than Linux).
-        nodes: How many of the file's nodes run where, by ONNX Runtime's provider; empty where unknown.
+        layers: How many of the file's layers with weights run where, by ONNX Runtime's provider; empty where unknown.
     """
 
     run: Run
@@ -52,7 +51,7 @@ class OnnxNetwork:
     outputs: tuple[Value, ...]
     plan: Plan
     threads: int | None
-    nodes: Mapping[str, int]
+    layers: Mapping[str, int]
 
 
 def declared_values(content: bytes) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
