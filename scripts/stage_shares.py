@@ -1,4 +1,4 @@
-"""Print the stages of timings, and what share of the total lies around the network: `stage_shares.py FILE... [-o CSV]`."""
+"""Print the stages of timings, and the share that is not the network: `stage_shares.py FILE... [-o CSV]`."""
 
 from __future__ import annotations
 
