@@ -63,7 +63,8 @@ def weights() -> Weights:
 def int8(weights: Weights) -> bytes:
     """The network quantized with noise, which is enough for its speed."""
     noise = np.random.default_rng(1).normal(0, 50, (1, 3, 160, 240)).astype(np.float32)
-    return quantize(onnx_model(weights), lambda: [noise], "onnxruntime")[0].SerializeToString()
+    model, _ = quantize(onnx_model(weights), lambda: [noise], "onnxruntime")
+    return bytes(model.SerializeToString())
 
 
 @pytest.mark.benchmark(group="SSH network, 800 x 1200")
