@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from sshbench.choosing.choose import Choice, choose
     from sshbench.datasets import Dataset
     from sshbench.datasets.submission import Submission, check_submission
-    from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
+    from sshbench.detectors.contract import Detector, DetectorInfo, Settings
     from sshbench.detectors.function import FunctionDetector
+    from sshbench.detectors.one_image import detect
     from sshbench.detectors.quantized import quantize
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
@@ -93,7 +94,7 @@ _WHERE = {
     "compare": "sshbench.answers.compare",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
-    "detect": "sshbench.detectors.contract",
+    "detect": "sshbench.detectors.one_image",
     "evaluate": "sshbench.evaluation.api",
     "explain": "sshbench.evaluation.explain",
     "from_coco": "sshbench.interop",

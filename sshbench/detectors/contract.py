@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import TypeVar
 
+from sshbench.detectors.built_in import BUILT_IN
 from sshbench.detectors.sizes import canonical_resize, parse_resize
 from sshbench.display import short_repr
 from sshbench.errors import DetectorError, UsageError
@@ -198,7 +199,9 @@ class Detector(Protocol[Data, Outputs]):
 class DetectorClass(Protocol):
     """A class, or another callable, that makes detectors; this is what the registry holds."""
 
-    info: DetectorInfo
+    @property
+    def info(self) -> DetectorInfo:
+        """What a user should know of the detectors that it makes."""
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector; `load` is called afterwards."""
@@ -248,7 +251,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
 
     Raises:
         UsageError: The array is not an image.
-        DetectorError: The detector returned something other than detections with finite boxes and scores.
+        DetectorError: As `checked_detections` and `check_places`.
     """
     seconds: dict[str, float] = {}
     bgr = check_image(image)
@@ -259,10 +262,18 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
         seconds[stage] = (time.perf_counter_ns() - began) / 1e9
         return result
 
-    prepared = timed("preprocess", lambda: detector.preprocess(bgr))
+    prepared: object = timed("preprocess", lambda: detector.preprocess(bgr))
+    if not isinstance(prepared, Prepared):
+        made = type(prepared).__name__
+        raise DetectorError(
+            f"preprocess of detector '{detector.info.name}' returned {made} where Prepared is expected",
+            remedy="Return sshbench.detectors.Prepared(data, scale)",
+        )
     outputs = timed("forward", lambda: detector.forward(prepared))
     detections = timed("postprocess", lambda: detector.postprocess(outputs, prepared))
-    return checked_detections(detections, detector.info.name), seconds
+    found = checked_detections(detections, detector.info.name)
+    check_places(found, detector, bgr)
+    return found, seconds
 
 
 def checked_detections(found: object, detector: str) -> Detections:
@@ -291,3 +302,36 @@ def checked_detections(found: object, detector: str) -> Detections:
             remedy="Raise its score threshold",
         )
     return found
+
+
+def check_places(found: Detections, detector: Detector, image: Image) -> None:
+    """Refuse what no detector means: inverted boxes, and nothing but boxes far outside the image.
+
+    Detectors of ours are left out: their published figures count what their networks return. So are stored detections.
+
+    Args:
+        found: The detections of the image.
+        detector: The detector.
+        image: The image.
+
+    Raises:
+        DetectorError: x2 < x1 or y2 < y1, or all boxes lie farther outside than the image is long.
+    """
+    name, boxes = detector.info.name, found.boxes
+    if name in BUILT_IN or isinstance(detector, FollowsImages):
+        return
+    inverted = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if inverted.any():
+        raise DetectorError(
+            f"detector '{name}' returned an inverted box, x1 y1 x2 y2 = {boxes[inverted][0].tolist()}",
+            remedy="Return corners with x2 >= x1 and y2 >= y1; for x y w h use sshbench.Detections.from_xywh",
+        )
+    height, width = image.shape[:2]
+    far = max(height, width)
+    outside = (boxes[:, 2:] < -far).any(axis=1) | (boxes[:, :2] > (width + far, height + far)).any(axis=1)
+    if len(boxes) and outside.all():  # some networks add a few such boxes to good ones
+        raise DetectorError(
+            f"detector '{name}' returned only boxes far outside the image of {width} x {height} pixels, such as "
+            f"x1 y1 x2 y2 = {boxes[0].tolist()}",
+            remedy="Return pixels of the original image: divide by the scale of the network's input",
+        )

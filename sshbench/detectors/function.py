@@ -10,25 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.detectors.adapter import resize_image, select
-from sshbench.detectors.contract import Detector, DetectorInfo, Prepared, Settings, SettingValue
+from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.errors import DetectorError, UsageError
 from sshbench.records import Detections, FloatArray, Image
 
 BoxFunction = Callable[[Image], tuple[npt.ArrayLike, npt.ArrayLike]]
 """From an image, uint8 (height, width, 3), to boxes (n, 4) and scores (n,)."""
-
-
-def as_detector(detector: Detector | BoxFunction) -> Detector:
-    """Return a loaded detector as it is, and a function as a detector.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    if isinstance(detector, Detector):
-        return detector
-    if callable(detector):
-        return FunctionDetector(detector)
-    raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
+DetectorLike = str | Detector | DetectorClass | BoxFunction
+"""What `load_detector` makes a detector of: a name or another spelling, a loaded detector, a class, a function."""
 
 
 class FunctionDetector:
@@ -44,6 +33,9 @@ class FunctionDetector:
             other values is another run; the function does not receive them.
         trained_on: Benchmarks whose training images the model saw; empty: none of them; None: unknown.
         weights_sha256: Hash of the model's weights, part of the identity of a run.
+
+    Attributes:
+        function: The function.
 
     The function gets images at their original size, and its detections are taken as they are: none is dropped or
     suppressed.
@@ -75,8 +67,7 @@ class FunctionDetector:
     ) -> None:
         if channel_order not in ("RGB", "BGR"):
             raise UsageError(f"unknown channel order '{channel_order}'", remedy="Use RGB or BGR")
-        self._function = function
-        self._swap = channel_order == "RGB"
+        self.function = function
         own = {"channel_order": channel_order, **(extra or {})}
         self.settings = Settings(score_threshold=-sys.float_info.max, extra=own)  # no score is too low
         name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
@@ -96,11 +87,12 @@ class FunctionDetector:
     def preprocess(self, image: Image) -> Prepared[Image]:
         """Bring the channels into the order that the function expects; a copy, which the function may change."""
         resized, scale = resize_image(image, self.settings)
-        return Prepared(np.ascontiguousarray(resized[:, :, ::-1]) if self._swap else resized.copy(), scale)
+        swap = self.settings.extra["channel_order"] == "RGB"
+        return Prepared(np.ascontiguousarray(resized[:, :, ::-1]) if swap else resized.copy(), scale)
 
     def forward(self, prepared: Prepared[Image]) -> object:
         """Call the function."""
-        return self._function(prepared.data)
+        return self.function(prepared.data)
 
     def postprocess(self, outputs: object, prepared: Prepared[Image]) -> Detections:
         """Check what the function returned, and sort it by falling score.

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.cost import NetworkCost
 from sshbench.detectors.pixels import Pixels, mean_pixels
@@ -110,10 +112,11 @@ class TimingRecord(FileModel):
 
     Attributes:
         format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`, 4 the
-            network's cost, 5 the energy.
+            network's cost, 5 the energy and `code`.
         detector: Name of the detector.
         settings: Effective settings, without the size.
         weights_sha256: Hash of the weights; None if they are part of a library.
+        code: sha256 of the source of a model of the user's own, by file; empty for other detectors.
         scope: Stages that `total` covers.
         batch: Images per pass.
         threads: CPU threads.
@@ -134,6 +137,7 @@ class TimingRecord(FileModel):
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
+    code: dict[str, str] = Field(default_factory=dict)
     scope: str
     batch: int
     threads: int
