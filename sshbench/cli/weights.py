@@ -49,13 +49,15 @@ def fetch_command(
 ) -> None:
     """Download missing weights files and check the others.
 
+    Files that only their authors may give out are left out unless they are named.
+
     Example:
 
       sshbench weights fetch yunet centerface.onnx
     """
     from sshbench.detectors.weights import find_weights, weights_files
 
-    wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files()]
+    wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files() if not entry.by_hand]
     found = {name: str(find_weights(name)) for name in wanted}
     if as_json:
         from sshbench.cli.outputs import WeightsFetchOutput
@@ -92,6 +94,8 @@ def verify_command(as_json: _AsJson = False) -> None:
         path = locate_weights(entry.name)
         if path is None:
             verdicts[entry.name] = "not here"
+        elif not entry.sha256:
+            verdicts[entry.name] = "here, its sha256 is not known"
         else:
             verdicts[entry.name] = "ok" if sha256_of(path) == entry.sha256 else f"WRONG: {path} is another file"
     if as_json:

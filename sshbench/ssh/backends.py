@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -20,10 +20,15 @@ from sshbench.provenance import cpu_flags
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.weights import Weights
 
+if TYPE_CHECKING:
+    import torch
+
 Backend = Literal["torch", "compile", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16", "fp16"]
 BACKENDS = ("torch", "compile", "onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16")
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""PyTorch's names of the precisions."""
 Run = Callable[[Float32Array], list[tuple[Any, Any]]]
 _PACKAGES = {"torch": "torch", "compile": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86, Arm
@@ -118,14 +123,40 @@ def build(weights: Weights, chosen: Plan) -> Network:
     Raises:
         UsageError: The library runs another precision on this device than `chosen` requires.
     """
-    if chosen.backend == "onnxruntime":
+
+    def model() -> torch.nn.Module:
+        from sshbench.ssh.torch_weights import model_of
+
+        return model_of(weights)
+
+    def graph() -> bytes:
         from sshbench.ssh.onnx_graph import onnx_model
 
-        network = run_onnx(onnx_model(weights))
+        return onnx_model(weights)
+
+    return build_network(model, graph, chosen)
+
+
+def build_network(model: Callable[[], torch.nn.Module], graph: Callable[[], bytes], chosen: Plan) -> Network:
+    """Build any network whose outputs are pairs of class scores and deltas.
+
+    Args:
+        model: Makes the network for PyTorch, float32 on the CPU.
+        graph: Makes the content of its ONNX file: one input, and outputs in the order scores, deltas, scores and so on.
+        chosen: Requested plan.
+
+    Returns:
+        The network, with its effective plan.
+
+    Raises:
+        UsageError: The library runs another precision on this device than `chosen` requires.
+    """
+    if chosen.backend == "onnxruntime":
+        network = run_onnx(graph())
     elif chosen.backend == "openvino":
-        network = _openvino(weights, chosen)
+        network = _openvino(graph(), chosen)
     else:
-        network = _torch(weights, chosen)
+        network = _torch(model(), chosen)
     ran = network.plan.precision
     if chosen.exact and ran != chosen.precision:
         raise UsageError(
@@ -170,20 +201,20 @@ def run_onnx(content: bytes) -> Network:
     """
     import onnxruntime
 
-    from sshbench.ssh.onnx_graph import INPUT, OUTPUTS
-
     before = _running_threads()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     # ONNX Runtime does not say how many threads it uses by default: the caller's, and those that it has just started.
     after = _running_threads()
     threads = None if before is None or after is None else after - before + 1
     (provider,) = session.get_providers()
-    kinds = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
+    (image,), outputs = session.get_inputs(), session.get_outputs()
+    kinds = {value.type for value in (image, *outputs)}
+    names = [value.name for value in outputs]
     assert (provider, kinds) == ("CPUExecutionProvider", {"tensor(float)"})
 
     def run(batch: Float32Array) -> list[tuple[Any, Any]]:
-        outputs = session.run(OUTPUTS, {INPUT: batch})
-        return list(zip(outputs[::2], outputs[1::2], strict=True))
+        arrays = session.run(names, {image.name: batch})
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
 
     return Network(run, Plan("onnxruntime", "fp32"), threads)
 
@@ -194,17 +225,14 @@ def _running_threads() -> int | None:
     return len(list(tasks.iterdir())) if tasks.is_dir() else None
 
 
-def _torch(weights: Weights, chosen: Plan) -> Network:
+def _torch(made: Any, chosen: Plan) -> Network:  # Any: the stubs leave `memory_format` out
     import torch
 
     from sshbench.ssh.precision import exact_precision
-    from sshbench.ssh.torch_weights import model_of
 
-    dtypes: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    dtype = dtypes[chosen.precision]
+    dtype: torch.dtype = getattr(torch, DTYPES[chosen.precision])
     layout = torch.channels_last if chosen.channels_last else torch.contiguous_format
-    network: Any = model_of(weights)  # the stubs leave `memory_format` out
-    model = network.to(device=chosen.device, dtype=dtype, memory_format=layout)
+    model = made.to(device=chosen.device, dtype=dtype, memory_format=layout)
     parameter: torch.Tensor = next(model.parameters())
     if chosen.backend == "compile":
         model = torch.compile(model)
@@ -222,24 +250,26 @@ def _torch(weights: Weights, chosen: Plan) -> Network:
             return list(outputs)
         return [(cls.float().numpy(), bbox.float().numpy()) for cls, bbox in outputs]
 
-    precision = next(name for name, kind in dtypes.items() if kind == parameter.dtype)
-    ran = replace(chosen, precision=precision, device=str(parameter.device), exact=True)
+    ran = replace(chosen, precision=precision_of(parameter), device=str(parameter.device), exact=True)
     return Network(run, ran, torch.get_num_threads() if on_cpu else None)
 
 
-def _openvino(weights: Weights, chosen: Plan) -> Network:
-    import openvino
+def precision_of(parameter: torch.Tensor) -> Precision:
+    """Return the precision of a tensor, read from it."""
+    return cast("Precision", next(name for name, kind in DTYPES.items() if f"torch.{kind}" == str(parameter.dtype)))
 
-    from sshbench.ssh.onnx_graph import OUTPUTS, onnx_model
+
+def _openvino(content: bytes, chosen: Plan) -> Network:
+    import openvino
 
     core = openvino.Core()
     names = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": names[chosen.precision]}
-    compiled = core.compile_model(core.read_model(onnx_model(weights)), "CPU", options)
+    compiled = core.compile_model(core.read_model(content), "CPU", options)
 
     def run(batch: Float32Array) -> list[tuple[Any, Any]]:
         outputs = compiled(batch)
-        arrays = [np.asarray(outputs[name], dtype=np.float32) for name in OUTPUTS]
+        arrays = [np.asarray(outputs[out], dtype=np.float32) for out in compiled.outputs]
         return list(zip(arrays[::2], arrays[1::2], strict=True))
 
     found = _openvino_precision(compiled)
