@@ -153,7 +153,15 @@ def merged(boxes: FloatArray, scores: FloatArray, rule: Merge) -> Detections:
 
     Returns:
         Detections by falling score.
+
+    Raises:
+        UsageError: Boxes shall vote, and a score is negative.
     """
+    if rule.method == "vote" and (lowest := scores.min(initial=0.0)) < 0:
+        raise UsageError(
+            f"voting weighs boxes by their scores, which go down to {lowest:.4g} here",
+            remedy="Use a recipe that merges by NMS, or a --score-threshold of at least 0",
+        )
     if rule.method == "nms":
         kept = nms(boxes, scores, rule.iou, inclusive=rule.inclusive)[: rule.top_k]
         return Detections(boxes[kept], scores[kept])

@@ -74,7 +74,7 @@ def test_pip_fails(pip: dict[str, bytes], tmp_path: Path) -> None:
 def test_every_entry_of_the_registry_says_where_it_is_from() -> None:
     for file in weights_files():
         assert len(file.sha256) == (0 if file.by_hand else 64)
-        assert file.bytes > 0
+        assert file.bytes > 0 or file.by_hand
         if file.origin == "this package":
             path = locate_weights(file.name)
             assert path is not None
