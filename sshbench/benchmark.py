@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
+from sshbench.detectors.contract import Detector, DetectorInfo, FollowsImages, SettingValue
 from sshbench.detectors.function import DetectorLike
-from sshbench.detectors.registry import load_detector
+from sshbench.detectors.registry import detector_info, load_detector, targets
 from sshbench.detectors.source import source_of
 from sshbench.detectors.weights import weights_files
-from sshbench.errors import CheckFailedError
+from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.failures import kept_traceback, store_failures
 from sshbench.evaluation.loading import load_benchmark
 from sshbench.evaluation.origin import check_images, check_unchanged
@@ -170,16 +170,27 @@ def load_for(
         The detector, and what attaching it to the images found.
 
     Raises:
-        UsageError: Detector or settings are unknown, or do not fit each other.
+        UsageError: Detector or settings are unknown, do not fit each other, or the detector is for timing only.
         MissingDataError: Its weights are missing.
     """
+    if isinstance(detector, str) and detector in targets():
+        _refuse_timing_only(detector_info(detector))  # before much is loaded for nothing
     weights, chosen = _chosen(detector, rules, settings)
     tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
     loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)
+    _refuse_timing_only(loaded.info)
     if not isinstance(loaded, FollowsImages):
         return loaded, []
     loaded.attach(images)
     return loaded, loaded.findings
+
+
+def _refuse_timing_only(info: DetectorInfo) -> None:
+    if info.timing_only:
+        raise UsageError(
+            f"detector '{info.name}' cannot be evaluated: {info.timing_only}",
+            remedy=f"Time it: sshbench timing --detector {info.name}",
+        )
 
 
 @contextmanager
@@ -300,5 +311,5 @@ def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_we
     stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)
     if stated is not None:
         return stated
-    known = {entry.sha256 for entry in weights_files()}
+    known = {entry.sha256 for entry in weights_files() if entry.sha256}
     return detector.info.trained_on if not own_weights or detector.weights_sha256 in known else None

@@ -76,6 +76,7 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "fixed_size": None if info.fixed_size is None else list(info.fixed_size),
         "trained_on": None if info.trained_on is None else list(info.trained_on),
         "domains": {name: domain_of(info.trained_on, name) for name in BENCHMARKS},
+        "timing_only": info.timing_only,
         "published": [asdict(figure) for figure in published_of_detector(info.name)],
     }
     if as_json:

@@ -299,6 +299,7 @@ class DetectorOutput(Output):
     fixed_size: tuple[int, int] | None
     trained_on: tuple[str, ...] | None
     domains: dict[str, Domain]
+    timing_only: str
     published: tuple[PublishedFigure, ...]
 
 
@@ -315,6 +316,7 @@ class WeightsRow(StrictModel):
     member: str
     literal: str
     training_data: str
+    by_hand: str
     path: str | None
 
 
@@ -331,7 +333,7 @@ class WeightsFetchOutput(Output):
 
 
 class WeightsVerifyOutput(Output):
-    """`sshbench weights verify --json`: by file name `ok`, `not here`, or what is wrong."""
+    """`sshbench weights verify --json`: by file name `ok`, `not here`, that no hash is known, or what is wrong."""
 
     verdicts: dict[str, str]
 

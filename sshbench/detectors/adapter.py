@@ -180,7 +180,7 @@ def fixed_input(image: Image, info: DetectorInfo, settings: Settings) -> Image:
     return np.asarray(cv2.resize(image, info.fixed_size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def subtract_mean(image: Image, mean: tuple[float, float, float]) -> Float32Array:
+def subtract_mean(image: Image | Float32Array, mean: tuple[float, float, float]) -> Float32Array:
     """Return an image minus the mean of each channel as a contiguous batch of one, float32 (1, 3, height, width)."""
     # Channel by channel into its place: a third of the time of subtracting first and moving channels then.
     data = np.empty((1, 3, *image.shape[:2]), dtype=np.float32)

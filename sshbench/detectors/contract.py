@@ -110,6 +110,7 @@ class DetectorInfo:
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
         draw_threshold: Minimum score of the boxes that `sshbench detect` draws: the published operating point, else
             half of the range of a probability; None draws all, for scores that are not probabilities.
+        timing_only: Why its detections mean nothing, so that it can be timed and not evaluated; empty for detectors.
 
     >>> info = DetectorInfo(name="mine", trained_on=("wider",), defaults=Settings(resize="fit=640x480"))
     >>> info.name, info.defaults.resize, info.fixed_size
@@ -130,6 +131,7 @@ class DetectorInfo:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fixed_size: tuple[int, int] | None = None
     draw_threshold: float | None = 0.5
+    timing_only: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

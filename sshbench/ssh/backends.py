@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sshbench.runtimes.plan import Plan, Precision, check_ran
+from sshbench.runtimes.plan import ONNX_BACKENDS, Plan, Precision, check_ran
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.weights import Weights
 
 if TYPE_CHECKING:
     import torch
 
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""PyTorch's names of the precisions."""
 Run = Callable[[Float32Array], list[tuple[Any, Any]]]
 
 
@@ -56,11 +58,37 @@ def build(weights: Weights, chosen: Plan, content: bytes | None = None) -> Netwo
     Raises:
         UsageError: The library runs another precision on this device than `chosen` requires.
     """
-    if chosen.backend in ("onnxruntime", "openvino"):
+
+    def model() -> torch.nn.Module:
+        from sshbench.ssh.torch_weights import model_of
+
+        return model_of(weights)
+
+    def graph() -> bytes:
         from sshbench.ssh.onnx_graph import onnx_model
 
-        return run_onnx(content or onnx_model(weights), chosen)
-    network = _torch(weights, chosen)
+        return content or onnx_model(weights)
+
+    return build_network(model, graph, chosen)
+
+
+def build_network(model: Callable[[], torch.nn.Module], graph: Callable[[], bytes], chosen: Plan) -> Network:
+    """Build any network whose outputs are pairs of class scores and deltas.
+
+    Args:
+        model: Makes the network for PyTorch, float32 on the CPU.
+        graph: Makes the content of its ONNX file: one input, and outputs in the order scores, deltas, scores and so on.
+        chosen: Requested plan.
+
+    Returns:
+        The network, with its effective plan.
+
+    Raises:
+        UsageError: The library runs another precision on this device than `chosen` requires.
+    """
+    if chosen.backend in ONNX_BACKENDS:
+        return run_onnx(graph(), chosen)
+    network = _torch(model(), chosen)
     check_ran(chosen, network.plan)
     return network
 
@@ -76,28 +104,25 @@ def run_onnx(content: bytes, chosen: Plan) -> Network:
         UsageError: The library runs another precision on this device than `chosen` requires.
     """
     from sshbench.runtimes.network import open_onnx
-    from sshbench.ssh.onnx_graph import INPUT, OUTPUTS
 
     network = open_onnx(content, chosen)
+    names = [value.name for value in network.outputs]
 
     def run(batch: Float32Array) -> list[tuple[Any, Any]]:
-        outputs = network.run(OUTPUTS, {INPUT: batch})
-        return list(zip(outputs[::2], outputs[1::2], strict=True))
+        arrays = network.run(names, {network.inputs[0].name: batch})
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
 
     return Network(run, network.plan, network.threads)
 
 
-def _torch(weights: Weights, chosen: Plan) -> Network:
+def _torch(made: Any, chosen: Plan) -> Network:  # Any: the stubs leave `memory_format` out
     import torch
 
     from sshbench.ssh.precision import exact_precision
-    from sshbench.ssh.torch_weights import model_of
 
-    dtypes: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    dtype = dtypes[chosen.precision]
+    dtype: torch.dtype = getattr(torch, DTYPES[chosen.precision])
     layout = torch.channels_last if chosen.channels_last else torch.contiguous_format
-    network: Any = model_of(weights)  # the stubs leave `memory_format` out
-    model = network.to(device=chosen.device, dtype=dtype, memory_format=layout)
+    model = made.to(device=chosen.device, dtype=dtype, memory_format=layout)
     parameter: torch.Tensor = next(model.parameters())
     if chosen.backend == "compile":
         model = torch.compile(model)
@@ -119,6 +144,10 @@ def _torch(weights: Weights, chosen: Plan) -> Network:
             return list(outputs)
         return [(cls.float().numpy(), bbox.float().numpy()) for cls, bbox in outputs]
 
-    precision = next(name for name, kind in dtypes.items() if kind == parameter.dtype)
-    ran = replace(chosen, precision=precision, device=str(parameter.device), exact=True)
+    ran = replace(chosen, precision=precision_of(parameter), device=str(parameter.device), exact=True)
     return Network(run, ran, torch.get_num_threads() if on_cpu else None)
+
+
+def precision_of(parameter: torch.Tensor) -> Precision:
+    """Return the precision of a tensor, read from it."""
+    return cast("Precision", next(name for name, kind in DTYPES.items() if f"torch.{kind}" == str(parameter.dtype)))

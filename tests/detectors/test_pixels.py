@@ -16,7 +16,17 @@ from sshbench.detectors.registry import detector_class
 from sshbench.timing.job import Job, run
 
 ULTRAFACE = ("ultraface-rfb-320", "ultraface-rfb-640")
-ADAPTERS = ("s3fd-mobilenetv2", "ssd-res10", "ssh", "ssh-pyramid", "ssh-tiny", *ULTRAFACE, "yoloface-500k", "yunet")
+ADAPTERS = (
+    "s3fd",
+    "s3fd-mobilenetv2",
+    "ssd-res10",
+    "ssh",
+    "ssh-pyramid",
+    "ssh-tiny",
+    *ULTRAFACE,
+    "yoloface-500k",
+    "yunet",
+)
 
 
 def pixels_of_input(data: Any) -> int:
