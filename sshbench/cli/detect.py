@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, TtaOption, given_settings, one_detector
+from sshbench.cli.detector_options import (
+    BackendOption,
+    CalibrationOption,
+    DeviceOption,
+    PrecisionOption,
+    ResizeOption,
+    SetOption,
+    TtaOption,
+    given_settings,
+    one_detector,
+)
 
 
 def detect_command(
@@ -31,11 +41,10 @@ def detect_command(
     assignments: SetOption = None,
     tta: TtaOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="torch, compile, onnxruntime, openvino or auto, where it has it.")
-    ] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Detect faces in images, draw them, and write one JSON per image.
@@ -57,6 +66,7 @@ def detect_command(
     detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta}
+    options["calibration"] = calibration
     check_outputs(found, out, overwrite=overwrite)
     loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
     if threshold is None:

@@ -11,6 +11,7 @@ from sshbench.cli.dataset_options import FaceClassOption, ImagesOption, SplitOpt
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -153,6 +154,7 @@ def eval_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -182,6 +184,7 @@ def eval_command(
         "precision": precision,
         "tta": tta,
         "backend": backend,
+        "calibration": calibration,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []

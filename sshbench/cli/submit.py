@@ -11,6 +11,7 @@ from sshbench.cli.data import show_submission
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -62,6 +63,7 @@ def submit_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a detector on WIDER FACE test and write the submission.
@@ -87,6 +89,7 @@ def submit_command(
         "precision": precision,
         "tta": tta,
         "backend": backend,
+        "calibration": calibration,
     }
     submission = submit(
         detector,
