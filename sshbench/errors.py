@@ -25,11 +25,15 @@ class SshbenchError(Exception):
         message: What is wrong, in one sentence.
         remedy: What the user can do about it, in one sentence; may be empty.
 
+    Attributes:
+        details: Traceback of a user's code that failed; empty if there is none.
+
     >>> print(SshbenchError("the folder is empty", remedy="Pass another one"))
     the folder is empty. Pass another one
     """
 
     exit_code = 1
+    details = ""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(f"{message}. {remedy}" if remedy else message)
@@ -57,6 +61,7 @@ class InputError(SshbenchError):
         field: Name of the field or column, where there is one.
         value: The offending value, shown shortened.
         remedy: How to fix it.
+        details: Traceback, where the file is code that failed.
 
     >>> print(InputError("invalid size", file="sizes.txt", line=3, value="a 10", remedy="Write 'name width height'"))
     sizes.txt:3: invalid size: 'a 10'. Write 'name width height'
@@ -73,6 +78,7 @@ class InputError(SshbenchError):
         field: str | None = None,
         value: object = None,
         remedy: str = "",
+        details: str = "",
     ) -> None:
         where = f"{file}" + (f":{line}" if line is not None else "") + (f", field '{field}'" if field else "")
         shown = "" if value is None else f": {shorten(repr(value))}"
@@ -81,6 +87,7 @@ class InputError(SshbenchError):
         self.line = line
         self.field = field
         self.value = value
+        self.details = details
 
 
 class MissingDataError(SshbenchError):

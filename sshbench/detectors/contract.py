@@ -198,7 +198,9 @@ class Detector(Protocol[Data, Outputs]):
 class DetectorClass(Protocol):
     """A class, or another callable, that makes detectors; this is what the registry holds."""
 
-    info: DetectorInfo
+    @property
+    def info(self) -> DetectorInfo:
+        """What a user should know of the detectors that it makes."""
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector; `load` is called afterwards."""

@@ -45,6 +45,9 @@ class FunctionDetector:
         trained_on: Benchmarks whose training images the model saw; empty: none of them; None: unknown.
         weights_sha256: Hash of the model's weights, part of the identity of a run.
 
+    Attributes:
+        function: The function.
+
     The function gets images at their original size, and its detections are taken as they are: none is dropped or
     suppressed.
 
@@ -75,8 +78,7 @@ class FunctionDetector:
     ) -> None:
         if channel_order not in ("RGB", "BGR"):
             raise UsageError(f"unknown channel order '{channel_order}'", remedy="Use RGB or BGR")
-        self._function = function
-        self._swap = channel_order == "RGB"
+        self.function = function
         own = {"channel_order": channel_order, **(extra or {})}
         self.settings = Settings(score_threshold=-sys.float_info.max, extra=own)  # no score is too low
         name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
@@ -96,11 +98,12 @@ class FunctionDetector:
     def preprocess(self, image: Image) -> Prepared[Image]:
         """Bring the channels into the order that the function expects; a copy, which the function may change."""
         resized, scale = resize_image(image, self.settings)
-        return Prepared(np.ascontiguousarray(resized[:, :, ::-1]) if self._swap else resized.copy(), scale)
+        swap = self.settings.extra["channel_order"] == "RGB"
+        return Prepared(np.ascontiguousarray(resized[:, :, ::-1]) if swap else resized.copy(), scale)
 
     def forward(self, prepared: Prepared[Image]) -> object:
         """Call the function."""
-        return self._function(prepared.data)
+        return self.function(prepared.data)
 
     def postprocess(self, outputs: object, prepared: Prepared[Image]) -> Detections:
         """Check what the function returned, and sort it by falling score.

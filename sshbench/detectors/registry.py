@@ -12,30 +12,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from sshbench.errors import SshbenchError, UsageError, did_you_mean
+from sshbench.detectors.built_in import BUILT_IN
+from sshbench.detectors.spelling import PREFIXES, parse_spelling
+from sshbench.errors import SshbenchError, UsageError
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, SettingValue
 
 GROUP = "sshbench.detectors"
-BUILT_IN = {
-    "centerface": "sshbench.detectors.centerface:CenterFace",
-    "dlib-hog": "sshbench.detectors.dlib_hog:DlibHog",
-    "faceboxes": "sshbench.detectors.faceboxes:FaceBoxes",
-    "haar": "sshbench.detectors.haar:HaarCascade",
-    "mtcnn": "sshbench.detectors.mtcnn:Mtcnn",
-    "replay": "sshbench.detectors.replay:Replay",
-    "retinaface-mnet025": "sshbench.detectors.retinaface:RetinaFaceMnet025",
-    "s3fd-mobilenetv2": "sshbench.detectors.s3fd:S3fdMobileNetV2",
-    "ssd-res10": "sshbench.detectors.ssd_res10:SsdRes10",
-    "ssh": "sshbench.detectors.ssh:Ssh",
-    "ssh-pyramid": "sshbench.detectors.ssh:SshPyramid",
-    "ssh-tiny": "sshbench.detectors.ssh:SshTiny",
-    "ultraface-rfb-320": "sshbench.detectors.ultraface:UltraFace320",
-    "ultraface-rfb-640": "sshbench.detectors.ultraface:UltraFace640",
-    "yoloface-500k": "sshbench.detectors.yoloface:YoloFace500k",
-    "yunet": "sshbench.detectors.yunet:YuNet",
-}
 
 
 def targets() -> Mapping[str, str]:
@@ -53,24 +37,38 @@ def names() -> list[str]:
     return sorted(targets())
 
 
-def detector_class(name: str) -> DetectorClass:
-    """Return the class of a detector.
+def detector_class(name: str, *, spec: str | None = None) -> DetectorClass:
+    """Return what makes a detector: its class, or a function that stands for one.
 
     Args:
-        name: One of `names()`; of `replay:FILE`, the part before the colon counts.
+        name: One of `names()`, or another spelling that `sshbench.detectors.spelling` knows.
+        spec: What `--spec` says of an ONNX or exported model; None for other detectors.
 
     Raises:
-        UsageError: No detector has this name, or its plug-in is broken.
+        UsageError: No detector is written so, or its plug-in or file is broken.
     """
+    known = targets()
+    spelling = parse_spelling(name, known)
+    if spec is not None and spelling.kind in ("name", "file", "module"):
+        raise UsageError(f"'{name}' takes no --spec", remedy="A spec describes a model of onnx:FILE or export:FILE")
+    if spelling.own:
+        from sshbench.detectors.own import own_model
+
+        return own_model(spelling).made
+    if spelling.kind == "name":
+        return _registered(spelling.place, known[spelling.place])
+    module, _, function = PREFIXES[spelling.kind].partition(":")
+    made: DetectorClass = getattr(import_module(module), function)(spelling.place, spec=spec)
+    return made
+
+
+def _registered(name: str, target: str) -> DetectorClass:
+    """Return a built-in detector or a plug-in."""
     from sshbench.detectors.contract import DetectorInfo
     from sshbench.detectors.guard import contained
 
-    name = name.partition(":")[0]
-    known = targets()
-    if name not in known:
-        raise UsageError(f"unknown detector '{name}'", remedy=did_you_mean(name, sorted(known)))
-    module, _, attribute = known[name].partition(":")
-    broken = f"detector '{name}' ({known[name] or 'empty entry point'}) is broken"
+    module, _, attribute = target.partition(":")
+    broken = f"detector '{name}' ({target or 'empty entry point'}) is broken"
     remedy = "Install or fix its package"
     try:
         with contained(name, "import"):
@@ -101,14 +99,17 @@ def load_detector(
     *,
     weights: str | Path | None = None,
     tta: str | Path | None = None,
+    spec: str | Path | None = None,
     **overrides: SettingValue | None,
 ) -> Detector:
     """Make a detector and load it.
 
     Args:
-        name: One of `names()`; `replay:FILE` is short for `replay` with this file as its weights.
+        name: One of `names()`; `replay:FILE` is short for `replay` with this file as its weights; a model of your own
+            is `path/to/model.py:NAME` or `module:NAME` (docs/own-models.md).
         weights: Its weights file; default: found by name, see `sshbench.detectors.weights`.
         tta: Recipe of test-time augmentation, `flip` for example, or a .toml file; None for a single pass.
+        spec: For `onnx:FILE` and `export:FILE`: file that says what goes into the model and what comes out.
         **overrides: Settings instead of the published ones: `resize`, `score_threshold`, `nms_iou`, `top_k`, and those
             that only this detector has (`sshbench detectors info NAME` lists them); as values or as text.
 
@@ -125,13 +126,9 @@ def load_detector(
     from sshbench.detectors.guard import contained
     from sshbench.detectors.overrides import changed_settings
 
-    name, _, file = name.partition(":")
-    if file and weights is not None:
-        raise UsageError(f"'{name}:{file}' names its file already", remedy="Leave --weights out")
-    weights = file or weights
-    made = detector_class(name)
+    made = detector_class(name, spec=None if spec is None else str(spec))
     settings = changed_settings(made.info, overrides)
-    with contained(name, "loading"):
+    with contained(made.info.name, "loading"):
         detector = made(settings=settings, weights=None if weights is None else Path(weights))
         detector.load()
     if tta is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.with_file import WithFile
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation.benchmarks import benchmark_named
 from sshbench.evaluation.loading import load_predictions
@@ -71,3 +72,14 @@ class Replay(WeightsAdapter):
     def postprocess(self, outputs: Detections, prepared: Prepared[None]) -> Detections:
         """Return them unchanged."""
         return outputs
+
+
+def of_file(file: str, *, spec: str | None = None) -> WithFile:
+    """Return `replay` for a prediction set: what `replay:FILE` means.
+
+    Raises:
+        UsageError: A spec is given.
+    """
+    if spec is not None:
+        raise UsageError(f"replay:{file} takes no --spec", remedy="Leave --spec out")
+    return WithFile(Replay, file, f"replay:{file}")

@@ -60,8 +60,10 @@ class DetectorSpec:
         """
         if not self.pickled:
             others = dict(self.settings)
-            tta = others.pop("tta", None)
-            return load_detector(self.name, weights=self.weights, tta=None if tta is None else str(tta), **others)
+            tta, spec = (
+                None if value is None else str(value) for value in (others.pop("tta", None), others.pop("spec", None))
+            )
+            return load_detector(self.name, weights=self.weights, tta=tta, spec=spec, **others)
         try:
             return as_detector(pickle.loads(self.pickled))
         except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:

@@ -15,6 +15,7 @@ import pytest
 
 import sshbench
 from sshbench.detectors import registry, weights
+from sshbench.detectors.built_in import BUILT_IN
 from sshbench.detectors.contract import Detector
 from sshbench.detectors.registry import detector_info, load_detector, names
 from sshbench.detectors.weights import find_weights, locate_weights, weights_file
@@ -42,7 +43,7 @@ def test_detectors_and_version_are_written_once() -> None:
     assert project["project"]["dynamic"] == ["version"]
     source = (root / project["tool"]["hatch"]["version"]["path"]).read_text(encoding="utf-8")
     assert f'__version__ = "{sshbench.__version__}"' in source
-    for name, target in registry.BUILT_IN.items():
+    for name, target in BUILT_IN.items():
         assert detector_info(name).name == name, target
 
 
@@ -95,7 +96,7 @@ def test_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
         EntryPoint("broken", "no_such_module:X", registry.GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    assert names() == sorted({*registry.BUILT_IN, "broken", "theirs"})
+    assert names() == sorted({*BUILT_IN, "broken", "theirs"})
     assert type(load_detector("theirs")).__name__ == "HaarCascade"
     assert type(load_detector("haar")).__name__ == "HaarCascade", "a plug-in replaced a built-in detector"
     with pytest.raises(UsageError, match=r"'broken' \(no_such_module:X\) is broken"):
