@@ -60,6 +60,7 @@ class FaceBoxes(WeightsAdapter):
     def postprocess(self, outputs: tuple[Float32Array, Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS and top_k."""
         scores = outputs[1][:, 1].astype(np.float64)
-        size, threshold = prepared.data.shape[2:], self.settings.score_threshold
-        boxes, scores = decode_priors(outputs[0], scores, *size, threshold, levels=FACEBOXES)
+        height, width = prepared.data.shape[2:]
+        threshold = self.settings.score_threshold
+        boxes, scores = decode_priors(outputs[0], scores, height, width, threshold, levels=FACEBOXES)
         return select(boxes / prepared.scale, scores, self.settings)

@@ -46,6 +46,7 @@ class RetinaFaceMnet025(OnnxBatchAdapter):
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS."""
         scores = outputs[1][0, :, 1].astype(np.float64)
-        size, threshold = prepared.data.shape[2:], self.settings.score_threshold
-        boxes, scores = decode_priors(outputs[0][0], scores, *size, threshold, levels=RETINAFACE)
+        height, width = prepared.data.shape[2:]
+        threshold = self.settings.score_threshold
+        boxes, scores = decode_priors(outputs[0][0], scores, height, width, threshold, levels=RETINAFACE)
         return select(boxes / prepared.scale, scores, self.settings)

@@ -65,5 +65,6 @@ class YuNet(OnnxAdapter):
         for level, stride in enumerate(_STRIDES):
             cls, obj, bbox = (np.asarray(out[0], dtype=np.float64) for out in outputs[3 * level : 3 * level + 3])
             levels.append((stride, joined_score(cls[:, 0], obj[:, 0], score), bbox))
-        boxes, scores = decode_offsets(levels, *prepared.data.shape[2:], self.settings.score_threshold)
+        height, width = prepared.data.shape[2:]
+        boxes, scores = decode_offsets(levels, height, width, self.settings.score_threshold)
         return select(boxes / prepared.scale, scores, self.settings)

@@ -7,10 +7,11 @@ import numpy as np
 from sshbench.detectors.graphs.arrays import Found
 from sshbench.detectors.priors import Levels, decode, priors
 from sshbench.records import FloatArray
+from sshbench.ssh.anchors import Float32Array
 
 
 def decode_priors(
-    deltas: FloatArray,
+    deltas: FloatArray | Float32Array,
     scores: FloatArray,
     height: int,
     width: int,
