@@ -25,6 +25,7 @@ outputs for one image by name. It raises an `SshbenchError` where the network ca
 
 TRIAL = (320, 256)
 """Width and height of a trial where the graph leaves them free."""
+_OTHER = (416, 352)
 _ODD = (317, 251)
 _MULTIPLE = 32  # of sides, for networks that need one
 _SIZES = (TRIAL, (640, 640), (320, 320))
@@ -95,13 +96,16 @@ def guess_spec(facts: GraphFacts, attempt: Try) -> Guess:
         **{f"output.{name}": text for name, text in found.reasons.items()},
         "settings": f"{usual.whose} usual values" if not found.nms_inside else "NMS is inside the graph",
     }
-    if spec.input.fixed_size is not None and usual.any_size and (freed or _works_at(TRIAL, spec, attempt, free=True)):
+    other = _OTHER if spec.input.fixed_size == TRIAL else TRIAL
+    if spec.input.fixed_size is not None and usual.any_size and (freed or _works_at(other, spec, attempt, free=True)):
         spec = _changed(spec, size="dynamic")
-        declared, trial = facts.inputs[0].shape, f"{TRIAL[0]} x {TRIAL[1]}"
-        reasons["input.size"] = f"the file declares {declared}, but a trial at {trial} gave right shapes"
+        declared = facts.inputs[0].shape
+        reasons["input.size"] = (
+            f"the file declares {declared}, but a trial at {other[0]} x {other[1]} gave right shapes"
+        )
     if spec.input.fixed_size is None and spec.input.multiple < _MULTIPLE:
-        if _works_at(_ODD, spec, attempt, free=facts.inputs[0].shape is not None and None not in facts.inputs[0].shape):
-            reasons["input.multiple"] = f"a trial at {_ODD[0]} x {_ODD[1]} gave right shapes"
+        if _works_at(_ODD, spec, attempt, free=given.fixed_size is not None):
+            reasons["input.multiple"] = f"a trial at {_ODD} gave right shapes"
         else:
             spec = _changed(spec, multiple=_MULTIPLE)
     return Guess(spec, {name: text for name, text in reasons.items() if text})

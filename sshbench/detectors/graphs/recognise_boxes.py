@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sshbench.detectors.graphs.recognised import Recognised, named
-from sshbench.detectors.graphs.seen import Seen, are_corners, are_normalised, are_probabilities
+from sshbench.detectors.graphs.seen import Seen, are_corners, are_normalised, are_probabilities, filled
 from sshbench.detectors.graphs.with_priors import levels_of
 from sshbench.detectors.priors import FACEBOXES, RETINAFACE, ULTRAFACE, priors
 from sshbench.records import FloatArray
@@ -73,7 +73,7 @@ def _background_and_face(seen: Seen, boxes: str, scores: str, values: FloatArray
 
 
 def _box_form(values: FloatArray) -> dict[str, str]:
-    form = "x1y1x2y2" if are_corners(values) or not values.any() else "cxcywh"
+    form = "x1y1x2y2" if are_corners(filled(values)) or not values.any() else "cxcywh"
     return {"box_form": form, "units": "normalised" if are_normalised(values) else "pixels"}
 
 

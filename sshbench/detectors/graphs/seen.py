@@ -83,13 +83,18 @@ def table_size(output: Array) -> tuple[int, int] | None:
     return None
 
 
+def filled(values: FloatArray) -> FloatArray:
+    """Return the rows that are not all 0, with which graphs fill up their outputs."""
+    return values[values.any(axis=1)]
+
+
 def are_corners(values: FloatArray) -> bool:
-    """Return whether most rows are two corners, the upper left one first, and not all the same.
+    """Return whether most rows are two corners, the upper left one first.
 
     >>> are_corners(np.array([[0.0, 0, 2, 2], [1, 1, 3, 4]])), are_corners(np.array([[5.0, 5, 1, 1]]))
     (True, False)
     """
-    return len(values) > 0 and bool((values[:, 2:] >= values[:, :2]).all(axis=1).mean() > _SURE) and bool(values.any())
+    return len(values) > 0 and bool((values[:, 2:] > values[:, :2]).all(axis=1).mean() > _SURE)
 
 
 def are_normalised(values: FloatArray) -> bool:
@@ -98,7 +103,8 @@ def are_normalised(values: FloatArray) -> bool:
     >>> are_normalised(np.array([[0.0, 0.0, 1.1, 0.5]])), are_normalised(np.array([[0.0, 0.0, 64.0, 20.0]]))
     (True, False)
     """
-    return len(values) > 0 and bool(values.any()) and bool((np.abs(values).max(axis=1) <= 2).mean() > _SURE)
+    rows = filled(values)
+    return len(rows) > 0 and bool((np.abs(rows).max(axis=1) <= 2).mean() > _SURE)
 
 
 def are_probabilities(values: FloatArray) -> bool:

@@ -154,7 +154,7 @@ def _read_script(path: Path) -> Callable[..., Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the detector's findings say so
-            script: Callable[..., Any] = torch.jit.load(str(path), map_location="cpu").eval()
+            script: Callable[..., Any] = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever its readers raise
         text = f"PyTorch cannot read the TorchScript file ({shorten(' '.join(str(error).split()), 300)})"
         raise InputError(text, file=path, remedy=_REMEDY) from error
