@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sshbench.benchmark import run
     from sshbench.datasets import Dataset
     from sshbench.datasets.submission import Submission, check_submission
-    from sshbench.detectors.contract import Detector, DetectorInfo, Settings, detect
+    from sshbench.detectors.contract import Detector, DetectorInfo, Settings
     from sshbench.detectors.function import FunctionDetector
+    from sshbench.detectors.one_image import detect
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.api import evaluate
@@ -77,7 +78,7 @@ _WHERE = {
     "compare": "sshbench.answers.compare",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
-    "detect": "sshbench.detectors.contract",
+    "detect": "sshbench.detectors.one_image",
     "evaluate": "sshbench.evaluation.api",
     "explain": "sshbench.evaluation.explain",
     "from_coco": "sshbench.interop",

@@ -10,9 +10,12 @@ from typing import Literal
 
 from sshbench.datasets.base import Dataset
 from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
-from sshbench.detectors.function import BoxFunction, as_detector
+from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.registry import load_detector
+from sshbench.detectors.source import source_of
 from sshbench.detectors.weights import weights_files
-from sshbench.errors import CheckFailedError, UsageError
+from sshbench.errors import CheckFailedError
+from sshbench.evaluation.failures import kept_traceback, store_failures
 from sshbench.evaluation.loading import load_benchmark
 from sshbench.evaluation.origin import check_images, check_unchanged
 from sshbench.evaluation.result import Evaluation
@@ -29,7 +32,7 @@ from sshbench.runs import OnError, Run, StoredImage, create_or_resume
 
 
 def run(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     dataset: str | Path | Protocol | Dataset,
     *,
     data: str | Path | None = None,
@@ -54,15 +57,16 @@ def run(
     Every image is stored as soon as it is done: killed at any moment, the same call resumes the run.
 
     Args:
-        detector: Name of a detector, a loaded detector, or a function. A function gets each image as uint8 (height,
-            width, 3) with channels in R, G, B order and returns boxes, numbers (n, 4), corners x1, y1, x2, y2 in pixels
-            of that image with x2 = x1 + w, and scores (n,). Use `FunctionDetector` for another channel order, a name or
-            parameters of its own.
+        detector: Name of a detector, or another spelling (`path/to/model.py:NAME`); a loaded detector; a class; or a
+            function. A function gets each image as uint8 (height, width, 3) with channels in R, G, B order and returns
+            boxes, numbers (n, 4), corners x1, y1, x2, y2 in pixels of that image with x2 = x1 + w, and scores (n,). Its
+            other parameters with a number or a text as default are settings. Use `FunctionDetector` for another channel
+            order or a name. Source text is part of the run's identity; docs/own-models.md says what of it.
         dataset: Name of a dataset, path of a protocol file, protocol, or loaded dataset.
         data: The dataset's folder, where it is not loaded and not bundled.
         protocol: The rules; default: the dataset's own.
         out: The run's folder; default: `runs/<dataset>-<detector>-<key>`.
-        settings: Settings of a detector given by name, instead of its published ones; `weights` names its file.
+        settings: Settings instead of the detector's own ones, but for a loaded detector; `weights` names its file.
         limit: Only the first images.
         trained_on: Benchmarks whose training images the model saw; default: what detector or weights file say.
         overwrite: Discard what the run's folder holds, instead of resuming.
@@ -71,7 +75,7 @@ def run(
             up to three, or 1 % of the images if that is more, then stop.
         image_timeout: Seconds after which the detector counts as failed on an image; None for no limit.
         workers: Processes that detect and share the cores, or `auto`, which tries what is fastest; None: this process.
-            The detector must then be given by name, or be picklable and of a module.
+            The detector must then be given as text, or be picklable and of a module.
         batch: Maximum number of images of one size that the detector gets at once; more than one needs a detector
             with `forward_batch` and pays on accelerators. Results are equal to the bit or within the bounds that
             docs/scale.md states, so that it is no part of a run's identity.
@@ -146,7 +150,7 @@ _NOT_STRICT = ("damaged-image", "failed-image", "other-size")
 
 
 def load_for(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     images: Dataset,
     rules: Protocol,
     settings: Mapping[str, SettingValue | Path | None] | None,
@@ -168,12 +172,9 @@ def load_for(
         UsageError: Detector or settings are unknown, or do not fit each other.
         MissingDataError: Its weights are missing.
     """
-    if isinstance(detector, str):
-        loaded = spec_for(detector, rules, settings).make()
-    elif settings:
-        raise UsageError("settings belong to a detector given by name", remedy="Set them where the detector is made")
-    else:
-        loaded = as_detector(detector)
+    weights, chosen = _chosen(detector, rules, settings)
+    tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
+    loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)
     if not isinstance(loaded, FollowsImages):
         return loaded, []
     loaded.attach(images)
@@ -182,7 +183,7 @@ def load_for(
 
 @contextmanager
 def finished_run(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     images: Dataset,
     rules: Protocol,
     *,
@@ -217,9 +218,12 @@ def finished_run(
         IdentityError: The folder holds a run with other settings.
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
-    loaded, findings = load_for(detector, images, rules, settings)
+    short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
+    with kept_traceback(short, images.name, out):
+        loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
     name = loaded.info.name
+    source = source_of(detector)
     identity = identity_of(
         images,
         rules,
@@ -227,6 +231,8 @@ def finished_run(
         settings=loaded.settings.as_dict(),
         weights_sha256=loaded.weights_sha256,
         trained_on=training_data_of(loaded, trained_on, own_weights="weights" in (settings or {})),
+        spelling=source.spelling,
+        code=source.code,
     )
     folder = (
         Path("runs") / f"{safe_name(f'{images.name}-{name}')}-{identity.key[:8]}"
@@ -246,12 +252,16 @@ def finished_run(
                 if on_image is not None:
                     on_image(image)
 
-            fill_run(stored, work, loaded, helpers, spec=lambda: spec_for(detector, rules, settings), on_image=report)
+            try:
+                made_of = lambda: spec_for(detector, rules, settings)  # noqa: E731
+                fill_run(stored, work, loaded, helpers, spec=made_of, on_image=report)
+            finally:
+                store_failures(stored)
         yield stored, findings
 
 
 def spec_for(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     rules: Protocol,
     settings: Mapping[str, SettingValue | Path | None] | None,
 ) -> DetectorSpec:
@@ -260,12 +270,20 @@ def spec_for(
     Raises:
         UsageError: The detector is an object that cannot be sent to another process.
     """
-    if not isinstance(detector, str):
-        return DetectorSpec.of(detector)
-    chosen = {**rules.inference.overrides(), **(settings or {})}  # the user's word goes before the protocol's policy
+    weights, chosen = _chosen(detector, rules, settings)
+    return DetectorSpec.of(detector, weights, chosen)
+
+
+def _chosen(
+    detector: DetectorLike, rules: Protocol, settings: Mapping[str, SettingValue | Path | None] | None
+) -> tuple[str | None, dict[str, SettingValue | None]]:
+    """Return the weights file and the settings that a detector is made with."""
+    made_already = isinstance(detector, Detector) and not isinstance(detector, type)
+    policy = {} if made_already else rules.inference.overrides()
+    given = {**policy, **(settings or {})}  # the user's word goes before the protocol's policy
+    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     weights = chosen.pop("weights", None)
-    others = {name: value for name, value in chosen.items() if not isinstance(value, Path)}
-    return DetectorSpec(detector, None if weights is None else str(weights), others)
+    return None if weights is None else str(weights), chosen
 
 
 def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_weights: bool) -> tuple[str, ...] | None:

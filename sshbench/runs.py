@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from sshbench.archived_detections import DETECTIONS, open_detections
 from sshbench.display import short_repr
@@ -51,6 +51,7 @@ from sshbench.run_files import SEAL, written
 IDENTITY = "identity.json"
 DATABASE = "detections.sqlite"
 CRASH_LOG = "crash.log"
+FAILURES = "failures.txt"
 LOCK = ".lock"
 Failure = Literal["image", "detector", "crash"]
 OnError = Literal["stop", "record"]
@@ -73,6 +74,9 @@ class Identity(FileModel):
         protocol_hash: Hash of its content, overrides included.
         predictions_sha256: Hash of imported detections, None for a detector's run.
         trained_on: Benchmarks whose training images the model saw, None where that is not known.
+        spelling: What names a model of the user's own from any folder, such as `/home/me/model.py:NAME`; None for other
+            detectors.
+        code: sha256 of the source of a model of the user's own, by file; empty for other detectors.
         data: Where the dataset lay in the first session, None for the bundled sample.
         created: UTC, of the first session.
         versions: Of code and libraries in the first session.
@@ -90,6 +94,8 @@ class Identity(FileModel):
     protocol_hash: str
     predictions_sha256: str | None = None
     trained_on: tuple[str, ...] | None = None
+    spelling: str | None = None
+    code: dict[str, str] = Field(default_factory=dict)
     data: str | None = None
     created: str
     versions: dict[str, str]
@@ -97,7 +103,10 @@ class Identity(FileModel):
 
     def key_fields(self) -> dict[str, object]:
         """Return the fields that two runs must share to be the same run."""
-        return self.model_dump(mode="json", exclude={"trained_on", "data", "created", "versions", "machine"})
+        left_out = {"trained_on", "spelling", "data", "created", "versions", "machine"}
+        if not self.code:  # so that the keys of other detectors' runs stay what they were
+            left_out.add("code")
+        return self.model_dump(mode="json", exclude=left_out)
 
     @property
     def key(self) -> str:
@@ -396,7 +405,8 @@ def create_or_resume(folder: Path, identity: Identity, *, overwrite: bool = Fals
     try:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file", remedy="Name a folder for the run")
-        others = [path.name for path in folder.iterdir() if path.name != LOCK] if folder.is_dir() else []
+        left = (LOCK, FAILURES)  # of a detector that could not be loaded
+        others = [path.name for path in folder.iterdir() if path.name not in left] if folder.is_dir() else []
         if others and IDENTITY not in others:
             text = f"{folder} is not empty and holds no run ({others[0]})"
             raise UsageError(text, remedy="Name another folder with --out")
@@ -480,19 +490,40 @@ def _read_identity(folder: Path) -> Identity:
 def _check_same(stored: Identity, asked: Identity, folder: Path) -> None:
     if stored.key == asked.key:
         return
-    old, new = stored.key_fields(), asked.key_fields()
-    differing = "; ".join(f"{name}: {old[name]!r} there, {new[name]!r} now" for name in old if old[name] != new[name])
+    old, new = _flat(stored), _flat(asked)
+    differing = "; ".join(
+        f"{name}: {old.get(name)!r} there, {new.get(name)!r} now"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    )
     raise IdentityError(
         f"the run in {folder} was made with other settings ({differing})",
         remedy="Name another folder with --out, or use the settings that it was made with",
     )
 
 
+def _flat(identity: Identity) -> dict[str, object]:
+    """Return the fields that two runs must share, with a field of its own for each file of code."""
+    fields = identity.key_fields()
+    fields.pop("code", None)
+    return {**fields, **{f"code of {file}": f"{digest[:12]}..." for file, digest in identity.code.items()}}
+
+
 def _clear(folder: Path) -> None:
     # The identity goes last: as long as it is there, the folder is known as a run.
     for name in written(folder):
         (folder / name).unlink(missing_ok=True)
-    for name in (METRICS, SEAL, PROTOCOL, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CRASH_LOG, IDENTITY):
+    for name in (
+        FAILURES,
+        METRICS,
+        SEAL,
+        PROTOCOL,
+        DATABASE,
+        f"{DATABASE}-wal",
+        f"{DATABASE}-shm",
+        CRASH_LOG,
+        IDENTITY,
+    ):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -12,8 +12,8 @@ from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.submission import Submission, check_files
 from sshbench.datasets.wider import load_wider
-from sshbench.detectors.contract import Detector, SettingValue
-from sshbench.detectors.function import BoxFunction
+from sshbench.detectors.contract import SettingValue
+from sshbench.detectors.function import DetectorLike
 from sshbench.errors import MissingDataError
 from sshbench.flat import counted
 from sshbench.formats.wider import check_target, write_wider
@@ -23,7 +23,7 @@ from sshbench.runs import OnError, Run
 
 
 def submit(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     archive: str | Path,
     *,
     data: str | Path,

@@ -70,10 +70,10 @@ if TYPE_CHECKING:
         Prepared,
         Settings,
         SettingValue,
-        detect,
         detect_timed,
     )
     from sshbench.detectors.function import FunctionDetector
+    from sshbench.detectors.one_image import detect
     from sshbench.detectors.registry import detector_class, detector_info, load_detector, names
     from sshbench.records import Detections
 
@@ -89,7 +89,7 @@ _WHERE = {
     "Settings": "sshbench.detectors.contract",
     "WeightsAdapter": "sshbench.detectors.adapter",
     "WorksInBatches": "sshbench.detectors.batches",
-    "detect": "sshbench.detectors.contract",
+    "detect": "sshbench.detectors.one_image",
     "detect_batch": "sshbench.detectors.batches",
     "detect_timed": "sshbench.detectors.contract",
     "detector_class": "sshbench.detectors.registry",

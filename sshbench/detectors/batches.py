@@ -82,8 +82,9 @@ def detect_batch_timed(
         return [detect_timed(detector, image) for image in images]
     marks = [time.perf_counter()]
     prepared = []
-    for image in images:
-        prepared.append(detector.preprocess(check_image(image)))
+    checked = [check_image(image) for image in images]
+    for image in checked:
+        prepared.append(detector.preprocess(image))
         marks.append(time.perf_counter())
     outputs = detector.forward_batch(prepared)
     forward = (time.perf_counter() - marks[-1]) / len(images)
@@ -95,5 +96,5 @@ def detect_batch_timed(
         found = detector.postprocess(output, one)
         ended = time.perf_counter()
         stages = {"preprocess": marks[i + 1] - marks[i], "forward": forward, "postprocess": ended - began}
-        results.append((checked_detections(found, name), stages))
+        results.append((checked_detections(found, name, checked[i]), stages))
     return results

@@ -250,7 +250,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
 
     Raises:
         UsageError: The array is not an image.
-        DetectorError: The detector returned something other than detections with finite boxes and scores.
+        DetectorError: As `checked_detections`.
     """
     seconds: dict[str, float] = {}
     bgr = check_image(image)
@@ -264,18 +264,20 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
     prepared = timed("preprocess", lambda: detector.preprocess(bgr))
     outputs = timed("forward", lambda: detector.forward(prepared))
     detections = timed("postprocess", lambda: detector.postprocess(outputs, prepared))
-    return checked_detections(detections, detector.info.name), seconds
+    return checked_detections(detections, detector.info.name, bgr), seconds
 
 
-def checked_detections(found: object, detector: str) -> Detections:
+def checked_detections(found: object, detector: str, image: Image | None = None) -> Detections:
     """Return what a detector returned for an image, if it is usable.
 
     Args:
         found: What `postprocess` returned.
         detector: Name of the detector.
+        image: The image; None to leave out whether boxes lie far outside of it.
 
     Raises:
-        DetectorError: It is not `Detections`, a value is not finite, or there are more than `MAX_DETECTIONS`.
+        DetectorError: It is not `Detections`, a value is not finite, a corner is on the wrong side of the other, all
+            boxes lie farther outside the image than the image is long, or there are more than `MAX_DETECTIONS`.
     """
     if not isinstance(found, Detections):
         raise DetectorError(
@@ -286,6 +288,7 @@ def checked_detections(found: object, detector: str) -> Detections:
         if values is not None and not np.isfinite(values).all():
             wrong = values[~np.isfinite(values)][0]
             raise DetectorError(f"detector '{detector}' returned {what} that are not finite ({wrong})")
+    _check_boxes(found.boxes, detector, image)
     if len(found) > MAX_DETECTIONS:
         raise DetectorError(
             f"detector '{detector}' returned {len(found):,} detections for one image; at most {MAX_DETECTIONS:,} are "
@@ -293,3 +296,24 @@ def checked_detections(found: object, detector: str) -> Detections:
             remedy="Raise its score threshold",
         )
     return found
+
+
+def _check_boxes(boxes: npt.NDArray[np.float64], detector: str, image: Image | None) -> None:
+    """Refuse boxes that no detector means: inverted ones, and those of another scale."""
+    inverted = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if inverted.any():
+        raise DetectorError(
+            f"detector '{detector}' returned an inverted box, x1 y1 x2 y2 = {boxes[inverted][0].tolist()}",
+            remedy="Return corners with x2 >= x1 and y2 >= y1; for x y w h use sshbench.Detections.from_xywh",
+        )
+    if image is None:
+        return
+    height, width = image.shape[:2]
+    far = max(height, width)
+    outside = (boxes[:, 2:] < -far).any(axis=1) | (boxes[:, :2] > (width + far, height + far)).any(axis=1)
+    if len(boxes) and outside.all():  # some networks add a few such boxes to good ones
+        raise DetectorError(
+            f"detector '{detector}' returned only boxes far outside the image of {width} x {height} pixels, such as "
+            f"x1 y1 x2 y2 = {boxes[0].tolist()}",
+            remedy="Return pixels of the original image: divide by the scale of the network's input",
+        )

@@ -10,25 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.detectors.adapter import resize_image, select
-from sshbench.detectors.contract import Detector, DetectorInfo, Prepared, Settings, SettingValue
+from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.errors import DetectorError, UsageError
 from sshbench.records import Detections, FloatArray, Image
 
 BoxFunction = Callable[[Image], tuple[npt.ArrayLike, npt.ArrayLike]]
 """From an image, uint8 (height, width, 3), to boxes (n, 4) and scores (n,)."""
-
-
-def as_detector(detector: Detector | BoxFunction) -> Detector:
-    """Return a loaded detector as it is, and a function as a detector.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    if isinstance(detector, Detector):
-        return detector
-    if callable(detector):
-        return FunctionDetector(detector)
-    raise UsageError(f"expected a detector, its name or a function, got {type(detector).__name__}")
+DetectorLike = str | Detector | DetectorClass | BoxFunction
+"""What `load_detector` makes a detector of: a name or another spelling, a loaded detector, a class, a function."""
 
 
 class FunctionDetector:

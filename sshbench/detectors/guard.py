@@ -10,6 +10,7 @@ import faulthandler
 import os
 import signal
 import sys
+import sysconfig
 import threading
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from typing import NoReturn
 
 from sshbench.errors import DetectorError, SshbenchError, shorten
 
+_PACKAGE = Path(__file__).parents[1]
+_STANDARD = Path(sysconfig.get_path("stdlib"))
 _GRACE = 10.0  # seconds between the error and the end of the process, for code that does not return to Python
 
 
@@ -61,8 +64,24 @@ def contained(detector: str, doing: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         said = shorten(" ".join(str(error).split()), 300)
         text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        place = place_of(error)
+        text += f", in {place}" if place else ""
         details = "".join(traceback.format_exception(error))
         raise DetectorError(f"detector '{detector}' failed during {doing} ({text})", details=details) from error
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of an error that is neither of this package nor of Python nor installed; empty if none.
+
+    >>> place_of(ValueError())
+    ''
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        theirs = path.is_relative_to(_STANDARD) or path.is_relative_to(_PACKAGE) or "site-packages" in path.parts
+        if not theirs and path.is_file():
+            return f"{path.name}:{frame.lineno}"
+    return ""
 
 
 @contextmanager

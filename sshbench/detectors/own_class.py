@@ -43,9 +43,9 @@ def as_class(thing: object, name: str = "", spelling: str = "") -> DetectorClass
         _check_parts(thing, spelling, (), "class")
         return OwnClass(thing, name, spelling)
     if isinstance(thing, FunctionDetector):
-        return FunctionClass(thing.function, thing.info.name, spelling, thing)
+        return FunctionClass(thing.function, _free(thing.info.name), spelling, thing)
     if callable(thing) and not hasattr(thing, "postprocess"):
-        return FunctionClass(cast("Callable[..., Any]", thing), name, spelling)
+        return FunctionClass(cast("Callable[..., Any]", thing), _free(name), spelling)
     if not any(hasattr(thing, part) for part in STAGES):
         raise UsageError(
             f"'{spelling}' is {_kind(thing)}, not a detector",
@@ -73,7 +73,7 @@ class OwnClass:
     def info(self) -> DetectorInfo:
         """What a user should know of it; a name that another detector has gives way to the class's own."""
         info: DetectorInfo = self.kind.info
-        return replace(info, name=self.name) if _taken(self.kind, info) else info
+        return replace(info, name=_free(self.name)) if _taken(self.kind, info) else info
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector.
@@ -96,8 +96,8 @@ class OwnClass:
         _check_parts(made, self.spelling, ("settings",), "class")
         if weights is not None and made.weights_sha256 is None:
             made.weights_sha256 = sha256_of(weights)
-        if made.info.name != self.info.name and _taken(self.kind, made.info):
-            made.info = self.info
+        if _taken(self.kind, made.info):
+            made.info = replace(made.info, name=_free(self.name))
         return cast("Detector", made)
 
 
@@ -130,6 +130,11 @@ class OwnInstance:
                 remedy="Set them where it is made, or name its class",
             )
         return self.detector
+
+
+def _free(name: str) -> str:
+    """Return a name that no detector of ours has: whose figures it is must be clear everywhere."""
+    return f"own-{name}" if name in BUILT_IN else name
 
 
 def _taken(kind: object, info: DetectorInfo) -> bool:

@@ -18,6 +18,7 @@ from sshbench.errors import SshbenchError, UsageError
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, SettingValue
+    from sshbench.detectors.function import BoxFunction, DetectorLike
 
 GROUP = "sshbench.detectors"
 
@@ -95,7 +96,7 @@ def detector_info(name: str) -> DetectorInfo:
 
 
 def load_detector(
-    name: str,
+    detector: DetectorLike,
     *,
     weights: str | Path | None = None,
     tta: str | Path | None = None,
@@ -105,8 +106,9 @@ def load_detector(
     """Make a detector and load it.
 
     Args:
-        name: One of `names()`; `replay:FILE` is short for `replay` with this file as its weights; a model of your own
-            is `path/to/model.py:NAME` or `module:NAME` (docs/own-models.md).
+        detector: One of `names()`; `replay:FILE`, short for `replay` with this file as its weights; a model of your own
+            as `path/to/model.py:NAME` or `module:NAME` (docs/own-models.md); a class; a function from an image to boxes
+            and scores. A loaded detector is returned as it is.
         weights: Its weights file; default: found by name, see `sshbench.detectors.weights`.
         tta: Recipe of test-time augmentation, `flip` for example, or a .toml file; None for a single pass.
         spec: For `onnx:FILE` and `export:FILE`: file that says what goes into the model and what comes out.
@@ -114,26 +116,45 @@ def load_detector(
             that only this detector has (`sshbench detectors info NAME` lists them); as values or as text.
 
     Raises:
-        UsageError: There is no such detector or setting, or a value has a wrong type or is out of range.
-        MissingDataError: Its weights were not found.
-        InputError: Its weights are not the expected file.
+        UsageError: There is no such detector or setting, a value has a wrong type or is out of range, or a class or
+            function lacks a part of the contract.
+        MissingDataError: Its weights, or its Python file, were not found.
+        InputError: Its weights are not the expected file, or its Python file cannot be run.
         DetectorError: Its code raised another error.
 
     >>> detector = load_detector("haar", resize="fit=640x480", min_neighbors=3)
     >>> detector.settings.resize, detector.settings.extra["min_neighbors"]
     ('fit=640x480', 3)
     """
+    from sshbench.detectors.contract import Detector
     from sshbench.detectors.guard import contained
     from sshbench.detectors.overrides import changed_settings
 
-    made = detector_class(name, spec=None if spec is None else str(spec))
-    settings = changed_settings(made.info, overrides)
-    with contained(made.info.name, "loading"):
-        detector = made(settings=settings, weights=None if weights is None else Path(weights))
-        detector.load()
+    if isinstance(detector, Detector) and not isinstance(detector, type):
+        if overrides or weights is not None:
+            raise UsageError(
+                f"'{detector.info.name}' is a detector that is made already: it takes no settings or weights",
+                remedy="Set them where it is made, or pass its class or its name",
+            )
+        loaded = detector
+    else:
+        made = _made_of(detector, None if spec is None else str(spec))
+        settings = changed_settings(made.info, overrides)
+        with contained(made.info.name, "loading"):
+            loaded = made(settings=settings, weights=None if weights is None else Path(weights))
+            loaded.load()
     if tta is None:
-        return detector
+        return loaded
     from sshbench.detectors.augmented import Augmented
     from sshbench.detectors.recipe import load_recipe
 
-    return Augmented(detector, load_recipe(tta))
+    return Augmented(loaded, load_recipe(tta))
+
+
+def _made_of(detector: str | DetectorClass | BoxFunction, spec: str | None) -> DetectorClass:
+    """Return what makes a detector that is not made yet."""
+    if isinstance(detector, str):
+        return detector_class(detector, spec=spec)
+    from sshbench.detectors.own_class import as_class
+
+    return as_class(detector)

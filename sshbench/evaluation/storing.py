@@ -13,6 +13,7 @@ from sshbench.datasets.base import Dataset
 from sshbench.errors import CheckFailedError, MissingDataError
 from sshbench.evaluation.benchmarks import benchmark_named
 from sshbench.evaluation.core import evaluate_set
+from sshbench.evaluation.failures import failures_text
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluators.base import Progress
 from sshbench.files import write_atomic
@@ -22,9 +23,8 @@ from sshbench.protocols import Protocol
 from sshbench.provenance import machine, now, versions
 from sshbench.records import Finding
 from sshbench.run_files import seal
-from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Identity, Run, StoredImage, create_or_resume
+from sshbench.runs import FAILURES, IDENTITY, METRICS, PROTOCOL, Identity, Run, StoredImage, create_or_resume
 
-FAILURES = "failures.txt"
 _FIGURE = "pr.png"
 
 
@@ -62,7 +62,8 @@ def evaluate_run(
         )
     failures = run.failures()
     if failures and len(failures) == run.stored():
-        text = f"there is no result: all {counted(len(failures), 'image')} failed ({next(iter(failures.values()))})"
+        key, error = next(iter(failures.items()))
+        text = f"there is no result: all {counted(len(failures), 'image')} failed ({key}: {error})"
         raise CheckFailedError(text, remedy=f"Fix the cause and run the same command again; the run is {run.folder}")
     detections = run.detections()
     found = [*findings, *run.findings(), *_other_sizes(run, dataset)]
@@ -115,9 +116,8 @@ def store_evaluation(run: Run, evaluation: Evaluation) -> Evaluation:
 
     texts = {f"curves/{name}.csv": curve_csv(curve) for name, curve in evaluation.curves.items()}
     texts |= evaluation.outcome.texts or {}
-    failed = run.failed_images()
-    if failed:
-        texts[FAILURES] = "\n".join(f"{image.key}: {image.error}\n{image.details or ''}" for image in failed)
+    if failed := failures_text(run):
+        texts[FAILURES] = failed
     for name, text in texts.items():
         write_atomic(run.folder / name, text)
     save_png(run_figure(evaluation), run.folder / _FIGURE)
@@ -175,6 +175,8 @@ def identity_of(
     weights_sha256: str | None = None,
     predictions_sha256: str | None = None,
     trained_on: tuple[str, ...] | None = None,
+    spelling: str | None = None,
+    code: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return who makes a run: detector and settings, dataset and protocol, versions and machine."""
     bundled = benchmark_named(dataset.name).bundled
@@ -190,6 +192,8 @@ def identity_of(
         protocol_hash=protocol.hash,
         predictions_sha256=predictions_sha256,
         trained_on=trained_on,
+        spelling=spelling,
+        code=dict(code or {}),
         data=None if bundled is not None and dataset.root == bundled() else str(dataset.root.resolve()),
         created=now(),
         versions=versions(),

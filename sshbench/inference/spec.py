@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sshbench.detectors.contract import Detector, SettingValue
-from sshbench.detectors.function import BoxFunction, as_detector
-from sshbench.detectors.registry import load_detector
+from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.registry import load_detector, targets
+from sshbench.detectors.spelling import parse_spelling
 from sshbench.errors import UsageError
 
 
@@ -32,14 +33,19 @@ class DetectorSpec:
     pickled: bytes = b""
 
     @classmethod
-    def of(cls, detector: Detector | BoxFunction) -> DetectorSpec:
-        """Return the specification of a detector or function that was given as an object.
+    def of(
+        cls, detector: DetectorLike, weights: str | None, settings: Mapping[str, SettingValue | None]
+    ) -> DetectorSpec:
+        """Return the specification of a detector; paths in its spelling become absolute.
 
         Raises:
             UsageError: It cannot be sent to another process.
         """
+        if isinstance(detector, str):
+            return cls(str(parse_spelling(detector, targets()).absolute), weights, settings)
+        name = getattr(detector, "__name__", type(detector).__name__)
         try:
-            return cls(as_detector(detector).info.name, pickled=pickle.dumps(detector))
+            return cls(name, weights, settings, pickle.dumps(detector))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise UsageError(
                 f"the detector cannot be sent to another process ({error})",
@@ -58,16 +64,17 @@ class DetectorSpec:
         Raises:
             SshbenchError: As `load_detector`, or the pickled object cannot be made here.
         """
-        if not self.pickled:
-            others = dict(self.settings)
-            tta, spec = (
-                None if value is None else str(value) for value in (others.pop("tta", None), others.pop("spec", None))
-            )
-            return load_detector(self.name, weights=self.weights, tta=tta, spec=spec, **others)
-        try:
-            return as_detector(pickle.loads(self.pickled))
-        except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
-            raise UsageError(
-                f"detector '{self.name}' cannot be made in another process ({error})",
-                remedy="Put it into a module that Python can import; or leave workers out",
-            ) from error
+        detector: DetectorLike = self.name
+        if self.pickled:
+            try:
+                detector = pickle.loads(self.pickled)
+            except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
+                raise UsageError(
+                    f"detector '{self.name}' cannot be made in another process ({error})",
+                    remedy="Put it into a module that Python can import; or leave workers out",
+                ) from error
+        others = dict(self.settings)
+        tta, spec = (
+            None if value is None else str(value) for value in (others.pop("tta", None), others.pop("spec", None))
+        )
+        return load_detector(detector, weights=self.weights, tta=tta, spec=spec, **others)

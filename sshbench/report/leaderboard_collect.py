@@ -154,7 +154,7 @@ def _row(identity: Identity) -> Row:
 
 
 def _key_of(identity: Identity) -> str:
-    what = [identity.detector, identity.weights_sha256, identity.settings, identity.predictions_sha256]
+    what = [identity.detector, identity.weights_sha256, identity.settings, identity.predictions_sha256, identity.code]
     return json.dumps(what, sort_keys=True)
 
 
@@ -178,6 +178,7 @@ def _differing(timed: Timed, identity: Identity) -> str:
     settings = dict(identity.settings)
     pairs = {
         "weights_sha256": (timed.record.weights_sha256, identity.weights_sha256),
+        "code": (timed.record.code, identity.code),
         "size": (timed.timing.size, settings.pop("resize", None)),
         "settings": (timed.record.settings, settings),
     }

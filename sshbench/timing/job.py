@@ -19,6 +19,7 @@ from sshbench.detectors.cost import HasCost, NetworkCost, mean_cost
 from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_image_size
+from sshbench.detectors.source import source_of
 from sshbench.errors import DetectorError, UsageError, did_you_mean
 from sshbench.images import read_image
 from sshbench.models import StrictModel
@@ -65,7 +66,8 @@ class Job(StrictModel):
         listed: The images, instead of those of a folder.
         listed_as: What they are, in words.
         dataset: The dataset that they are of.
-        expected: `settings` (without the size) and `weights_sha256` that the detector must have.
+        expected: `settings` (without the size), `weights_sha256` and `code` that the detector must have.
+        code: sha256 of the source of a detector that was passed as an object.
     """
 
     detector: str
@@ -84,6 +86,7 @@ class Job(StrictModel):
     listed_as: str = ""
     dataset: str = ""
     expected: dict[str, Any] = Field(default_factory=dict)
+    code: dict[str, str] = Field(default_factory=dict)
 
 
 def check(job: Job) -> None:
@@ -144,7 +147,8 @@ class Bench:
                 self.images = at_size(self.images, size, Path(folder))
                 self.image_source += f" at {size[0]}x{size[1]}"
             self.detector = load_detector(job.detector, **job.options) if detector is None else detector
-            _check_expected(self.detector, job.expected)
+            self.code = dict(source_of(job.detector).code) if detector is None else job.code
+            _check_expected(self.detector, self.code, job.expected)
             undo.callback(setattr, self.detector, "settings", self.detector.settings)
             self.device = str(self.detector.settings.extra.get("device", "cpu"))
             self.clock: Clock = clock_for(self.device)
@@ -213,9 +217,10 @@ class Bench:
             clock = f"CUDA events; the host's clock differed by at most {self.clock.worst_disagreement:.1%}"
         settings = {key: value for key, value in self.detector.settings.as_dict().items() if key != "resize"}
         return TimingRecord(
-            detector=self.job.detector,
+            detector=self.detector.info.name,
             settings=settings,
             weights_sha256=self.detector.weights_sha256,
+            code=self.code,
             scope=self.job.scope,
             batch=self.job.batch,
             threads=self.threads,
@@ -275,12 +280,12 @@ def run(
         return bench.record(sizes)
 
 
-def _check_expected(detector: Detector, expected: Mapping[str, Any]) -> None:
+def _check_expected(detector: Detector, code: Mapping[str, str], expected: Mapping[str, Any]) -> None:
     """Refuse a detector that is not the one of the run whose accuracy its latency shall stand beside."""
     if not expected:
         return
     settings = {name: value for name, value in detector.settings.as_dict().items() if name != "resize"}
-    here = {"settings": settings, "weights_sha256": detector.weights_sha256}
+    here = {"settings": settings, "weights_sha256": detector.weights_sha256, "code": code}
     for name, value in expected.items():
         if here[name] != value:
             raise UsageError(

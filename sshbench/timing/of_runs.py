@@ -101,13 +101,17 @@ def _job(folder: Path, data: str | Path | None, weights: str | Path | None, coun
             options["weights"] = str(Path(weights).expanduser())
         listed = _sample(run, None if data is None else Path(data), count)
     return Job(
-        detector=identity.detector,
+        detector=identity.spelling or identity.detector,
         options=options,
         sizes=(str(identity.settings["resize"]),),
         listed=tuple(listed),
         listed_as=f"{len(listed)} of {identity.images} images of {identity.dataset} {identity.split}, of all sizes",
         dataset=identity.dataset,
-        expected={"settings": _without_size(identity.settings), "weights_sha256": identity.weights_sha256},
+        expected={
+            "settings": _without_size(identity.settings),
+            "weights_sha256": identity.weights_sha256,
+            "code": identity.code,
+        },
     )
 
 
@@ -115,7 +119,7 @@ def _changes(identity: Identity) -> dict[str, Any]:
     """Return the settings of a run that a user can give."""
     if identity.predictions_sha256 is not None:
         raise UsageError(f"'{identity.detector}' is a prediction set: there is no detector to time")
-    known = setting_values(detector_info(identity.detector))
+    known = setting_values(detector_info(identity.spelling or identity.detector))
     settings = {**identity.settings, **identity.settings["extra"]}
     changed = {name: settings[name] for name in known if name != "resize" and settings[name] is not None}
     return {**changed, RECIPE: settings[RECIPE]} if RECIPE in settings else changed

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from sshbench.detectors.contract import Detector, SettingValue
-from sshbench.detectors.function import BoxFunction, as_detector
+from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_resize_list
+from sshbench.detectors.source import source_of
 from sshbench.errors import UsageError
+from sshbench.files import safe_name
 from sshbench.progress import progress_bar
 from sshbench.timing import job as jobs_of
 from sshbench.timing.job import Job
@@ -39,7 +42,7 @@ class TimingOptions(TypedDict, total=False):
 
 
 def time_detector(
-    detector: str | Detector | BoxFunction,
+    detector: DetectorLike,
     *,
     sizes: str | Sequence[str] = SIZES,
     scope: Scope = "paper",
@@ -59,14 +62,13 @@ def time_detector(
     """Measure the latency of a detector at several input sizes, stage by stage; see docs/timing.md for the method.
 
     Args:
-        detector: Name of a detector, a loaded detector, or a function from an image to boxes and scores, as for
-            `sshbench.run`. A loaded detector has its own settings again afterwards.
+        detector: As for `sshbench.run`. A loaded detector has its own settings again afterwards.
         sizes: Input sizes, as for `Settings.resize`: shorter x longer side in pixels, `fit=WxH` or `original`; a
             list, or a text with commas.
         scope: Which stages `total` covers: `paper` (all but reading and NMS), `detect` (all but reading),
             `end-to-end` (all) or `forward` (the network).
-        settings: Settings of a detector given by name that differ from its published ones; not its size.
-        weights: Weights file of a detector given by name.
+        settings: Settings instead of the detector's own ones, but for a loaded detector; not its size.
+        weights: Weights file of the detector.
         images: Folder of images, or one image; default: the bundled sample.
         count: Number of images, used in turn.
         image_size: Crop and resize the images to this size first, `WxH` in pixels, so that every detector gets the
@@ -108,12 +110,10 @@ def time_detector(
     path = None if out is None else Path(out).expanduser()
     if isinstance(detector, str):
         return _time([_job(detector, options)], path, progress=progress)[0]
-    if settings or weights is not None:
-        raise UsageError(
-            "settings and weights belong to a detector given by name", remedy="Set them where the detector is made"
-        )
-    loaded = as_detector(detector)
-    return _time([_job(loaded.info.name, options)], path, progress=progress, detector=loaded)[0]
+    job = _job("", options)  # checks the settings
+    loaded = load_detector(detector, **job.options)
+    job = job.model_copy(update={"detector": loaded.info.name, "code": dict(source_of(detector).code)})
+    return _time([job], path, progress=progress, detector=loaded)[0]
 
 
 def time_detectors(
@@ -184,7 +184,9 @@ def paths_of(records: Sequence[TimingRecord], out: Path | None) -> list[Path]:
         return []
     if len(records) == 1 and not out.is_dir():
         return [out]
-    return [out / f"timing-{record.detector}.json" for record in records]
+    names = [safe_name(f"timing-{record.detector}") for record in records]
+    later = [names[:i].count(name) for i, name in enumerate(names)]
+    return [out / f"{name}{f'-{n + 1}' if n else ''}.json" for name, n in zip(names, later, strict=True)]
 
 
 def _job(detector: str, options: TimingOptions) -> Job:

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.cost import NetworkCost
 from sshbench.detectors.pixels import Pixels, mean_pixels
@@ -111,6 +113,7 @@ class TimingRecord(FileModel):
         detector: Name of the detector.
         settings: Effective settings, without the size.
         weights_sha256: Hash of the weights; None if they are part of a library.
+        code: sha256 of the source of a model of the user's own, by file; empty for other detectors.
         scope: Stages that `total` covers.
         batch: Images per pass.
         threads: CPU threads.
@@ -130,6 +133,7 @@ class TimingRecord(FileModel):
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
+    code: dict[str, str] = Field(default_factory=dict)
     scope: str
     batch: int
     threads: int

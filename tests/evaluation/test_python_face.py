@@ -61,5 +61,5 @@ def test_a_dataset_and_a_protocol_that_do_not_belong_together() -> None:
 
 def test_what_is_no_detector_is_refused() -> None:
     for call in (lambda: sshbench.run(3, "sample"), lambda: sshbench.time_detector(3)):  # type: ignore[arg-type]
-        with pytest.raises(UsageError, match="expected a detector, its name or a function, got int"):
+        with pytest.raises(UsageError, match="'int' is of type int, not a detector"):
             call()

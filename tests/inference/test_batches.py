@@ -89,7 +89,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], A
 
 
 def by_workers(detector: Any, records: list[ImageRecord], **options: Any) -> dict[str, StoredImage]:
-    with Workers(DetectorSpec.of(detector), 2, **{"threads": 1, "batch": 4, **options}) as workers:
+    with Workers(DetectorSpec.of(detector, None, {}), 2, **{"threads": 1, "batch": 4, **options}) as workers:
         return {stored.key: stored for stored in workers.detect(records)}
 
 

@@ -73,7 +73,7 @@ def bad_module(tmp_path: Path, sample: Dataset, monkeypatch: pytest.MonkeyPatch)
 
 
 def results(detector: Any, records: list[ImageRecord], **options: Any) -> dict[str, StoredImage]:
-    spec = detector if isinstance(detector, DetectorSpec) else DetectorSpec.of(detector)
+    spec = detector if isinstance(detector, DetectorSpec) else DetectorSpec.of(detector, None, {})
     with Workers(spec, 2, **{"threads": 1, **options}) as workers:
         return {stored.key: stored for stored in workers.detect(records)}
 
