@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
+from sshbench.detectors.augmented import Augmented
+from sshbench.detectors.contract import Detector, ExplainsItself, FollowsImages, SettingValue
 from sshbench.detectors.function import DetectorLike
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.source import source_of
@@ -175,10 +176,16 @@ def load_for(
     weights, chosen = _chosen(detector, rules, settings)
     tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
     loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)
-    if not isinstance(loaded, FollowsImages):
-        return loaded, []
-    loaded.attach(images)
-    return loaded, loaded.findings
+    if isinstance(loaded, FollowsImages):
+        loaded.attach(images)
+        return loaded, loaded.findings
+    explaining = _explaining(loaded)
+    return loaded, [] if explaining is None else explaining.findings
+
+
+def _explaining(detector: Detector) -> ExplainsItself | None:
+    inner = detector.detector if isinstance(detector, Augmented) else detector
+    return inner if isinstance(inner, ExplainsItself) else None
 
 
 @contextmanager
@@ -242,6 +249,8 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
+        if (explaining := _explaining(loaded)) is not None:
+            explaining.explain(folder, (image.path for image in images if image.path is not None))
         work = work_left(images, stored)
         whole = len(images.keys)
         done = whole - len(work.records)

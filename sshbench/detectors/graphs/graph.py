@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
@@ -19,8 +19,9 @@ from sshbench.detectors.graphs.inputs import InputArray, input_array
 from sshbench.detectors.graphs.placing import Place, place
 from sshbench.detectors.graphs.seen import Array
 from sshbench.detectors.graphs.spec import GraphSpec
+from sshbench.detectors.graphs.toml_text import toml_text
 from sshbench.errors import DetectorError, InputError
-from sshbench.files import safe_name
+from sshbench.files import safe_name, write_atomic
 from sshbench.records import Detections, Finding, Image
 
 Network = Callable[[InputArray], Mapping[str, Array]]
@@ -119,6 +120,25 @@ class GraphDetector:
         if self.guess is None:
             return []
         return [Finding("guessed-spec", f"how to use {self.path.name} was guessed: {self.guess.summary}")]
+
+    @property
+    def spec_text(self) -> str:
+        """The specification as TOML, with the reasons where it was guessed."""
+        return toml_text(self.spec) if self.guess is None else self.guess.text
+
+    def explain(self, folder: Path, images: Iterable[Path]) -> None:
+        """Write the specification into a folder, and a picture to check it by where it was guessed.
+
+        Args:
+            folder: The folder; files that are there stay as they are.
+            images: Images, of which one is drawn.
+        """
+        from sshbench.detectors.graphs.keeping import PICTURE, SPEC_FILE, draw_check
+
+        if not (folder / SPEC_FILE).exists():
+            write_atomic(folder / SPEC_FILE, self.spec_text)
+        if self.guess is not None and not (folder / PICTURE).exists():
+            draw_check(self, images, folder / PICTURE)
 
     def load(self) -> None:
         """Open the network, and run it once to see that its outputs fit the specification.
