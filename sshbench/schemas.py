@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "timing": ("timing", TimingRecord),
     "timing (several detectors)": ("timings-output", outputs.TimingsOutput),
     "detectors list": ("detectors-list-output", outputs.DetectorsOutput),
+    "detectors check": ("detectors-check-output", outputs.DetectorCheckOutput),
     "detectors info": ("detectors-info-output", outputs.DetectorOutput),
     "weights list": ("weights-list-output", outputs.WeightsListOutput),
     "weights fetch": ("weights-fetch-output", outputs.WeightsFetchOutput),

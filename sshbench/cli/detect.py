@@ -14,7 +14,8 @@ def detect_command(
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns such as 'in/*.jpg'.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the drawn images and the JSON files.")],
     detectors: Annotated[
-        list[str] | None, typer.Option("--detector", help="Detector by name; default: ssh-tiny.")
+        list[str] | None,
+        typer.Option("--detector", help="Detector by name, or path/to/model.py:NAME; default: ssh-tiny."),
     ] = None,
     threshold: Annotated[
         float | None,

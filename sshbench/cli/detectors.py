@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from sshbench.cli.detector_options import SetOption, WeightsOption, given_settings
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import DetectorInfo
@@ -107,3 +110,61 @@ def _setting_note(info: DetectorInfo, name: str) -> str:
     if name == "nms_iou" and info.defaults.nms_iou is None:
         return "fixed: this detector has no NMS threshold"
     return "no limit" if name == "top_k" and info.defaults.top_k is None else ""
+
+
+@detectors_app.command("new")
+def new_command(
+    name: Annotated[str, typer.Argument(help="Name of the detector: small letters, digits, hyphens.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the package. Default: sshbench-<name>.")
+    ] = None,
+) -> None:
+    """Write the skeleton of a package with a detector.
+
+    Example:
+
+      sshbench detectors new my-faces
+    """
+    from sshbench.detectors.skeleton import write_skeleton
+
+    written = write_skeleton(name, out)
+    for path in written:
+        typer.echo(str(path))
+    folder = written[0].parent
+    typer.echo(f"Next: pip install -e '{folder}' && sshbench eval --dataset sample --detector {name}", err=True)
+
+
+@detectors_app.command("check")
+def check_command(
+    detector: Annotated[str, typer.Argument(help="Detector: a name, path/to/model.py:NAME, module:NAME ...")],
+    weights: WeightsOption = None,
+    assignments: SetOption = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Try a detector on unusual images, and say what is wrong.
+
+    Exit code 1 if something is wrong. `sshbench -v` shows the tracebacks.
+
+    Example:
+
+      sshbench detectors check model.py:faces
+    """
+    from sshbench.detectors.check import check_detector
+    from sshbench.errors import CheckFailedError
+    from sshbench.flat import counted
+
+    items = check_detector(detector, weights=weights, **given_settings(assignments, {}))
+    if as_json:
+        from sshbench.cli.outputs import DetectorCheckOutput, DetectorCheckRow
+        from sshbench.cli.printing import print_json
+
+        rows = tuple(DetectorCheckRow(what=item.what, ok=item.ok, message=item.message) for item in items)
+        print_json(DetectorCheckOutput(detector=detector, ok=all(item.ok for item in items), items=rows))
+    else:
+        for item in items:
+            typer.echo(f"{'ok' if item.ok else 'WRONG':6} {item.what}: {item.message}")
+    wrong = [item for item in items if not item.ok]
+    if wrong:
+        error = CheckFailedError(f"{counted(len(wrong), 'check')} of {len(items)} failed")
+        error.details = "\n".join(item.details for item in wrong if item.details)
+        raise error

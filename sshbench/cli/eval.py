@@ -65,7 +65,9 @@ def eval_command(
     detectors: Annotated[
         list[str] | None,
         typer.Option(
-            "--detector", help="Detector to run, of `sshbench detectors list`; or replay:FILE, a prediction set."
+            "--detector",
+            help="Detector to run, of `sshbench detectors list`; path/to/model.py:NAME or module:NAME, a model of your "
+            "own; or replay:FILE, a prediction set.",
         ),
     ] = None,
     predictions: Annotated[

@@ -245,6 +245,22 @@ class DetectorsOutput(Output):
     detectors: tuple[DetectorRow, ...]
 
 
+class DetectorCheckRow(StrictModel):
+    """One thing that was tried."""
+
+    what: str
+    ok: bool
+    message: str
+
+
+class DetectorCheckOutput(Output):
+    """`sshbench detectors check --json`."""
+
+    detector: str
+    ok: bool
+    items: tuple[DetectorCheckRow, ...]
+
+
 class DetectorOutput(Output):
     """`sshbench detectors info --json`."""
 

@@ -35,7 +35,11 @@ def submit_command(
     data: Annotated[Path, typer.Option(help="Folder of WIDER FACE, with the list and the images of the split.")],
     detectors: Annotated[
         list[str] | None,
-        typer.Option("--detector", help="Detector to run; or replay:FILE, a prediction set in another format."),
+        typer.Option(
+            "--detector",
+            help="Detector to run; path/to/model.py:NAME, a model of your own; or replay:FILE, a prediction set in "
+            "another format.",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="test, val or train.")] = "test",
     out: Annotated[

@@ -28,7 +28,10 @@ def timing_command(
     context: typer.Context,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="Detector (repeatable: several are timed in turn, each in its own process)."),
+        typer.Option(
+            help="Detector by name, or path/to/model.py:NAME (repeatable: several are timed in turn, each in its own "
+            "process)."
+        ),
     ] = None,
     sizes: Annotated[str, typer.Option(help="Input sizes with commas: original, MxN (short x long), fit=WxH.")] = (
         "400x800,600x1000,800x1200,1200x1600"

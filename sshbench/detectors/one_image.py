@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.detectors import contract
+from sshbench.detectors.contract import detect as detect_with
 from sshbench.detectors.function import DetectorLike
 from sshbench.detectors.registry import load_detector
 from sshbench.records import Detections
@@ -31,4 +31,4 @@ def detect(detector: DetectorLike, image: npt.NDArray[np.generic]) -> Detections
     >>> sshbench.detect(lambda image: ([[1, 2, 30, 40]], [0.5]), image).boxes.tolist()
     [[1.0, 2.0, 30.0, 40.0]]
     """
-    return contract.detect(load_detector(detector), image)
+    return detect_with(load_detector(detector), image)

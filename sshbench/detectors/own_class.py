@@ -51,7 +51,9 @@ def as_class(thing: object, name: str = "", spelling: str = "") -> DetectorClass
             f"'{spelling}' is {_kind(thing)}, not a detector",
             remedy="Name a class, a detector, or a function from an image to boxes and scores",
         )
-    _check_parts(thing, spelling, ("settings", "weights_sha256"), "detector")
+    _check_parts(thing, spelling, ("settings",), "detector")
+    if not hasattr(thing, "weights_sha256"):
+        thing.weights_sha256 = None  # type: ignore[attr-defined]  # the contract has it
     return OwnInstance(cast("Detector", thing), spelling)
 
 

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -83,20 +83,22 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
     path = Path(str(module.__file__))
     depth = name.count(".") + (path.name == "__init__.py")
     root = path.parents[depth]
-    package = name.partition(".")[0] if depth or root.name in _INSTALLED else ""
-    return module, code_of(path, root, package)
+    parts = name.split(".")
+    package = parts[0] if depth or root.name in _INSTALLED else ""
+    return module, code_of(path, root, package, _files(root, parts, ""))
 
 
-def code_of(path: Path, root: Path, package: str = "") -> dict[str, str]:
+def code_of(path: Path, root: Path, package: str = "", others: Iterable[Path] = ()) -> dict[str, str]:
     """Return the hashes of a file and of the modules below a folder that it imports, directly or not.
 
     Args:
         path: The file.
         root: The folder.
         package: Only modules of this package; empty for all below the folder.
+        others: Files that belong to it anyway.
     """
     found: dict[Path, str] = {}
-    waiting = [path]
+    waiting = [path, *others]
     while waiting:
         file = waiting.pop()
         if file in found:

@@ -63,6 +63,19 @@ def detector_class(name: str, *, spec: str | None = None) -> DetectorClass:
     return made
 
 
+def spelled_from(folder: Path, name: str) -> str:
+    """Return a spelling whose file, if it has one, is relative to a folder, with its absolute path.
+
+    >>> spelled_from(Path("/models"), "haar")
+    'haar'
+    """
+    try:
+        spelling = parse_spelling(name, targets())
+    except UsageError:  # the one who loads it says so
+        return name
+    return str(spelling.below(folder))
+
+
 def _registered(name: str, target: str) -> DetectorClass:
     """Return a built-in detector or a plug-in."""
     from sshbench.detectors.contract import DetectorInfo

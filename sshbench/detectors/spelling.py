@@ -57,9 +57,13 @@ class Spelling:
     @property
     def absolute(self) -> Spelling:
         """The same with an absolute path, for another process or another folder."""
+        return self.below(Path())
+
+    def below(self, folder: Path) -> Spelling:
+        """Return the same with an absolute path, where a relative one starts at this folder."""
         if self.kind in ("name", "module"):
             return self
-        return replace(self, place=str(Path(self.place).expanduser().absolute()))
+        return replace(self, place=str((folder / Path(self.place).expanduser()).absolute()))
 
 
 def parse_spelling(text: str, known: Collection[str]) -> Spelling:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.benchmark import run
+from sshbench.detectors.registry import spelled_from
 from sshbench.display import short_repr
 from sshbench.errors import SshbenchError
 from sshbench.report.build import build_report
@@ -73,7 +74,8 @@ def run_suite(
     results: list[SuiteResult] = []
     groups: dict[str, tuple[SuiteRun, list[Path]]] = {}
     for one in suite.runs():
-        result = _result(one, folder / one.folder, suite.workers, progress)
+        spelling = spelled_from(file.resolve().parent, one.detector.name)
+        result = _result(one, spelling, folder / one.folder, suite.workers, progress)
         results.append(result)
         if not result.error:
             groups.setdefault(one.group, (one, []))[1].append(folder / one.folder)
@@ -94,11 +96,13 @@ def run_suite(
     return SuiteOutcome(tuple(results), tuple(files))
 
 
-def _result(one: SuiteRun, folder: Path, workers: int | Literal["auto"] | None, progress: bool) -> SuiteResult:
+def _result(
+    one: SuiteRun, detector: str, folder: Path, workers: int | Literal["auto"] | None, progress: bool
+) -> SuiteResult:
     names = {"dataset": one.dataset.name, "detector": one.detector.name, "folder": folder.as_posix()}
     try:
         evaluation = run(
-            one.detector.name,
+            detector,
             one.dataset.name,
             data=one.dataset.data,
             out=folder,

@@ -160,9 +160,7 @@ def test_a_detector_that_raises_halfway_keeps_what_was_measured(images: list[Tim
     assert "'sleeper' failed during the measurement (RuntimeError: out of memory, in test_harness.py:" in measured.error
     timing = size_timing("original", measured, "paper", 1, None)
     assert not timing.stable
-    assert (
-        "ended early: detector 'sleeper' failed during the measurement (RuntimeError: out of memory)" in timing.reasons
-    )
+    assert any(reason.startswith("ended early: detector 'sleeper' failed") for reason in timing.reasons)
 
 
 def test_wrong_use(images: list[TimedImage]) -> None:
