@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.augmented import Augmented
-from sshbench.detectors.contract import Detector, ExplainsItself, FollowsImages, SettingValue
+from sshbench.detectors.augmented import explaining_part
+from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
 from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.graphs.no_guess import kept_skeleton
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.source import source_of
 from sshbench.detectors.weights import weights_files
@@ -179,13 +180,8 @@ def load_for(
     if isinstance(loaded, FollowsImages):
         loaded.attach(images)
         return loaded, loaded.findings
-    explaining = _explaining(loaded)
+    explaining = explaining_part(loaded)
     return loaded, [] if explaining is None else explaining.findings
-
-
-def _explaining(detector: Detector) -> ExplainsItself | None:
-    inner = detector.detector if isinstance(detector, Augmented) else detector
-    return inner if isinstance(inner, ExplainsItself) else None
 
 
 @contextmanager
@@ -226,7 +222,8 @@ def finished_run(
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
     short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
-    with kept_traceback(short, images.name, out):
+    beside = Path("runs") / f"{images.name}-spec.toml" if out is None else Path(f"{Path(out).expanduser()}-spec.toml")
+    with kept_traceback(short, images.name, out), kept_skeleton(beside):
         loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
     name = loaded.info.name
@@ -249,7 +246,7 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
-        if (explaining := _explaining(loaded)) is not None:
+        if (explaining := explaining_part(loaded)) is not None:
             explaining.explain(folder, (image.path for image in images if image.path is not None))
         work = work_left(images, stored)
         whole = len(images.keys)

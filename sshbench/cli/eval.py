@@ -19,6 +19,7 @@ from sshbench.cli.detector_options import (
     ResizeOption,
     ScoreThresholdOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     WorkersOption,
@@ -141,6 +142,7 @@ def eval_command(
     score_threshold: ScoreThresholdOption = None,
     nms_iou: NmsIouOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
@@ -172,6 +174,7 @@ def eval_command(
         "device": device,
         "precision": precision,
         "tta": tta,
+        "spec": spec,
         "backend": backend,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]

@@ -12,6 +12,7 @@ from sshbench.cli.detector_options import (
     DeviceOption,
     PrecisionOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     given_settings,
@@ -46,6 +47,7 @@ def timing_command(
     precision: PrecisionOption = None,
     backend: BackendOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
     batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
@@ -113,7 +115,7 @@ def timing_command(
         sizes=sizes,
         scope=scope,
         settings=given_settings(
-            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta}
+            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
         ),
         weights=weights,
         images=images,

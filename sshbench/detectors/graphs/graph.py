@@ -28,6 +28,8 @@ Network = Callable[[InputArray], Mapping[str, Array]]
 """Function from an input to the outputs by name, for one image."""
 
 _Input = tuple[InputArray, Place]
+SPEC_FILE, PICTURE = "spec.toml", "spec-check.jpg"
+"""Names of the specification, and of the picture to check it by, in the folder of a run."""
 SPEC = "spec"
 """Name of the setting that holds the hash of the specification."""
 
@@ -133,7 +135,7 @@ class GraphDetector:
             folder: The folder; files that are there stay as they are.
             images: Images, of which one is drawn.
         """
-        from sshbench.detectors.graphs.keeping import PICTURE, SPEC_FILE, draw_check
+        from sshbench.detectors.graphs.picture import draw_check
 
         if not (folder / SPEC_FILE).exists():
             write_atomic(folder / SPEC_FILE, self.spec_text)

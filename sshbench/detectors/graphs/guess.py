@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sshbench.detectors.graphs.declared import class_names, image_size, input_of, noise
 from sshbench.detectors.graphs.facts import GraphFacts, TensorFacts
 from sshbench.detectors.graphs.inputs import InputArray
+from sshbench.detectors.graphs.no_guess import NoGuessError
 from sshbench.detectors.graphs.recognise import recognise
 from sshbench.detectors.graphs.recognised import Recognised
 from sshbench.detectors.graphs.seen import Array, Seen
@@ -60,16 +61,6 @@ class Guess:
             f"family {spec.output.family} ({self.reasons['output']}); input {size}, {given.fit}, {given.channels}, "
             f"{values} ({self.reasons['input']})"
         )
-
-
-class NoGuessError(InputError):
-    """The specification of a graph cannot be guessed.
-
-    Attributes:
-        skeleton: A TOML file to fill in.
-    """
-
-    skeleton: str = ""
 
 
 def guess_spec(facts: GraphFacts, attempt: Try) -> Guess:

@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from sshbench.boxes import aligned_iou
 from sshbench.detectors.contract import detect
-from sshbench.detectors.graphs.guess import NoGuessError
+from sshbench.detectors.graphs.no_guess import NoGuessError
 from sshbench.detectors.graphs.onnx_graph import OnnxGraph
 from sshbench.detectors.graphs.spec import GraphSpec
 from sshbench.detectors.registry import load_detector
