@@ -13,7 +13,8 @@ from sshbench.detectors.function import DetectorLike
 from sshbench.detectors.guard import contained, time_limit
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import SshbenchError, UsageError
-from sshbench.files import sample_folder
+from sshbench.files import sample_dir
+from sshbench.flat import counted
 from sshbench.images import read_image
 from sshbench.records import Detections, Image
 
@@ -72,10 +73,15 @@ def check_detector(
     items = [CheckedPart("loading", True, f"'{loaded.info.name}'")]
     for what, image in _images():
         items.append(_tried(loaded, what, image)[0])
-    again, first = (_tried(loaded, "the same image twice", image) for image in [_sample()] * 2)
-    same = None not in (again[1], first[1]) and np.array_equal(again[1].boxes, first[1].boxes)  # type: ignore[union-attr]
-    message = "the same boxes" if same else "other boxes the second time: a run cannot be repeated"
-    items.append(CheckedPart("the same image twice", same, first[0].message if first[1] is None else message))
+    (tried, first), (_, again) = (_tried(loaded, "the same image twice", _sample()) for _ in range(2))
+    same = (
+        first is not None
+        and again is not None
+        and np.array_equal(first.boxes, again.boxes)
+        and np.array_equal(first.scores, again.scores)
+    )
+    message = "the same detections" if same else "other detections the second time: a run cannot be repeated"
+    items.append(CheckedPart("the same image twice", same, tried.message if first is None else message))
     return items
 
 
@@ -86,7 +92,7 @@ def _tried(detector: Detector, what: str, image: Image) -> tuple[CheckedPart, De
             found = detect(detector, image.copy())
     except SshbenchError as error:
         return CheckedPart(what, False, str(error), error.details), None
-    return CheckedPart(what, True, f"{len(found)} boxes"), found
+    return CheckedPart(what, True, counted(len(found), "detection")), found
 
 
 def _images() -> Iterator[tuple[str, Image]]:
@@ -99,4 +105,4 @@ def _images() -> Iterator[tuple[str, Image]]:
 
 
 def _sample() -> Image:
-    return read_image(sorted((sample_folder() / "WIDER_val" / "images" / "1--Group").iterdir())[0])
+    return read_image(sorted((sample_dir() / "WIDER_val" / "images" / "1--Group").iterdir())[0])

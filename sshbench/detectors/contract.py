@@ -279,6 +279,11 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
         return result
 
     prepared = timed("preprocess", lambda: detector.preprocess(bgr))
+    if not isinstance(prepared, Prepared):
+        raise DetectorError(
+            f"preprocess of detector '{detector.info.name}' returned {type(prepared).__name__} where Prepared is expected",
+            remedy="Return sshbench.detectors.Prepared(data, scale)",
+        )
     outputs = timed("forward", lambda: detector.forward(prepared))
     detections = timed("postprocess", lambda: detector.postprocess(outputs, prepared))
     return checked_detections(detections, detector.info.name, bgr), seconds
