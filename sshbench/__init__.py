@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings
     from sshbench.detectors.function import FunctionDetector
     from sshbench.detectors.one_image import detect
+    from sshbench.detectors.quantized import quantize
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.api import evaluate
@@ -91,6 +92,7 @@ _WHERE = {
     "load_protocol": "sshbench.protocols",
     "merge": "sshbench.evaluation.merging",
     "plot_timings": "sshbench.timing",
+    "quantize": "sshbench.detectors.quantized",
     "read_coco_results": "sshbench.formats.coco",
     "read_fddb": "sshbench.formats.fddb",
     "read_pascal": "sshbench.formats.pascal",
@@ -149,6 +151,7 @@ __all__ = [
     "load_protocol",
     "merge",
     "plot_timings",
+    "quantize",
     "read_coco_results",
     "read_fddb",
     "read_pascal",

@@ -66,9 +66,10 @@ class Report:
 
 def examine() -> Report:
     """Inspect the machine, run every backend on a small random network, and evaluate the golden sets."""
+    from sshbench.runtimes.plan import plan
     from sshbench.ssh import reference
     from sshbench.ssh.architecture import architecture
-    from sshbench.ssh.backends import build, plan
+    from sshbench.ssh.backends import build
     from sshbench.ssh.weights import random_weights
 
     facts = {name: str(value) for name, value in machine().items()}
@@ -89,7 +90,8 @@ def examine() -> Report:
 
 
 def _try(weights: Weights, backend: str, precision: str, device: str) -> Check:
-    from sshbench.ssh.backends import build, plan
+    from sshbench.runtimes.plan import plan
+    from sshbench.ssh.backends import build
     from sshbench.ssh.parity import differences
 
     what = f"{backend} {precision} {device}"

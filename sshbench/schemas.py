@@ -16,6 +16,7 @@ from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
 from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
 from sshbench.report.measured import ArchivedIdentity
+from sshbench.runtimes.int8 import Int8Record
 from sshbench.timing.record import TimingRecord
 
 FILES: dict[str, tuple[str, type[BaseModel]]] = {
@@ -28,6 +29,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
     "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
     "graph-spec": ("the TOML file of `--spec`", GraphSpec),
+    "int8": ("the property `sshbench.int8` of a quantized ONNX file", Int8Record),
     "curves": ("the index of imported curves in the cache", CurveIndex),
 }
 """By name of the schema, the file in words and its model."""
@@ -43,6 +45,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "submit": ("submission-output", outputs.SubmissionOutput),
     "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
     "detect": ("detect-output", outputs.DetectOutput),
+    "quantize": ("quantize-output", outputs.QuantizeOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
     "history": ("history-output", outputs.HistoryOutput),

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, SpecOption, TtaOption, given_settings, one_detector
+from sshbench.cli.detector_options import (
+    BackendOption,
+    CalibrationOption,
+    DeviceOption,
+    PrecisionOption,
+    ResizeOption,
+    SetOption,
+    SpecOption,
+    TtaOption,
+    given_settings,
+    one_detector,
+)
 
 
 def detect_command(
@@ -32,11 +43,10 @@ def detect_command(
     tta: TtaOption = None,
     spec: SpecOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="torch, compile, onnxruntime, openvino or auto, where it has it.")
-    ] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Detect faces in images, draw them, and write one JSON per image.
@@ -60,6 +70,7 @@ def detect_command(
     detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
+    options["calibration"] = calibration
     check_outputs(found, out, overwrite=overwrite)
     with kept_skeleton(out / "spec.toml"):
         loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))

@@ -10,6 +10,7 @@ import typer
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -146,6 +147,7 @@ def eval_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -176,6 +178,7 @@ def eval_command(
         "tta": tta,
         "spec": spec,
         "backend": backend,
+        "calibration": calibration,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []

@@ -16,6 +16,7 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.runtimes.int8 import Int8Record
 from sshbench.suite.history import HistoryPoint
 from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
@@ -332,6 +333,14 @@ class WeightsExportOutput(Output):
     reference: str
     differences: dict[str, dict[str, float]]
     largest_relative_difference: float
+
+
+class QuantizeOutput(Output):
+    """`sshbench quantize --json`: `calibration` is what the identity of a run calls it."""
+
+    file: str
+    calibration: str
+    record: Int8Record
 
 
 class WeightsFileOutput(Output):

@@ -11,6 +11,7 @@ from sshbench.cli.data import show_submission
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -64,6 +65,7 @@ def submit_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a detector on WIDER FACE test and write the submission.
@@ -90,6 +92,7 @@ def submit_command(
         "tta": tta,
         "spec": spec,
         "backend": backend,
+        "calibration": calibration,
     }
     submission = submit(
         detector,

@@ -9,6 +9,7 @@ import typer
 
 from sshbench.cli.detector_options import (
     BackendOption,
+    CalibrationOption,
     DeviceOption,
     PrecisionOption,
     SetOption,
@@ -46,6 +47,7 @@ def timing_command(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     weights: WeightsOption = None,
     spec: SpecOption = None,
     assignments: SetOption = None,
@@ -115,7 +117,15 @@ def timing_command(
         sizes=sizes,
         scope=scope,
         settings=given_settings(
-            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
+            assignments,
+            {
+                "device": device,
+                "precision": precision,
+                "backend": backend,
+                "calibration": calibration,
+                "tta": tta,
+                "spec": spec,
+            },
         ),
         weights=weights,
         images=images,

@@ -8,6 +8,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
 from sshbench.detectors.graphs.heat_map import decode_heat_map
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
@@ -26,8 +27,8 @@ class CenterFace(OnnxBatchAdapter):
         weights="centerface.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.1, nms_iou=0.3),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.1, nms_iou=0.3, extra=EXECUTION),
         defaults_source="the decode function of its code; the threshold of its WIDER evaluation is not published",
     )
     outputs = ("537", "538", "539")  # heat map, logarithms of the sides, offsets of the centre

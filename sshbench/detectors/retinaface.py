@@ -8,6 +8,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
 from sshbench.detectors.graphs.anchored import decode_priors
 from sshbench.detectors.priors import RETINAFACE
 from sshbench.records import Detections, Image
@@ -28,8 +29,8 @@ class RetinaFaceMnet025(OnnxBatchAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.6,  # the authors' detect.py, --vis_thres
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.02, nms_iou=0.4),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.02, nms_iou=0.4, extra=EXECUTION),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )
     outputs = ("loc", "conf")

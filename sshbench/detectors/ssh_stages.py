@@ -13,7 +13,7 @@ from sshbench.detectors.cost import NetworkCost
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import architecture
-from sshbench.ssh.backends import Run
+from sshbench.ssh.backends import Network
 from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
 from sshbench.ssh.preprocess import PYRAMID, network_input, pyramid_scales
 from sshbench.ssh.work import work_of
@@ -27,14 +27,15 @@ Boxes = tuple[Any, Any]
 
 
 class SshStages(WeightsAdapter):
-    """Base of the SSH detectors; `load` sets the function that runs the network.
+    """Base of the SSH detectors; `load` builds the network.
 
     Attributes:
         pyramid: Whether the network runs at four scales.
+        network: The network, with how it runs.
     """
 
     pyramid: ClassVar[bool] = False
-    _run: Run
+    network: Network
 
     def preprocess(self, image: Image) -> Prepared[Levels]:
         """Return the network's input at each scale."""
@@ -51,7 +52,7 @@ class SshStages(WeightsAdapter):
 
     def forward(self, prepared: Prepared[Levels]) -> list[Modules]:
         """Return the outputs of the network at each scale."""
-        return [self._run(data) for data, _ in prepared.data]
+        return [self.network(data) for data, _ in prepared.data]
 
     def postprocess(self, outputs: list[Modules], prepared: Prepared[Levels]) -> Detections:
         """Decode, pool, apply the threshold and NMS, on the device that holds the outputs."""
@@ -80,7 +81,7 @@ class SshStages(WeightsAdapter):
     def forward_batch(self, prepared: Sequence[Prepared[Levels]]) -> list[list[Modules]]:
         """Run the network once for inputs of one size; return for each input what `forward` returns."""
         levels = [
-            self._run(np.concatenate([one.data[level][0] for one in prepared]))
+            self.network(np.concatenate([one.data[level][0] for one in prepared]))
             for level in range(len(prepared[0].data))
         ]
         rows = range(len(prepared))

@@ -9,6 +9,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
 from sshbench.detectors.graphs.strided import decode_offsets, joined_score
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.records import Detections, Image
@@ -30,8 +31,8 @@ class YuNet(OnnxAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.81,  # OpenCV's FaceDetectorYN takes 0.9, of the square root
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={"score": "product"}),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={**EXECUTION, "score": "product"}),
         defaults_source="libfacedetection.train, tools/compare_inference.py: threshold 0.02, NMS 0.45, cls * obj, "
         "images at their original size; OpenCV's FaceDetectorYN takes the square root (score=sqrt)",
     )

@@ -121,7 +121,7 @@ def _changes(identity: Identity) -> dict[str, Any]:
         raise UsageError(f"'{identity.detector}' is a prediction set: there is no detector to time")
     known = setting_values(detector_info(identity.spelling or identity.detector))
     settings = {**identity.settings, **identity.settings["extra"]}
-    changed = {name: settings[name] for name in known if name != "resize" and settings[name] is not None}
+    changed = {name: settings[name] for name in known if name != "resize" and settings.get(name) is not None}
     return {**changed, RECIPE: settings[RECIPE]} if RECIPE in settings else changed
 
 

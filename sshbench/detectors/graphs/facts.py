@@ -48,6 +48,8 @@ class GraphFacts:
         sha256: Hash of its file, and of the files beside it that hold its weights.
         inputs: Its inputs, parameters left out.
         outputs: Its outputs.
+        bytes: Size of its file, and of those files.
+        weights_beside: Whether there are such files.
         metadata: What its maker noted, by name.
         first_operators: The operators that take the input.
     """
@@ -56,6 +58,8 @@ class GraphFacts:
     sha256: str
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
+    bytes: int
+    weights_beside: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     first_operators: tuple[str, ...] = ()
 
@@ -86,11 +90,14 @@ def onnx_facts(path: Path) -> GraphFacts:
         what = "inputs" if not inputs else "outputs"
         raise InputError(f"the graph has no {what}", file=path, remedy=_REMEDY)
     names = {one.name for one in inputs}
+    beside = _external(graph)
     return GraphFacts(
         path,
-        _sha256(path, _external(graph)),
+        _sha256(path, beside),
         inputs,
         outputs,
+        sum(file.stat().st_size for file in (path, *(path.parent / name for name in beside))),
+        bool(beside),
         {entry.key: entry.value for entry in model.metadata_props},
         tuple(sorted({node.op_type for node in graph.node if names & set(node.input)})),
     )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 
 from sshbench.detectors.adapter import check_fixed_size, select
-from sshbench.detectors.contract import DetectorInfo, Prepared, Settings
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.detectors.graphs.declared import dtype_of, layout_of, noise
 from sshbench.detectors.graphs.facts import GraphFacts
 from sshbench.detectors.graphs.guess import TRIAL, Guess, guess_spec
@@ -54,6 +54,7 @@ class GraphDetector:
     """
 
     prefix: ClassVar[str]
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     def __init__(
         self, path: str | Path, *, spec: GraphSpec | str | Path | None = None, settings: Settings | None = None
@@ -102,10 +103,15 @@ class GraphDetector:
             licence=spec.licence or "not stated",
             training_data=", ".join(spec.trained_on) if spec.trained_on else "not stated",
             trained_on=spec.trained_on,
-            defaults=spec.settings.settings(),
+            defaults=replace(spec.settings.settings(), extra=self._default_extra()),
             defaults_source="guessed" if self.guess else "the specification",
+            ranges=self.ranges,
             fixed_size=spec.input.fixed_size,
         )
+
+    def _default_extra(self) -> Mapping[str, SettingValue]:
+        """Return the settings that say how the network runs, with their defaults."""
+        return {}
 
     def _with_hash(self, settings: Settings) -> Settings:
         return replace(settings, extra={**settings.extra, SPEC: self.spec.hash})

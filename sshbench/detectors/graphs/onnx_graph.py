@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sshbench.detectors.contract import Prepared
+from sshbench.detectors.contract import Prepared, SettingValue
 from sshbench.detectors.cost import NetworkCost, onnx_cost
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
 from sshbench.detectors.graphs.facts import GraphFacts, onnx_facts
 from sshbench.detectors.graphs.graph import GraphDetector, Network
 from sshbench.detectors.graphs.inputs import InputArray
 from sshbench.detectors.graphs.seen import Array
-from sshbench.errors import InputError
+from sshbench.errors import InputError, shorten
 from sshbench.native_errors import captured_lines
+from sshbench.runtimes.network import OnnxNetwork
+from sshbench.runtimes.plan import ONNX_BACKENDS, Plan
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -43,11 +47,12 @@ class OnnxGraph(GraphDetector):
     """
 
     prefix = "onnx"
+    ranges = CALIBRATION_RANGE
 
     def cost(self, prepared: Prepared[Any]) -> NetworkCost | None:
         """Return size and work of the network for an input; None where its graph does not tell them."""
         counted = onnx_cost(self._model, prepared.data[0].shape)
-        return counted and counted.model_copy(update={"weights_bytes": self.path.stat().st_size})
+        return counted and counted.model_copy(update={"weights_bytes": self.facts.bytes})
 
     @cached_property
     def _model(self) -> ModelProto:
@@ -58,37 +63,69 @@ class OnnxGraph(GraphDetector):
     def _read_facts(self) -> GraphFacts:
         return onnx_facts(self.path)
 
-    def _open(self, names: tuple[str, ...], *, free: bool) -> Network:
-        from sshbench.detectors.onnx_session import open_session
+    def _attempt(self, data: InputArray, free: bool) -> Mapping[str, Array]:
+        from sshbench.detectors.onnx_session import PLAIN
 
-        outputs = list(names or [one.name for one in self.facts.outputs])
-        given = self.facts.inputs[0]
+        names = tuple(one.name for one in self.facts.outputs)
+        return self._runner(self._network_of(self._content(free=free), names, PLAIN), names)(data)
+
+    def _open(self, names: tuple[str, ...], *, free: bool) -> Network:
+        from sshbench.detectors.execution import asked_plan, effective_settings, int8_network_of
+
+        asked_settings = replace(self.settings, extra={**EXECUTION, **self.settings.extra})
+        asked = asked_plan(asked_settings, ONNX_BACKENDS)
+        content, calibration = self._content(free=free), ""
+        if asked.precision == "int8":
+            self.settings = asked_settings
+            int8 = int8_network_of(self, content, lambda prepared: [prepared.data[0]])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
+        network = self._network_of(content, names, asked)
+        self.settings = effective_settings(asked_settings, network.plan, calibration)
+        return self._runner(network, names)
+
+    def _default_extra(self) -> Mapping[str, SettingValue]:
+        return EXECUTION
+
+    def _content(self, *, free: bool) -> bytes:
+        """Return the graph with its weights in one piece, and its sizes freed where that is wanted."""
+        from sshbench.detectors.onnx_session import free_spatial_dims
+
+        content = self._model.SerializeToString() if self.facts.weights_beside else self.path.read_bytes()
+        return free_spatial_dims(content, batch=True) if free else content
+
+    def _network_of(self, content: bytes, names: Sequence[str], asked: Plan) -> OnnxNetwork:
+        from sshbench.detectors.onnx_session import open_network
+
         try:
             with captured_lines(_RUNTIME_LINES):
-                session = open_session(self.path, outputs, free_size=free, free_batch=free)
+                return open_network(content, self.path, names, asked)
         except InputError as error:
-            text = f"ONNX Runtime cannot read the graph ({_in_short(error.__cause__ or error)})"
+            library = "OpenVINO" if asked.backend == "openvino" else "ONNX Runtime"
+            text = f"{library} cannot read the graph ({_in_short(error.__cause__ or error)})"
             raise InputError(text, file=self.path, remedy="Export the model again") from error
+
+    def _runner(self, network: OnnxNetwork, names: Sequence[str]) -> Network:
+        """Return the function that runs a network, with errors that a user can act on."""
+        given = self.facts.inputs[0]
         tried: set[tuple[int, ...]] = set()
 
         def run(data: InputArray) -> Mapping[str, Array]:
             try:
                 if data.shape in tried:
-                    return dict(zip(outputs, session.run(outputs, {given.name: data}), strict=True))
+                    return dict(zip(names, network.run(names, {given.name: data}), strict=True))
                 with captured_lines(_RUNTIME_LINES):
-                    found = session.run(outputs, {given.name: data})
-            except Exception as error:  # ONNX Runtime's own exceptions share no other base
+                    found = network.run(names, {given.name: data})
+            except Exception as error:  # the libraries' own exceptions share no other base
                 raise InputError(
                     f"the graph cannot run on an input of shape {data.shape}; it declares {given} ({_in_short(error)})",
                     file=self.path,
                     remedy="Check input.size and input.layout of the specification, or export the model again",
                 ) from error
             tried.add(data.shape)
-            return dict(zip(outputs, found, strict=True))
+            return dict(zip(names, found, strict=True))
 
         return run
 
 
 def _in_short(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else f"{text[:299]}…"
+    return shorten(" ".join(str(error).split()), 300)

@@ -60,7 +60,7 @@ class ExportedGraph(GraphDetector):
             raise MissingDataError(f"there is no file {self.path}", remedy="Check the path behind export:")
         self._kind = _kind_of(self.path)
         inputs = _declared(_read_program(self.path)) if self._kind == "export" else _UNKNOWN
-        return GraphFacts(self.path, sha256_of(self.path), inputs, ())
+        return GraphFacts(self.path, sha256_of(self.path), inputs, (), self.path.stat().st_size)
 
     def _open(self, names: tuple[str, ...], *, free: bool) -> Network:
         import torch
