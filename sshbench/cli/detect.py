@@ -61,6 +61,7 @@ def detect_command(
     """
     from sshbench.detectors.annotate import annotate, check_outputs
     from sshbench.detectors.augmented import explaining_part
+    from sshbench.detectors.graphs import SPEC_FILE
     from sshbench.detectors.graphs.no_guess import kept_skeleton
     from sshbench.detectors.registry import load_detector
     from sshbench.flat import counted
@@ -72,7 +73,7 @@ def detect_command(
     options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
     options["calibration"] = calibration
     check_outputs(found, out, overwrite=overwrite)
-    with kept_skeleton(out / "spec.toml"):
+    with kept_skeleton(out / SPEC_FILE):
         loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
     if (explaining := explaining_part(loaded)) is not None:
         explaining.explain(out, [])  # the images are drawn anyway

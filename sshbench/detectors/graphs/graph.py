@@ -12,6 +12,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import check_fixed_size, select
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings, SettingValue
+from sshbench.detectors.graphs import PICTURE, SPEC_FILE
 from sshbench.detectors.graphs.declared import dtype_of, layout_of, noise
 from sshbench.detectors.graphs.facts import GraphFacts
 from sshbench.detectors.graphs.guess import TRIAL, Guess, guess_spec
@@ -28,8 +29,6 @@ Network = Callable[[InputArray], Mapping[str, Array]]
 """Function from an input to the outputs by name, for one image."""
 
 _Input = tuple[InputArray, Place]
-SPEC_FILE, PICTURE = "spec.toml", "spec-check.jpg"
-"""Names of the specification, and of the picture to check it by, in the folder of a run."""
 SPEC = "spec"
 """Name of the setting that holds the hash of the specification."""
 
