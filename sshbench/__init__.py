@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sshbench.answers.analyze import Analysis, analyze
     from sshbench.answers.compare import Comparison, compare
     from sshbench.benchmark import run
+    from sshbench.choosing.choose import Choice, choose
     from sshbench.datasets import Dataset
     from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings
@@ -56,6 +57,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "Analysis": "sshbench.answers.analyze",
     "Benchmark": "sshbench.evaluation.benchmarks",
+    "Choice": "sshbench.choosing.choose",
     "Comparison": "sshbench.answers.compare",
     "Dataset": "sshbench.datasets",
     "DetectionSet": "sshbench.records",
@@ -82,6 +84,7 @@ _WHERE = {
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
     "check_submission": "sshbench.datasets.submission",
+    "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
     "compare_timings": "sshbench.timing",
     "convert": "sshbench.formats.convert",
@@ -118,6 +121,7 @@ _WHERE = {
 __all__ = [
     "Analysis",
     "Benchmark",
+    "Choice",
     "Comparison",
     "Dataset",
     "DetectionSet",
@@ -144,6 +148,7 @@ __all__ = [
     "Verification",
     "analyze",
     "check_submission",
+    "choose",
     "compare",
     "compare_timings",
     "convert",

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "quantize": ("quantize-output", outputs.QuantizeOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
+    "choose": ("choose-output", outputs.ChoiceOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),

@@ -19,6 +19,7 @@ import typer
 import sshbench
 from sshbench.cli.analyze import analyze_command
 from sshbench.cli.archive import archive_command
+from sshbench.cli.choose import choose_command
 from sshbench.cli.compare import compare_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
@@ -67,6 +68,7 @@ app.command("explain")(explain_command)
 app.command("report", cls=ReportCommand)(report_command)
 app.command("table")(table_command)
 app.command("leaderboard")(leaderboard_command)
+app.command("choose")(choose_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
 app.command("quantize")(quantize_command)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sshbench.choosing.choose import Candidate
 from sshbench.contamination import Domain
 from sshbench.datasets.check import CheckItem
 from sshbench.datasets.fetch import FetchedFile
@@ -110,6 +111,13 @@ class HistoryOutput(Output):
 
     points: tuple[HistoryPoint, ...]
     files: tuple[str, ...]
+
+
+class ChoiceOutput(Output):
+    """`sshbench choose --json`: those that satisfy everything first."""
+
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...]
 
 
 class FilesOutput(Output):

@@ -280,8 +280,9 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
 
     prepared = timed("preprocess", lambda: detector.preprocess(bgr))
     if not isinstance(prepared, Prepared):
+        made = type(prepared).__name__
         raise DetectorError(
-            f"preprocess of detector '{detector.info.name}' returned {type(prepared).__name__} where Prepared is expected",
+            f"preprocess of detector '{detector.info.name}' returned {made} where Prepared is expected",
             remedy="Return sshbench.detectors.Prepared(data, scale)",
         )
     outputs = timed("forward", lambda: detector.forward(prepared))

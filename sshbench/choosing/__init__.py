@@ -1,0 +1,1 @@
+"""Choose a detector for given limits, out of what was measured."""
