@@ -21,7 +21,9 @@ class CenterNet(Family):
     offsets: Text = Field(description="name of the output with the offsets of the centre, in cells")
     stride: Count = Field(default=4, description="pixels per cell")
     face_class: FaceClass = 0
-    order: Literal["yx", "xy"] = Field(default="yx", description="first channel of sides and offsets")
+    order: Literal["yx", "xy"] = Field(
+        default="yx", description="yx: the first channel of sides and offsets is vertical; xy: horizontal"
+    )
     log_sides: bool = Field(default=True, description="whether sides are logarithms")
     centre: float = Field(default=0.5, ge=0, le=1, description="point of the cell: 0 its corner, 0.5 its centre")
     peaks: bool = Field(default=False, description="keep only cells that no neighbour exceeds, in place of NMS")

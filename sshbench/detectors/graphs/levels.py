@@ -70,7 +70,9 @@ class Scrfd(_ByLevel):
     boxes: BoxNames
     anchors: Count = Field(default=2, description="boxes per cell")
     offset: float = Field(default=0.0, ge=0, le=1, description="point of the cell: 0 its corner, 0.5 its centre")
-    distances: Literal["strides", "pixels"] = Field(default="strides", description="unit of the distances")
+    distances: Literal["strides", "pixels"] = Field(
+        default="strides", description="unit of the distances: strides or pixels"
+    )
     sigmoid: Sigmoid = False
 
     def _kinds(self) -> dict[str, tuple[str, ...]]:

@@ -65,15 +65,17 @@ class InputSpec(StrictModel):
     """What goes into the network: `(pixel - mean) * scale` of an image that was brought to a size."""
 
     name: str = Field(default="", description="name of the input; empty: the only one")
-    size: tuple[Side, Side] | Literal["dynamic"] = Field(description="[width, height], or dynamic")
-    multiple: int = Field(default=32, ge=1, le=1024, description="dynamic: sides are multiples of it")
+    size: tuple[Side, Side] | Literal["dynamic"] = Field(
+        description='[width, height], or "dynamic": whatever the image has'
+    )
+    multiple: int = Field(default=32, ge=1, le=1024, description="for a dynamic size: sides are multiples of it")
     fit: Literal["letterbox", "pad", "squash"] = Field(
         default="letterbox", description="letterbox (border all around), pad (right and below) or squash"
     )
     pad_value: Three = Field(default=(0, 0, 0), description="of the border: one number, or one per channel")
     channels: Literal["RGB", "BGR"] = Field(default="RGB", description="order of the channels: RGB or BGR")
-    mean: Three = Field(default=(0, 0, 0), description="subtracted from pixels, in the order of the channels")
-    scale: Three = Field(default=(1, 1, 1), description="factor after that")
+    mean: Three = Field(default=(0, 0, 0), description="subtracted from pixels: one number, or one per channel")
+    scale: Three = Field(default=(1, 1, 1), description="factor after the mean; 0.00392156862745098 is 1/255")
     layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="order of the axes: NCHW or NHWC")
     dtype: Literal["float32", "float16", "uint8"] = Field(default="float32", description="float32, float16 or uint8")
 
@@ -94,7 +96,7 @@ class InputSpec(StrictModel):
 class DefaultSettings(StrictModel):
     """Settings where the user gives no others; `--set` changes them."""
 
-    resize: str = Field(default="original", description="of a dynamic input: original, 600x1000, fit=640x640 ...")
+    resize: str = Field(default="original", description="for a dynamic size: original, 600x1000, fit=640x640 ...")
     score_threshold: float = Field(default=0.02, description="lowest score of a detection")
     nms_iou: float | None = Field(default=None, ge=0, le=1, description="IoU over which NMS suppresses; absent: no NMS")
     top_k: int | None = Field(default=None, ge=1, description="most detections per image; absent: no limit")
@@ -124,7 +126,7 @@ class GraphSpec(FileModel):
 
     FORMAT: ClassVar[int] = 1
 
-    format: int = Field(default=1, description="of this file")
+    format: int = Field(default=1, description="format of this file")
     name: str = Field(default="", max_length=100, description="name of the detector; empty: that of the file")
     source: str = Field(default="", description="where the model comes from")
     licence: str = Field(default="", description="licence of the model")
