@@ -27,7 +27,7 @@ PREFIXES = {
 returns a `DetectorClass` that is called with `weights=None`."""
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_FORMS = "path/to/model.py:NAME, module:NAME"
+_FORMS = "path/to/model.py:NAME, module:NAME, onnx:FILE, export:FILE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class BoxesAndScores(Family):
             scores = activated(raw, self.activation)[:, 0]
         classes = None
         if self.labels:
-            classes = table(outputs, self.labels)[:, 0]
+            classes = column(table(outputs, self.labels), 0, self.labels, "class in column")
         elif self.class_column is not None:
             classes = column(values, self.class_column, self.boxes, "class in column")
         for name, others in ((self.scores, scores), (self.labels, classes)):

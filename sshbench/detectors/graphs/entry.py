@@ -48,9 +48,12 @@ def of_onnx(file: str, *, spec: str | None = None) -> GraphClass:
         MissingDataError: A file is not there.
         InputError: The file is no graph, the specification is invalid or contradicts it, or none can be guessed.
     """
-    from sshbench.detectors.graphs.onnx_graph import OnnxGraph
+    from sshbench.detectors.graphs.facts import onnx_facts
+    from sshbench.detectors.graphs.onnx_graph import OnnxBatchGraph, OnnxGraph
 
-    return GraphClass(OnnxGraph(file, spec=spec))
+    shape = onnx_facts(Path(file).expanduser()).inputs[0].shape
+    several = shape is not None and shape[:1] == (None,)
+    return GraphClass((OnnxBatchGraph if several else OnnxGraph)(file, spec=spec))
 
 
 def of_export(file: str, *, spec: str | None = None) -> GraphClass:

@@ -72,41 +72,42 @@ def rows(outputs: Outputs, name: str, columns: int) -> FloatArray:
         raise ValueError(f"output '{name}' has {error}") from None
 
 
-def table(outputs: Outputs, name: str) -> FloatArray:
-    """Return an output of shape (1, n, columns), (n, columns), (1, n) or (n,) as float64 (n, columns).
+def table(outputs: Outputs, name: str) -> Float32Array:
+    """Return an output of shape (1, n, columns), (n, columns), (1, n) or (n,) as (n, columns), in its own type.
 
     Raises:
         ValueError: It has another shape.
     """
     output = outputs[name]
     if output.ndim == 3 and output.shape[0] == 1:
-        output = output[0]
-    elif output.ndim == 1 or (output.ndim == 2 and output.shape[0] == 1):
-        output = output.reshape(-1, 1)
+        return np.asarray(output[0])
+    if output.ndim == 1 or (output.ndim == 2 and output.shape[0] == 1):
+        return output.reshape(-1, 1)
     if output.ndim != 2:
-        raise ValueError(f"output '{name}' has shape {outputs[name].shape}, where (1, n, columns) is expected")
-    return np.asarray(output, dtype=np.float64)
+        raise ValueError(f"output '{name}' has shape {output.shape}, where (1, n, columns) is expected")
+    return output
 
 
-def column(values: FloatArray, number: int, name: str, what: str) -> FloatArray:
-    """Return one column of an output's rows.
+def column(values: FloatArray | Float32Array, number: int, name: str, what: str) -> FloatArray:
+    """Return one column of an output's rows, float64 (n,).
 
     Raises:
         ValueError: There is none of this number.
     """
     if number >= values.shape[1]:
         raise ValueError(f"output '{name}' has {values.shape[1]} columns, so there is no {what} {number} (from 0)")
-    return values[:, number]
+    return np.asarray(values[:, number], dtype=np.float64)
 
 
-def activated(values: FloatArray, activation: Activation) -> FloatArray:
-    """Return rows of scores after what the network left to do."""
+def activated(scores: FloatArray | Float32Array, activation: Activation) -> FloatArray:
+    """Return rows of scores after what the network left to do, float64 (n, columns)."""
+    values = np.asarray(scores, dtype=np.float64)
     if activation == "none":
         return values
     return sigmoid(values) if activation == "sigmoid" else softmax(values)
 
 
-def in_pixels(values: FloatArray, form: BoxForm, units: str, height: int, width: int) -> FloatArray:
+def in_pixels(values: FloatArray | Float32Array, form: BoxForm, units: str, height: int, width: int) -> FloatArray:
     """Return boxes of any form and unit as corners in pixels: float64 (n, 4)."""
-    boxes = corners(values, form)
+    boxes = corners(np.asarray(values, dtype=np.float64), form)
     return boxes * [width, height, width, height] if units == "normalised" else boxes

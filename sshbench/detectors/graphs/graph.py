@@ -63,12 +63,15 @@ class GraphDetector:
         self.weights_sha256: str | None = self.facts.sha256
         self._network: Network | None = None
         self.guess: Guess | None = None
-        self._spec_file = self.path if spec is None or isinstance(spec, GraphSpec) else Path(spec).expanduser()
+        self._spec_file = self.path
         if spec is None:
             self.guess = guess_spec(self.facts, self._attempt)
-        self.spec = (
-            self.guess.spec if self.guess else spec if isinstance(spec, GraphSpec) else GraphSpec.read(self._spec_file)
-        )
+            self.spec = self.guess.spec
+        elif isinstance(spec, GraphSpec):
+            self.spec = spec
+        else:
+            self._spec_file = Path(spec).expanduser()
+            self.spec = GraphSpec.read(self._spec_file)
         self._check_against_graph()
         self.info = self._make_info()
         self.settings = self._with_hash(settings or self.info.defaults)
@@ -201,7 +204,7 @@ class GraphDetector:
             if name not in output.integer_names() and not np.issubdtype(values.dtype, np.floating):
                 text = f"output '{name}' has numbers of type {values.dtype}, where floating-point numbers are expected"
                 raise InputError(text, file=self.path, remedy=self._remedy)
-            if not np.isfinite(np.sum(values, dtype=np.float64)) and not np.isfinite(values).all():
+            if not np.isfinite(values).all():
                 wrong = values[~np.isfinite(values)][0]
                 raise DetectorError(
                     f"output '{name}' of {self.path.name} holds numbers that are not finite ({wrong})",

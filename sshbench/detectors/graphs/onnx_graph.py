@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sshbench.detectors.contract import Prepared, SettingValue
 from sshbench.detectors.cost import NetworkCost, onnx_cost
 from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
@@ -14,7 +16,7 @@ from sshbench.detectors.graphs.facts import GraphFacts, onnx_facts
 from sshbench.detectors.graphs.graph import GraphDetector, Network
 from sshbench.detectors.graphs.inputs import InputArray
 from sshbench.detectors.graphs.seen import Array
-from sshbench.errors import InputError, shorten
+from sshbench.errors import InputError, UsageError, shorten
 from sshbench.native_errors import captured_lines
 from sshbench.runtimes.network import OnnxNetwork
 from sshbench.runtimes.plan import ONNX_BACKENDS, Plan
@@ -41,9 +43,17 @@ class OnnxGraph(GraphDetector):
         MissingDataError: A file is not there.
         InputError: The file is no graph, the specification is invalid or contradicts it, or none can be guessed.
 
+    >>> import numpy as np, onnx, tempfile
     >>> import sshbench
-    >>> detector = sshbench.OnnxGraph("yunet.onnx", spec="yunet.toml")  # doctest: +SKIP
-    >>> sshbench.run(detector, "sample")  # doctest: +SKIP
+    >>> text = '''<ir_version: 8, opset_import: ["": 13]>
+    ...     faces (float[1, 3, 64, 64] image) => (float[2, 5] rows)
+    ...     { rows = Constant <value = float[2, 5] {8, 8, 24, 28, 0.9, 1, 2, 3, 4, 0.01}> () }'''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     onnx.save(onnx.parser.parse_model(text), f"{folder}/faces.onnx")
+    ...     detector = sshbench.OnnxGraph(f"{folder}/faces.onnx")
+    ...     found = sshbench.detect(detector, np.zeros((128, 128, 3), dtype=np.uint8))
+    >>> detector.spec.output.family, found.boxes.tolist()
+    ('boxes+scores', [[16.0, 16.0, 48.0, 56.0]])
     """
 
     prefix = "onnx"
@@ -125,6 +135,23 @@ class OnnxGraph(GraphDetector):
             return dict(zip(names, found, strict=True))
 
         return run
+
+
+class OnnxBatchGraph(OnnxGraph):
+    """A detector made of an ONNX file that takes several images at once."""
+
+    def forward_batch(self, prepared: Sequence[Prepared[Any]]) -> list[Mapping[str, Array]]:
+        """Run the network once for inputs of one size; return for each input what `forward` returns.
+
+        Raises:
+            UsageError: The first axis of an output is not the image, as behind NMS.
+        """
+        outputs = self._run(np.concatenate([one.data[0] for one in prepared]))
+        for name, values in outputs.items():
+            if values.ndim == 0 or len(values) != len(prepared):
+                text = f"output '{name}' of {self.path.name} has shape {values.shape} for {len(prepared)} images"
+                raise UsageError(f"{text}, so that it cannot be told which row is of which", remedy="Use --batch 1")
+        return [{name: values[i : i + 1] for name, values in outputs.items()} for i in range(len(prepared))]
 
 
 def _in_short(error: BaseException) -> str:

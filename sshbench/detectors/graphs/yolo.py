@@ -24,6 +24,7 @@ from sshbench.detectors.graphs.family import (
 )
 from sshbench.detectors.graphs.strided import decode_offsets
 from sshbench.records import FloatArray
+from sshbench.ssh.anchors import Float32Array
 
 Score = Annotated[
     Literal["product", "objectness", "class"], Field(description="product of objectness and class, or one of them")
@@ -40,7 +41,7 @@ class _OneOutput(Family):
         """Return the name of the output."""
         return (self.output,)
 
-    def _score(self, values: FloatArray, first: int, face_class: int, score: Score, *, logits: bool) -> FloatArray:
+    def _score(self, values: Float32Array, first: int, face_class: int, score: Score, *, logits: bool) -> FloatArray:
         """Return the scores of rows with an objectness and classes, float64 (n,)."""
         found = [
             column(values, number, self.output, what)
@@ -115,5 +116,7 @@ class YoloX(_OneOutput):
             text = f"output '{self.output}' has {len(values)} rows, but the strides have {sum(counts)} cells"
             raise ValueError(f"{text} for this input")
         ends = np.cumsum(counts)[:-1]
-        levels = list(zip(self.strides, np.split(scores, ends), np.split(values[:, :4], ends), strict=True))
+        levels = list(
+            zip(self.strides, np.split(scores, ends), np.split(values[:, :4].astype(np.float64), ends), strict=True)
+        )
         return decode_offsets(levels, height, width, threshold)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 import sshbench as package
+from sshbench.detectors.batches import detect_batch
 from sshbench.detectors.graphs.look import look_at
 from sshbench.detectors.graphs.spec import GraphSpec
 from sshbench.detectors.pixels import mean_pixels
-from sshbench.errors import DetectorError, UsageError
+from sshbench.detectors.weights import find_weights
+from sshbench.errors import DetectorError, MissingDataError, UsageError
 from sshbench.files import sample_dir
 from sshbench.images import read_image
 from sshbench.runs import open_run
@@ -176,3 +178,18 @@ def test_outputs_that_are_not_finite_name_the_image(tmp_path: Path, spec: Path) 
     path = constant_net(tmp_path / "nan.onnx", {"output0": values}, (1, 3, 96, 128))
     with pytest.raises(DetectorError, match=r"nan\.onnx holds numbers that are not finite \(nan\)"):
         package.run(f"onnx:{path}", "sample", out=tmp_path / "run", limit=1, settings={"spec": spec}, progress=False)
+
+
+def test_a_graph_with_a_free_batch_works_in_batches(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSHBENCH_WEIGHTS", str(shared / "weights"))
+    try:
+        path = find_weights("retinaface-mnet025.onnx")
+    except MissingDataError as error:
+        pytest.skip(f"no package index to take the weights from: {error.message}")
+    detector = package.load_detector(f"onnx:{path}", resize="fit=320x320")
+    images = [read_image(IMAGE), read_image(IMAGE)[:, ::-1]]
+    for found, image in zip(detect_batch(detector, images), images, strict=True):
+        np.testing.assert_allclose(found.boxes, package.detect(detector, image).boxes, atol=1e-2)
+    one_by_one = package.load_detector(f"onnx:{shared}/weights/ultraface-version-RFB-320.onnx")
+    with pytest.raises(UsageError, match="cannot work in batches"):
+        detect_batch(one_by_one, images)
