@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -224,10 +225,10 @@ def finished_run(
     short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
     beside = Path("runs") / f"{images.name}-spec.toml" if out is None else Path(f"{Path(out).expanduser()}-spec.toml")
     with kept_traceback(short, images.name, out), kept_skeleton(beside):
+        source = source_of(detector)
         loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
     name = loaded.info.name
-    source = source_of(detector)
     identity = identity_of(
         images,
         rules,
@@ -259,8 +260,8 @@ def finished_run(
                     on_image(image)
 
             try:
-                made_of = lambda: spec_for(detector, rules, settings)  # noqa: E731
-                fill_run(stored, work, loaded, helpers, spec=made_of, on_image=report)
+                spec = partial(spec_for, detector, rules, settings)
+                fill_run(stored, work, loaded, helpers, spec=spec, on_image=report)
             finally:
                 store_failures(stored)
         yield stored, findings

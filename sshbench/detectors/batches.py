@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.detectors.contract import Detector, Prepared, checked_detections, detect_timed
+from sshbench.detectors.contract import Detector, Prepared, check_places, checked_detections, detect_timed
 from sshbench.errors import DetectorError, UsageError
 from sshbench.images import check_image
 from sshbench.records import Detections
@@ -96,5 +96,7 @@ def detect_batch_timed(
         found = detector.postprocess(output, one)
         ended = time.perf_counter()
         stages = {"preprocess": marks[i + 1] - marks[i], "forward": forward, "postprocess": ended - began}
-        results.append((checked_detections(found, name, checked[i]), stages))
+        usable = checked_detections(found, name)
+        check_places(usable, detector, checked[i])
+        results.append((usable, stages))
     return results

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import TypeVar
 
+from sshbench.detectors.built_in import BUILT_IN
 from sshbench.detectors.sizes import canonical_resize, parse_resize
 from sshbench.display import short_repr
 from sshbench.errors import DetectorError, UsageError
@@ -267,7 +268,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
 
     Raises:
         UsageError: The array is not an image.
-        DetectorError: As `checked_detections`.
+        DetectorError: As `checked_detections` and `check_places`.
     """
     seconds: dict[str, float] = {}
     bgr = check_image(image)
@@ -278,7 +279,7 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
         seconds[stage] = (time.perf_counter_ns() - began) / 1e9
         return result
 
-    prepared = timed("preprocess", lambda: detector.preprocess(bgr))
+    prepared: object = timed("preprocess", lambda: detector.preprocess(bgr))
     if not isinstance(prepared, Prepared):
         made = type(prepared).__name__
         raise DetectorError(
@@ -287,20 +288,20 @@ def detect_timed(detector: Detector, image: npt.NDArray[np.generic]) -> tuple[De
         )
     outputs = timed("forward", lambda: detector.forward(prepared))
     detections = timed("postprocess", lambda: detector.postprocess(outputs, prepared))
-    return checked_detections(detections, detector.info.name, bgr), seconds
+    found = checked_detections(detections, detector.info.name)
+    check_places(found, detector, bgr)
+    return found, seconds
 
 
-def checked_detections(found: object, detector: str, image: Image | None = None) -> Detections:
+def checked_detections(found: object, detector: str) -> Detections:
     """Return what a detector returned for an image, if it is usable.
 
     Args:
         found: What `postprocess` returned.
         detector: Name of the detector.
-        image: The image; None to leave out whether boxes lie far outside of it.
 
     Raises:
-        DetectorError: It is not `Detections`, a value is not finite, a corner is on the wrong side of the other, all
-            boxes lie farther outside the image than the image is long, or there are more than `MAX_DETECTIONS`.
+        DetectorError: It is not `Detections`, a value is not finite, or there are more than `MAX_DETECTIONS`.
     """
     if not isinstance(found, Detections):
         raise DetectorError(
@@ -311,7 +312,6 @@ def checked_detections(found: object, detector: str, image: Image | None = None)
         if values is not None and not np.isfinite(values).all():
             wrong = values[~np.isfinite(values)][0]
             raise DetectorError(f"detector '{detector}' returned {what} that are not finite ({wrong})")
-    _check_boxes(found.boxes, detector, image)
     if len(found) > MAX_DETECTIONS:
         raise DetectorError(
             f"detector '{detector}' returned {len(found):,} detections for one image; at most {MAX_DETECTIONS:,} are "
@@ -321,22 +321,34 @@ def checked_detections(found: object, detector: str, image: Image | None = None)
     return found
 
 
-def _check_boxes(boxes: npt.NDArray[np.float64], detector: str, image: Image | None) -> None:
-    """Refuse boxes that no detector means: inverted ones, and those of another scale."""
+def check_places(found: Detections, detector: Detector, image: Image) -> None:
+    """Refuse what no detector means: inverted boxes, and nothing but boxes far outside the image.
+
+    Detectors of ours are left out: their published figures count what their networks return. So are stored detections.
+
+    Args:
+        found: The detections of the image.
+        detector: The detector.
+        image: The image.
+
+    Raises:
+        DetectorError: x2 < x1 or y2 < y1, or all boxes lie farther outside than the image is long.
+    """
+    name, boxes = detector.info.name, found.boxes
+    if name in BUILT_IN or isinstance(detector, FollowsImages):
+        return
     inverted = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
     if inverted.any():
         raise DetectorError(
-            f"detector '{detector}' returned an inverted box, x1 y1 x2 y2 = {boxes[inverted][0].tolist()}",
+            f"detector '{name}' returned an inverted box, x1 y1 x2 y2 = {boxes[inverted][0].tolist()}",
             remedy="Return corners with x2 >= x1 and y2 >= y1; for x y w h use sshbench.Detections.from_xywh",
         )
-    if image is None:
-        return
     height, width = image.shape[:2]
     far = max(height, width)
     outside = (boxes[:, 2:] < -far).any(axis=1) | (boxes[:, :2] > (width + far, height + far)).any(axis=1)
     if len(boxes) and outside.all():  # some networks add a few such boxes to good ones
         raise DetectorError(
-            f"detector '{detector}' returned only boxes far outside the image of {width} x {height} pixels, such as "
+            f"detector '{name}' returned only boxes far outside the image of {width} x {height} pixels, such as "
             f"x1 y1 x2 y2 = {boxes[0].tolist()}",
             remedy="Return pixels of the original image: divide by the scale of the network's input",
         )

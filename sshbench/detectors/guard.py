@@ -64,24 +64,25 @@ def contained(detector: str, doing: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         said = shorten(" ".join(str(error).split()), 300)
         text = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        place = place_of(error)
-        text += f", in {place}" if place else ""
+        frame = frame_of(error)
+        text += f", in {Path(frame.filename).name}:{frame.lineno}" if frame else ""
         details = "".join(traceback.format_exception(error))
         raise DetectorError(f"detector '{detector}' failed during {doing} ({text})", details=details) from error
 
 
-def place_of(error: BaseException) -> str:
-    """Return the innermost line of an error that is neither of this package nor of Python nor installed; empty if none.
+def frame_of(error: BaseException | None) -> traceback.FrameSummary | None:
+    """Return the innermost frame of an error that is neither of this package nor of Python nor installed.
 
-    >>> place_of(ValueError())
-    ''
+    >>> frame_of(ValueError())
     """
+    if error is None:
+        return None
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         theirs = path.is_relative_to(_STANDARD) or path.is_relative_to(_PACKAGE) or "site-packages" in path.parts
         if not theirs and path.is_file():
-            return f"{path.name}:{frame.lineno}"
-    return ""
+            return frame
+    return None
 
 
 @contextmanager

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from sshbench.detectors.guard import contained
+from sshbench.detectors.guard import contained, frame_of
 from sshbench.errors import DetectorError, InputError, MissingDataError, SshbenchError, UsageError, did_you_mean
 
 Code = Mapping[str, str]
@@ -64,11 +63,8 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
         UsageError: There is no such module.
         InputError: Its code raises; the text names file and line, `details` has the traceback.
     """
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        with contained(name, "import"):
+        with _first_on_path(Path.cwd()), contained(name, "import"):
             module = import_module(name)
     except SshbenchError as error:
         cause = error.__cause__
@@ -77,7 +73,7 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
                 f"there is no module '{cause.name}' in the current folder or among the installed packages",
                 remedy="For a file write path/to/model.py:NAME",
             ) from error
-        raise _failed(Path(_file_of(cause, name)), error) from error
+        raise _failed(Path(name), error) from error
     if not getattr(module, "__file__", None):
         return module, {}
     path = Path(str(module.__file__))
@@ -144,10 +140,6 @@ def _files(folder: Path, parts: list[str], package: str) -> Iterator[Path]:
 @contextmanager
 def _importing(folder: Path, code: Code, main: str) -> Iterator[None]:
     """Let a model import the modules beside it, as they are now, whatever another model or library calls its own."""
-    text = str(folder)
-    if text in sys.path:
-        sys.path.remove(text)
-    sys.path.insert(0, text)  # it stays there: the model may import later, and other processes get the same path
     theirs: dict[str, ModuleType] = {}
     names = {_module_name(file): (folder / file, digest) for file, digest in code.items() if file != main}
     for name, place in names.items():
@@ -158,10 +150,24 @@ def _importing(folder: Path, code: Code, main: str) -> Iterator[None]:
         if name not in _siblings:
             theirs[name] = there
     try:
-        yield
+        with _first_on_path(folder):
+            yield
     finally:
         _siblings.update({name: place for name, place in names.items() if name not in theirs})
         sys.modules.update(theirs)
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Look in a folder first, and afterwards last: the model may import later, and hides no library from others."""
+    text = str(folder)
+    sys.path.insert(0, text)
+    try:
+        yield
+    finally:
+        sys.path.remove(text)
+        if text not in sys.path:
+            sys.path.append(text)
 
 
 def _module_name(file: str) -> str:
@@ -169,7 +175,7 @@ def _module_name(file: str) -> str:
 
 
 def _failed(path: Path, error: SshbenchError) -> SshbenchError:
-    """Return the error for a file whose code could not be run."""
+    """Return the error for a file or module whose code could not be run."""
     cause = error.__cause__
     if isinstance(cause, SyntaxError) and cause.filename:
         return InputError(
@@ -181,25 +187,12 @@ def _failed(path: Path, error: SshbenchError) -> SshbenchError:
         )
     if not isinstance(error, DetectorError):  # raised by our own code, which the file calls
         return InputError(error.message, file=path, line=None, remedy=error.remedy)
+    frame = frame_of(cause)
     said = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
     return InputError(
         f"the import failed ({said})",
-        file=path,
-        line=line_in(path, cause),
+        file=path if frame is None else frame.filename,
+        line=None if frame is None else frame.lineno,
         remedy="Fix the file; `sshbench -v` shows the traceback",
         details=error.details,
     )
-
-
-def line_in(path: Path, error: BaseException | None) -> int | None:
-    """Return the line of a file in which an error was raised, the innermost one; None if it was not there."""
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
-
-
-def _file_of(error: BaseException | None, name: str) -> str:
-    """Return the file of a module whose import failed: the first one on the way that is not Python's own machinery."""
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    own = [frame.filename for frame in frames if not frame.filename.startswith("<")]
-    ours = [file for file in own if Path(file).parent.name not in ("importlib", "detectors")]
-    return ours[-1] if ours else name

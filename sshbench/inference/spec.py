@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from sshbench.detectors.contract import Detector, SettingValue
 from sshbench.detectors.function import DetectorLike
-from sshbench.detectors.registry import load_detector, targets
-from sshbench.detectors.spelling import parse_spelling
+from sshbench.detectors.registry import load_detector
+from sshbench.detectors.source import source_of
 from sshbench.errors import UsageError
 
 
@@ -22,6 +22,7 @@ class DetectorSpec:
         weights: Its weights file; None: found by name.
         settings: Settings other than the published ones, and `tta`.
         pickled: The detector itself, where it was given as an object; empty otherwise.
+        code: Hashes of the source of a model in a file; another process may find a changed one.
 
     >>> DetectorSpec("haar", settings={"min_neighbors": 3}).make().settings.extra["min_neighbors"]
     3
@@ -31,6 +32,7 @@ class DetectorSpec:
     weights: str | None = None
     settings: Mapping[str, SettingValue | None] = field(default_factory=dict)
     pickled: bytes = b""
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -42,7 +44,8 @@ class DetectorSpec:
             UsageError: It cannot be sent to another process.
         """
         if isinstance(detector, str):
-            return cls(str(parse_spelling(detector, targets()).absolute), weights, settings)
+            source = source_of(detector)
+            return cls(source.spelling or detector, weights, settings, code=source.code)
         name = getattr(detector, "__name__", type(detector).__name__)
         try:
             return cls(name, weights, settings, pickle.dumps(detector))
@@ -55,7 +58,13 @@ class DetectorSpec:
     @property
     def key(self) -> bytes:
         """The specification as bytes, equal for equal ones."""
-        fields = (self.name, self.weights, tuple(sorted(self.settings.items())), self.pickled)
+        fields = (
+            self.name,
+            self.weights,
+            tuple(sorted(self.settings.items())),
+            self.pickled,
+            *sorted(self.code.items()),
+        )
         return pickle.dumps(fields)
 
     def make(self) -> Detector:
@@ -73,6 +82,12 @@ class DetectorSpec:
                     f"detector '{self.name}' cannot be made in another process ({error})",
                     remedy="Put it into a module that Python can import; or leave workers out",
                 ) from error
+        elif self.code and (there := source_of(self.name).code) != self.code:
+            changed = sorted(file for file in {*there, *self.code} if there.get(file) != self.code.get(file))
+            raise UsageError(
+                f"{changed[0]} of detector '{self.name}' is not what the run began with",
+                remedy="Run the command again: a changed model is another run",
+            )
         others = dict(self.settings)
         tta, spec = (
             None if value is None else str(value) for value in (others.pop("tta", None), others.pop("spec", None))

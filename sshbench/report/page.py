@@ -172,6 +172,8 @@ def _details(report: RunReport) -> list[tuple[str, str]]:
     identity, protocol = report.identity, report.evaluation.protocol
     return [
         ("detector", identity.detector),
+        *([("model", identity.spelling)] if identity.spelling else []),
+        *((f"sha256 of {file}", digest) for file, digest in identity.code.items()),
         ("settings", _line(identity.settings)),
         ("weights sha256", identity.weights_sha256 or "none"),
         ("trained on", _trained_on(identity.trained_on)),

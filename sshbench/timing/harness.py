@@ -144,7 +144,7 @@ class Series:
         """
         warm = self.result.warmup
         while len(warm) < _WARM_MOST:
-            with contained(self._detector.info.name, "the warm-up"):
+            with contained(self._detector.info.name, f"the warm-up on {self._groups[0][0].name}"):
                 stages, _ = _one_pass(self._detector, self._groups[0], self._clock)
             warm.append(sum(stages.values()))
             if len(warm) >= 2 * _WARM_LEAST:
@@ -158,7 +158,7 @@ class Series:
         """Measure one pass; return False if the detector raised an error, which is kept in the result."""
         group = self._groups[self.count % len(self._groups)]
         try:
-            with contained(self._detector.info.name, "the measurement"):
+            with contained(self._detector.info.name, f"the measurement on {group[0].name}"):
                 stages, found = _one_pass(self._detector, group, self._clock)
         except SshbenchError as error:
             self.result.error = str(error)

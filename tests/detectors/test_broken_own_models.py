@@ -7,10 +7,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sshbench as package
 from sshbench.detectors.check import check_detector
+from sshbench.detectors.contract import check_places
+from sshbench.errors import DetectorError
+from sshbench.records import Detections
 
 CommandLine = Callable[..., tuple[int, str, str]]
 
@@ -212,3 +216,12 @@ def test_check_says_what_is_wrong(sshbench: CommandLine, model: Callable[[str], 
 def test_ours_pass_the_check(name: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSHBENCH_WEIGHTS", str(shared / "weights"))
     assert [item.message for item in check_detector(name) if not item.ok] == []
+
+
+def test_what_our_networks_return_counts_as_it_is() -> None:
+    """Their published figures count an inverted box, too."""
+    found = Detections(np.array([[5.0, 5, 2, 9]]), np.array([0.5]))
+    image = np.zeros((40, 60, 3), dtype=np.uint8)
+    check_places(found, package.load_detector("haar"), image)
+    with pytest.raises(DetectorError, match="inverted"):
+        check_places(found, package.FunctionDetector(lambda image: ([], []), name="mine"), image)

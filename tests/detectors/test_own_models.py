@@ -361,7 +361,23 @@ def test_another_process_finds_it_from_another_folder(model: Callable[..., str],
     assert done.stdout.decode().strip() == "faces"
 
 
-def test_a_file_that_only_the_old_pyc_knows_is_read_anew(model: Callable[..., str]) -> None:
+def test_a_worker_that_starts_later_does_not_take_a_changed_file(model: Callable[..., str]) -> None:
+    from sshbench.inference.spec import DetectorSpec
+
+    spec = DetectorSpec.of(f"{model()}:faces", None, {})
+    assert spec.make().info.name == "faces"
+    model(FUNCTION + "# changed\n")
+    with pytest.raises(UsageError, match=r"model.py of detector .* is not what the run began with"):
+        spec.make()
+
+
+def test_a_file_beside_it_hides_no_library(sshbench: CommandLine, model: Callable[..., str], tmp_path: Path) -> None:
+    model("raise RuntimeError('this is not the standard library')", "types.py")
+    code, _, err = sample(sshbench, f"{model()}:faces", tmp_path / "run", "--workers", 2)
+    assert code == 0, err
+
+
+def test_a_changed_file_is_read_anew(model: Callable[..., str]) -> None:
     """A file changed within the same second, to the same length."""
     for share, expected in ((0.5, 30.0), (0.1, 6.0), (0.2, 12.0)):
         found = package.detect(f"{model(FUNCTION.replace('0.5', str(share)))}:faces", IMAGE)
