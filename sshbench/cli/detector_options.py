@@ -29,7 +29,7 @@ SpecOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(help="Device of the network: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),
+    typer.Option(help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),
 ]
 PrecisionOption = Annotated[str | None, typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.")]
 BackendOption = Annotated[

@@ -77,6 +77,10 @@ class OnnxAdapter(WeightsAdapter):
     free_batch: ClassVar[bool] = False
     network: OnnxNetwork
 
+    def preprocess(self, image: Image) -> Prepared[Any]:
+        """Turn an image into the network's input."""
+        raise NotImplementedError
+
     def load(self) -> None:
         """Find and open the network; the settings then hold what the library says really runs it."""
         from sshbench.detectors.execution import asked_plan, effective_settings, int8_network_of

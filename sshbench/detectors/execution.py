@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sshbench.detectors.contract import Detector, Prepared, Settings, SettingValue
+from sshbench.detectors.contract import DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.images import read_image
+from sshbench.records import Image
 from sshbench.runtimes.network import Array
 from sshbench.runtimes.plan import Plan, plan
 
@@ -60,6 +61,16 @@ def own_settings(settings: Settings) -> dict[str, SettingValue]:
     return {name: value for name, value in settings.extra.items() if name not in EXECUTION}
 
 
+class Prepares(Protocol):
+    """What of a detector is needed to calibrate its network."""
+
+    info: DetectorInfo
+    settings: Settings
+
+    def preprocess(self, image: Image) -> Prepared[Any]:
+        """Turn an image into the network's input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Int8Network:
     """A detector's network in int8.
@@ -76,12 +87,12 @@ class Int8Network:
 
 
 def int8_network_of(
-    detector: Detector, content: bytes, inputs_of: Callable[[Prepared[Any]], Iterable[Array]]
+    detector: Prepares, content: bytes, inputs_of: Callable[[Prepared[Any]], Iterable[Array]]
 ) -> Int8Network:
     """Return a detector's network in int8, calibrated with the images that its settings name.
 
     Args:
-        detector: The detector; only its settings and its `preprocess` are used.
+        detector: The detector; its network need not be open.
         content: Content of its ONNX file. A file that is quantized already is returned as it is.
         inputs_of: Function that returns the network's inputs of a prepared image.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sshbench.detectors.contract import SettingValue
 from sshbench.detectors.registry import load_detector
@@ -53,7 +54,7 @@ def quantize(
     target = Path(out).expanduser()
     if target.exists():
         raise UsageError(f"{target} exists already", remedy="Give another file")
-    given: dict[str, SettingValue] = {"backend": "onnxruntime", **(settings or {}), "precision": "int8"}
+    given: dict[str, Any] = {"backend": "onnxruntime", **(settings or {}), "precision": "int8"}
     given |= {"calibration": str(images), "calibration_images": count, "quantizer": quantizer}
     if quantizer == "nncf" and "backend" not in (settings or {}):
         given["backend"] = "openvino"  # ONNX Runtime runs many of NNCF's layers in fp32

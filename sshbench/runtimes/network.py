@@ -43,7 +43,7 @@ class OnnxNetwork:
         plan: Effective plan.
         threads: CPU threads that the library uses; None on an accelerator, and where they are unknown (ONNX Runtime
             on systems other than Linux).
-        nodes: How many of the file's nodes run where, by ONNX Runtime's provider; empty where unknown.
+        layers: How many of the file's layers with weights run where, by ONNX Runtime's provider; empty where unknown.
     """
 
     run: Run
@@ -51,7 +51,7 @@ class OnnxNetwork:
     outputs: tuple[Value, ...]
     plan: Plan
     threads: int | None
-    nodes: Mapping[str, int]
+    layers: Mapping[str, int]
 
 
 def declared_values(content: bytes) -> tuple[tuple[Value, ...], tuple[Value, ...]]:

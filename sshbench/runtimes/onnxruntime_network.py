@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sshbench.errors import UsageError
-from sshbench.runtimes.graphs import half_precision, precision_of
+from sshbench.runtimes.graphs import WEIGHTED, half_precision, precision_of
 from sshbench.runtimes.network import Array, OnnxNetwork, Value
 from sshbench.runtimes.plan import PROVIDERS, Plan
 
@@ -66,13 +66,16 @@ def _values(found: Sequence[Any]) -> tuple[Value, ...]:
 
 
 def _nodes(session: Any) -> dict[str, int]:
-    """Return how many nodes each provider runs, as ONNX Runtime says; empty before its version that does."""
+    """Return how many layers with weights each provider runs, as ONNX Runtime says; empty before the version that does.
+
+    What computes sizes runs on the CPU on purpose.
+    """
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return {}
     counted: Counter[str] = Counter()
     for part in session.get_provider_graph_assignment_info():
-        counted[part.ep_name] += len(part.get_nodes())
-    return dict(counted)
+        counted[part.ep_name] += sum(node.op_type in WEIGHTED for node in part.get_nodes())
+    return {name: count for name, count in counted.items() if count}
 
 
 def _check_provider(started: Sequence[str], nodes: Mapping[str, int], provider: str, device: str) -> None:
@@ -85,7 +88,7 @@ def _check_provider(started: Sequence[str], nodes: Mapping[str, int], provider: 
     if nodes and nodes.get(provider, 0) * 2 < sum(nodes.values()):
         where = ", ".join(f"{count} by {name}" for name, count in nodes.items())
         raise UsageError(
-            f"device '{device}' runs fewer than half of the network's nodes ({where})", remedy="Use --device cpu"
+            f"device '{device}' runs fewer than half of the network's layers ({where})", remedy="Use --device cpu"
         )
 
 

@@ -136,13 +136,14 @@ def _by_nncf(
     import nncf
 
     data = [{name: one} for one in inputs()]
-    return nncf.quantize(
+    quantized: ModelProto = nncf.quantize(
         model,
         nncf.Dataset(data),
         subset_size=len(data),
         preset=nncf.QuantizationPreset.MIXED,
         ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
     )
+    return quantized
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Run a network on CUDA by replaying a recorded graph: one call to the driver in place of one per layer.
 
-Source: PyTorch documentation, "CUDA semantics", "CUDA Graphs". A recording is of one shape of the input; each shape gets
-its own when it is first seen.
+Source: PyTorch documentation, "CUDA semantics", "CUDA Graphs". A recording is of one shape of the input; each shape
+gets its own when it is first seen.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def record(model: Model, data: Tensor) -> Recording:
     """Record a run of a model on CUDA with an input of this shape."""
     data = data.clone()
     with torch.cuda.device(data.device):
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):

@@ -129,5 +129,6 @@ class _Graph:
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid("", _OPSET)],
         )
-        helper.set_model_props(model, {**self._weights.metadata, "architecture": self._weights.architecture.as_json()})
+        said = {**self._weights.metadata, "architecture": self._weights.architecture.as_json()}
+        helper.set_model_props(model, dict(sorted(said.items())))  # safetensors returns them in any order
         return model
