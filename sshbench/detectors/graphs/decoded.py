@@ -19,6 +19,7 @@ from sshbench.detectors.graphs.family import (
     activated,
     column,
     in_pixels,
+    per_box,
     rows,
     table,
 )
@@ -51,19 +52,17 @@ class BoxesAndScores(Family):
         """Return the boxes of the face's class that pass the threshold."""
         values = rows(outputs, self.boxes, 4) if self.scores else table(outputs, self.boxes)
         if self.scores:
-            found = activated(table(outputs, self.scores), self.activation)
+            found = activated(per_box(outputs, self.scores, len(values), self.boxes), self.activation)
             scores = column(found, self.face_class if found.shape[1] > 1 else 0, self.scores, "class in column")
         else:
             raw = column(values, self.score_column, self.boxes, "score in column")[:, None]
             scores = activated(raw, self.activation)[:, 0]
         classes = None
         if self.labels:
-            classes = column(table(outputs, self.labels), 0, self.labels, "class in column")
+            labels = per_box(outputs, self.labels, len(values), self.boxes)
+            classes = column(labels, 0, self.labels, "class in column")
         elif self.class_column is not None:
             classes = column(values, self.class_column, self.boxes, "class in column")
-        for name, others in ((self.scores, scores), (self.labels, classes)):
-            if others is not None and len(others) != len(values):
-                raise ValueError(f"output '{self.boxes}' has {len(values)} rows, but '{name}' has {len(others)}")
         chosen = scores >= threshold
         kept = np.flatnonzero(chosen if classes is None else chosen & (classes == self.face_class))
         column(values, self.box_column + 3, self.boxes, "side of a box in column")

@@ -73,7 +73,7 @@ def rows(outputs: Outputs, name: str, columns: int) -> FloatArray:
 
 
 def table(outputs: Outputs, name: str) -> Float32Array:
-    """Return an output of shape (1, n, columns), (n, columns), (1, n) or (n,) as (n, columns), in its own type.
+    """Return an output of shape (1, n, columns) or (n, columns) as (n, columns), in its own type.
 
     Raises:
         ValueError: It has another shape.
@@ -81,11 +81,30 @@ def table(outputs: Outputs, name: str) -> Float32Array:
     output = outputs[name]
     if output.ndim == 3 and output.shape[0] == 1:
         return np.asarray(output[0])
-    if output.ndim == 1 or (output.ndim == 2 and output.shape[0] == 1):
-        return output.reshape(-1, 1)
     if output.ndim != 2:
         raise ValueError(f"output '{name}' has shape {output.shape}, where (1, n, columns) is expected")
     return output
+
+
+def per_box(outputs: Outputs, name: str, count: int, boxes: str) -> Float32Array:
+    """Return an output with one row, or one number, per box as (count, columns), in its own type.
+
+    Args:
+        outputs: All outputs.
+        name: That of scores or of classes.
+        count: Number of boxes.
+        boxes: Name of the output with the boxes.
+
+    Raises:
+        ValueError: It has another shape, or another number of rows.
+    """
+    output = outputs[name]
+    if output.ndim == 1 or output.shape in ((1, count), (1, count, 1)):
+        output = output.reshape(-1, 1)
+    values = table({name: output}, name)
+    if len(values) != count:
+        raise ValueError(f"output '{boxes}' has {count} rows, but '{name}' has {len(values)}")
+    return values
 
 
 def column(values: FloatArray | Float32Array, number: int, name: str, what: str) -> FloatArray:

@@ -16,6 +16,7 @@ Array = npt.NDArray[Any]
 STRIDES = (4, 8, 16, 32, 64, 128)
 """Strides that are tried."""
 
+_ONE_ROW = (4, 5, 6, 7)  # columns of one box without an axis for the image
 _SURE = 0.9  # share of rows that must look so
 
 
@@ -70,13 +71,13 @@ class Seen:
 def table_size(output: Array) -> tuple[int, int] | None:
     """Return rows and columns of an output that is a table for one image; None for another one.
 
-    >>> table_size(np.zeros((1, 5, 4))), table_size(np.zeros((1, 5))), table_size(np.zeros((1, 2, 3, 4)))
-    ((5, 4), (5, 1), None)
+    >>> table_size(np.zeros((1, 5, 4))), table_size(np.zeros((1, 9))), table_size(np.zeros((1, 2, 3, 4)))
+    ((5, 4), (9, 1), None)
     """
     shape = output.shape
     if output.ndim == 3 and shape[0] == 1:
         return int(shape[1]), int(shape[2])
-    if output.ndim == 2 and shape[0] != 1:
+    if output.ndim == 2 and (shape[0] != 1 or shape[1] in _ONE_ROW):
         return int(shape[0]), int(shape[1])
     if output.ndim in (1, 2):
         return int(output.size), 1

@@ -38,6 +38,19 @@ class ExportedGraph(GraphDetector):
         UsageError: PyTorch is not installed.
         MissingDataError: A file is not there.
         InputError: The file is no program, the specification is invalid or contradicts it, or none can be guessed.
+
+    >>> import tempfile, numpy as np, torch
+    >>> import sshbench
+    >>> class WholeImage(torch.nn.Module):
+    ...     def forward(self, image):
+    ...         return {"boxes": torch.tensor([[0.0, 0.0, 1.0, 1.0]]), "scores": image.mean().reshape(1)}
+    >>> program = torch.export.export(WholeImage(), (torch.zeros(1, 3, 64, 64),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.export.save(program, f"{folder}/whole.pt2")
+    ...     detector = sshbench.ExportedGraph(f"{folder}/whole.pt2")
+    ...     found = sshbench.detect(detector, np.full((64, 64, 3), 255, dtype=np.uint8))
+    >>> detector.spec.output.units, found.boxes.tolist()
+    ('normalised', [[0.0, 0.0, 64.0, 64.0]])
     """
 
     prefix = "export"

@@ -22,8 +22,8 @@ from sshbench.detectors.graphs.family import (
     activated,
     column,
     in_pixels,
+    per_box,
     rows,
-    table,
 )
 from sshbench.detectors.priors import RETINAFACE, VARIANCES, Levels
 from sshbench.models import StrictModel
@@ -81,9 +81,7 @@ class _Scored(Family):
         return self.boxes, self.scores
 
     def _scores(self, outputs: Outputs, count: int) -> FloatArray:
-        values = activated(table(outputs, self.scores), self.activation)
-        if len(values) != count:
-            raise ValueError(f"output '{self.boxes}' has {count} rows, but '{self.scores}' has {len(values)}")
+        values = activated(per_box(outputs, self.scores, count, self.boxes), self.activation)
         return column(values, self.face_class, self.scores, "class in column")
 
 

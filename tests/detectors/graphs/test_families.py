@@ -130,3 +130,16 @@ def test_options_of_the_families(outputs: dict[str, Any], output: dict[str, Any]
     found = found_by(path, spec_of(64, 64, output), (64, 64))
     np.testing.assert_allclose(found.boxes, FACES, atol=1e-4)
     np.testing.assert_allclose(found.scores, SCORES, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_rows_behind_nms(count: int, tmp_path: Path) -> None:
+    """Without an axis for the image, one row looks like an axis of length 1."""
+    rows = np.column_stack((FACES, SCORES, [0, 0]))[:count].astype(np.float32)
+    both: dict[str, Any] = {"b": rows[:, :4], "s": rows[:, 4], "labels": np.zeros(count, dtype=np.int64)}
+    in_one = {"family": "boxes+scores", "boxes": "d", "class_column": 5}
+    in_three = {"family": "boxes+scores", "boxes": "b", "scores": "s", "labels": "labels"}
+    for outputs, output in (({"d": rows}, in_one), (both, in_three)):
+        path = constant_net(tmp_path / "net.onnx", outputs, (1, 3, 64, 64))
+        found = found_by(path, spec_of(64, 64, output), (64, 64))
+        np.testing.assert_allclose(found.boxes, FACES[:count], atol=1e-4)
