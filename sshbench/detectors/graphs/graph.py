@@ -173,6 +173,7 @@ class GraphDetector:
 
     def postprocess(self, outputs: Mapping[str, Array], prepared: Prepared[_Input]) -> Detections:
         """Decode the outputs, bring the boxes back into the image, apply threshold, NMS and top_k."""
+        self._check_finite(outputs)
         where = prepared.data[1]
         boxes, scores = self._decode(outputs, where.height, where.width)
         return select(where.back(boxes), scores, self.settings)
@@ -184,7 +185,8 @@ class GraphDetector:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open network out, which another process opens for itself."""
-        return {**self.__dict__, "_network": None}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_model"}
+        return {**kept, "_network": None}
 
     def _run(self, data: InputArray) -> Mapping[str, Array]:
         if self._network is None:
@@ -195,6 +197,21 @@ class GraphDetector:
     def _attempt(self, data: InputArray, free: bool) -> Mapping[str, Array]:
         return self._open((), free=free)(data)
 
+    def _check_finite(self, outputs: Mapping[str, Array]) -> None:
+        """Refuse outputs with numbers that are not finite, which no threshold would keep.
+
+        Raises:
+            DetectorError: There is one.
+        """
+        for name in self.spec.output.names():
+            values = outputs[name]
+            if not np.isfinite(values).all():
+                wrong = values[~np.isfinite(values)][0]
+                raise DetectorError(
+                    f"output '{name}' of {self.path.name} holds numbers that are not finite ({wrong})",
+                    remedy="Check mean and scale of the input, and the model",
+                )
+
     def _decode(self, outputs: Mapping[str, Array], height: int, width: int) -> tuple[Any, Any]:
         output = self.spec.output
         for name in output.names():
@@ -204,14 +221,9 @@ class GraphDetector:
             if name not in output.integer_names() and not np.issubdtype(values.dtype, np.floating):
                 text = f"output '{name}' has numbers of type {values.dtype}, where floating-point numbers are expected"
                 raise InputError(text, file=self.path, remedy=self._remedy)
-            if not np.isfinite(values).all():
-                wrong = values[~np.isfinite(values)][0]
-                raise DetectorError(
-                    f"output '{name}' of {self.path.name} holds numbers that are not finite ({wrong})",
-                    remedy="Check mean and scale of the input, and the model",
-                )
         try:
-            return output.decode(outputs, height, width, self.settings.score_threshold)
+            with np.errstate(over="ignore"):  # boxes that are not finite are refused as such
+                return output.decode(outputs, height, width, self.settings.score_threshold)
         except ValueError as error:
             text = f"the graph does not fit family '{output.family}' for an input of {width} x {height}: {error}"
             raise InputError(text, file=self.path, remedy=self._remedy) from error

@@ -146,7 +146,7 @@ class GraphSpec(FileModel):
     @property
     def hash(self) -> str:
         """First 16 hex digits of a hash of all values that change detections; the settings have their own place."""
-        return content_hash(self.model_dump(mode="json", include={"input", "output"}))
+        return content_hash(self.model_dump(mode="json", include={"input", "output"}, exclude={"input": {"name"}}))
 
     @classmethod
     def read(cls, path: Path, *, remedy: str = REMEDY) -> Self:
