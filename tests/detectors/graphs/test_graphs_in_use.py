@@ -18,7 +18,7 @@ from sshbench.detectors.graphs.look import look_at
 from sshbench.detectors.graphs.spec import GraphSpec
 from sshbench.detectors.pixels import mean_pixels
 from sshbench.detectors.weights import find_weights
-from sshbench.errors import DetectorError, MissingDataError, UsageError
+from sshbench.errors import CheckFailedError, MissingDataError, UsageError
 from sshbench.files import sample_dir
 from sshbench.images import read_image
 from sshbench.runs import open_run
@@ -176,7 +176,8 @@ def test_outputs_that_are_not_finite_name_the_image(tmp_path: Path, spec: Path) 
     values = FAMILIES["yolov8"](128, 96)[0]["output0"].copy()
     values[0, 4, 0] = np.nan
     path = constant_net(tmp_path / "nan.onnx", {"output0": values}, (1, 3, 96, 128))
-    with pytest.raises(DetectorError, match=r"nan\.onnx holds numbers that are not finite \(nan\)"):
+    says = r"0_Portrait_sample_0_1: output 'output0' of nan\.onnx holds numbers that are not finite \(nan\)"
+    with pytest.raises(CheckFailedError, match=says):
         package.run(f"onnx:{path}", "sample", out=tmp_path / "run", limit=1, settings={"spec": spec}, progress=False)
 
 
