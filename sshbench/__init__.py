@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sshbench.evaluation.benchmarks import Benchmark
     from sshbench.evaluation.benchmarks import register as register_benchmark
     from sshbench.evaluation.explain import explain
+    from sshbench.evaluation.label_check import check_annotation
     from sshbench.evaluation.loading import load_dataset, read_predictions
     from sshbench.evaluation.merging import merge
     from sshbench.evaluation.result import Evaluation
@@ -49,7 +50,16 @@ if TYPE_CHECKING:
     from sshbench.submission import submit
     from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
-    from sshbench.timing import TimingRecord, compare_timings, plot_timings, time_detector, time_detectors, time_runs
+    from sshbench.timing import (
+        Sweep,
+        TimingRecord,
+        compare_timings,
+        plot_timings,
+        sweep_detectors,
+        time_detector,
+        time_detectors,
+        time_runs,
+    )
     from sshbench.verification import Verification, verify_archive
 
 __version__ = "0.1.0"
@@ -80,9 +90,11 @@ _WHERE = {
     "SshbenchError": "sshbench.errors",
     "SuiteOutcome": "sshbench.suite.run",
     "Submission": "sshbench.datasets.submission",
+    "Sweep": "sshbench.timing",
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
+    "check_annotation": "sshbench.evaluation.label_check",
     "check_submission": "sshbench.datasets.submission",
     "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
@@ -111,6 +123,7 @@ _WHERE = {
     "run": "sshbench.benchmark",
     "run_suite": "sshbench.suite.run",
     "submit": "sshbench.submission",
+    "sweep_detectors": "sshbench.timing",
     "table": "sshbench.paper.table",
     "time_detector": "sshbench.timing",
     "time_detectors": "sshbench.timing",
@@ -144,9 +157,11 @@ __all__ = [
     "SshbenchError",
     "Submission",
     "SuiteOutcome",
+    "Sweep",
     "TimingRecord",
     "Verification",
     "analyze",
+    "check_annotation",
     "check_submission",
     "choose",
     "compare",
@@ -175,6 +190,7 @@ __all__ = [
     "run",
     "run_suite",
     "submit",
+    "sweep_detectors",
     "table",
     "time_detector",
     "time_detectors",

@@ -29,8 +29,15 @@ MAX_IMAGE_BYTES = 2**30
 CORRUPT = "-corrupt"
 """Last mark of the content of an image that a decoder found to be damaged."""
 
+UPRIGHT, AS_STORED = "-upright", "-stored"
+"""Marks of the content of an image with an EXIF orientation: it was applied; the annotated size forbids it."""
+
+Size = tuple[int, int]
+"""Width and height of an image in pixels."""
+
 _END_WITHIN = 1 << 16  # telephones write data behind the end
-_ORIENTATION, _EXIF_WITHIN = 0x0112, 4096  # EXIF's tag, and the bytes of a file that have its data
+_ORIENTATION, _EXIF_WITHIN = 0x0112, 1 << 16  # EXIF's tag, and the bytes of a JPEG file that have its data
+_SIDEWAYS = 5  # EXIF orientations from here on exchange width and height
 
 
 def check_image(image: npt.NDArray[np.generic]) -> Image:
@@ -84,44 +91,125 @@ def is_cut(content: bytes) -> bool:
 
 def orientation_of(content: bytes) -> int:
     """Return the EXIF orientation of an image file, 1 to 8; 1, which is upright, where it says none."""
-    if b"Exif" not in content[:_EXIF_WITHIN]:
+    # JPEG has it near the start, PNG in a chunk of its own, WebP at the end.
+    if b"Exif" not in content[:_EXIF_WITHIN] and b"eXIf" not in content and b"EXIF" not in content:
         return 1
+    header = _header(io.BytesIO(content))
+    return 1 if header is None else header[1]
+
+
+def _header(file: Path | io.BytesIO) -> tuple[Size, int] | None:
     import warnings
 
     from PIL import Image as PilImage
 
     try:
-        with warnings.catch_warnings(), PilImage.open(io.BytesIO(content)) as opened:
+        with warnings.catch_warnings(), PilImage.open(file) as opened:
             warnings.simplefilter("ignore")
-            orientation = opened.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001  # damaged EXIF data of any kind say nothing
-        return 1
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+            size = opened.width, opened.height
+            try:
+                orientation = opened.getexif().get(_ORIENTATION, 1)
+            except Exception:  # noqa: BLE001  # damaged EXIF data of any kind say nothing
+                orientation = 1
+    except Exception:  # noqa: BLE001  # damaged in whatever way: the reader will say so
+        return None
+    return size, orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def read_image(path: Path, *, upright: bool = False) -> Image:
+def size_of(path: Path | None) -> Size | None:
+    """Return the width and height that the header of an image file states, as stored; None where none can be read."""
+    header = None if path is None else _header(path)
+    return None if header is None else header[0]
+
+
+def upright_size_of(path: Path) -> Size | None:
+    """Return width and height after the EXIF orientation is applied; None where no header can be read."""
+    header = _header(path)
+    if header is None:
+        return None
+    size, orientation = header
+    return size[::-1] if orientation >= _SIDEWAYS else size
+
+
+def turn_mark(orientation: int, stored: Size, annotated: Size | None, *, upright: bool) -> str:
+    """Return what becomes of an image with an EXIF orientation: the mark UPRIGHT, AS_STORED, or none.
+
+    The annotated size decides where it is that of one way of reading and not of the other. Where there is none, where
+    it is neither, or where both ways have the same size, `upright` does.
+
+    Args:
+        orientation: 1 to 8.
+        stored: Size of the pixels as they are stored.
+        annotated: Size that the annotation gives.
+        upright: Whether the orientation is applied where the size does not tell.
+
+    Returns:
+        UPRIGHT where it is applied. Where it is not: AS_STORED if the size says so, else empty.
+
+    >>> turn_mark(6, (40, 20), (20, 40), upright=False), turn_mark(6, (40, 20), (40, 20), upright=True)
+    ('-upright', '-stored')
+    >>> turn_mark(3, (40, 20), (40, 20), upright=True), turn_mark(6, (40, 20), None, upright=False)
+    ('-upright', '')
+    """
+    if orientation == 1:
+        return ""
+    turned = stored[::-1] if orientation >= _SIDEWAYS else stored
+    if turned != stored and annotated in (stored, turned):
+        return UPRIGHT if annotated == turned else AS_STORED
+    return UPRIGHT if upright else ""
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    """Return an image as its EXIF orientation wants it shown."""
+    if orientation >= _SIDEWAYS:
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def read_image(path: Path, *, upright: bool = False, annotated: Size | None = None) -> Image:
     """Read an image file as uint8 (height, width, 3) BGR.
 
     Args:
         path: The file.
         upright: Apply the EXIF orientation. By default it is **not** applied, because the benchmarks give their boxes
             in pixels as they are stored.
+        annotated: Width and height that the annotation gives; where they tell, they decide, not `upright`.
 
     Raises:
         InputError: The file cannot be read, or OpenCV cannot decode it.
     """
-    return _decoded(_read_bytes(path), path, upright=upright)
+    content = _read_bytes(path)
+    return _turned(_decoded(content, path), content, annotated, upright=upright)[0]
 
 
-def read_identified(path: Path) -> tuple[Image, str]:
+def _turned(image: Image, content: bytes, annotated: Size | None, *, upright: bool) -> tuple[Image, str]:
+    orientation = orientation_of(content)
+    mark = turn_mark(orientation, (image.shape[1], image.shape[0]), annotated, upright=upright)
+    return _upright(image, orientation) if mark == UPRIGHT else image, mark
+
+
+def read_identified(path: Path, *, upright: bool = False, annotated: Size | None = None) -> tuple[Image, str]:
     """Read an image file as `read_image` does, and return with it what `image_content` returns.
 
-    Where the decoder of JPEG files complains of their data, the mark CORRUPT follows.
+    After it follow the mark of `turn_mark`, and CORRUPT where the decoder of JPEG files complains of their data.
     """
     content = _read_bytes(path)
     with captured_lines("Corrupt JPEG data") as complaints:
-        image = _decoded(content, path)
-    return image, _content_of(content) + (CORRUPT if complaints else "")
+        image, mark = _turned(_decoded(content, path), content, annotated, upright=upright)
+    return image, _content_of(content) + mark + (CORRUPT if complaints else "")
+
+
+def file_part(content: str) -> str:
+    """Return what `read_identified` says without the marks of reading: what `image_content` returns.
+
+    >>> file_part("100-ab-o6-upright-corrupt"), file_part("100-ab-cut")
+    ('100-ab-o6', '100-ab-cut')
+    """
+    return content.removesuffix(CORRUPT).removesuffix(UPRIGHT).removesuffix(AS_STORED)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -137,10 +225,10 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"cannot be read ({reason})", file=path, remedy="Check the path") from error
 
 
-def _decoded(content: bytes, path: Path, *, upright: bool = False) -> Image:
+def _decoded(content: bytes, path: Path) -> Image:
     import cv2
 
-    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     remedy = "Replace the file with an intact copy"
     try:
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags) if content else None

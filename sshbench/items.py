@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sshbench.errors import MissingDataError
-from sshbench.images import Image, read_image
+from sshbench.images import Image, Size, read_image
 
 Mask = npt.NDArray[np.uint8]
 
@@ -74,8 +74,9 @@ class ImageRecord:
     Attributes:
         key: Identity within the dataset, for WIDER `<event>/<name without suffix>`.
         path: The image file, or None where only the annotations are at hand.
-        width: Pixels, or None where not known without opening the file.
-        height: Pixels, or None where not known without opening the file.
+        width: Pixels, as the annotation says; None where it does not.
+        height: Pixels, as the annotation says; None where it does not.
+        upright: Whether an EXIF orientation is applied where the annotated size does not tell.
 
     >>> import sshbench
     >>> image = sshbench.load_dataset("sample")["0--Portrait/0_Portrait_sample_0_1"]
@@ -87,9 +88,18 @@ class ImageRecord:
     path: Path | None = None
     width: int | None = None
     height: int | None = None
+    upright: bool = False
+
+    @property
+    def annotated(self) -> Size | None:
+        """Width and height that the annotation gives."""
+        return None if self.width is None or self.height is None else (self.width, self.height)
 
     def read(self) -> Image:
-        """Read the pixels: uint8 (height, width, 3), channels in B, G, R order, as they are stored in the file.
+        """Read the pixels: uint8 (height, width, 3), channels in B, G, R order.
+
+        An EXIF orientation is applied where the annotated width and height are those of the turned image, and not
+        applied where they are those of the stored one. Where they do not tell, `upright` decides.
 
         Raises:
             MissingDataError: There is no image file, only the annotation.
@@ -97,4 +107,4 @@ class ImageRecord:
         """
         if self.path is None:
             raise MissingDataError(f"image '{self.key}' has no file", remedy="Load the dataset with its images")
-        return read_image(self.path)
+        return read_image(self.path, upright=self.upright, annotated=self.annotated)

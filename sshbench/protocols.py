@@ -62,12 +62,15 @@ class Layout(StrictModel):
         annotation: Annotation files, or patterns of them.
         images: Folders of the images.
         sizes: Lists of image sizes, for datasets that are evaluated without images.
-        category: COCO: name of the category that holds the faces; a file with one category needs none.
+        category: Name of the category (COCO) or class (YOLO) that holds the faces, or its number; where there is only
+            one, it need not have this name.
     """
 
     root: str | None = None
     annotation: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    image_root: str | None = None
+    orientation: Literal["stored", "upright"] = "stored"
     sizes: tuple[str, ...] = ()
     category: str = "face"
 
@@ -182,8 +185,11 @@ class Protocol(StrictModel):
         What is not set does not count, so that a field that a later version adds leaves older hashes as they are; nor
         does the place of the files, nor what changes no figure (`Rules.without_effect`).
         """
-        left_out = {"layout": {"root"}, "evaluation": set(self.evaluation.without_effect)}
-        return content_hash(self.model_dump(mode="json", exclude_unset=True, exclude=left_out))
+        left_out = {"layout": {"root", "image_root"}, "evaluation": set(self.evaluation.without_effect)}
+        content = self.model_dump(mode="json", exclude_unset=True, exclude=left_out)
+        if "image_root" in self.layout.model_fields_set and not content["layout"]:
+            del content["layout"]  # there is a layout for this place alone
+        return content_hash(content)
 
     def rules(self, kind: type[_R]) -> _R:
         """Return the numbers of the evaluation, checked to be of one kind.
@@ -229,6 +235,29 @@ class Protocol(StrictModel):
             where = _field_of(first["loc"], first["type"])
             raise UsageError(f"protocol '{self.name}', field '{where}': {first['msg']}") from error
 
+    def with_data(
+        self, *, images: str | Path | None = None, split: str | None = None, face_class: str | None = None
+    ) -> Protocol:
+        """Return the protocol for data that lie elsewhere, or of another split or class.
+
+        Args:
+            images: Folder of the images; no other one is looked at then. It does not count in the hash.
+            split: Name of the split, for example `test`.
+            face_class: Name or number of the category or class of faces.
+
+        >>> load_protocol("yolo").with_data(split="test", images="photos").split
+        'test'
+        """
+        data = self.model_dump(exclude_unset=True)
+        layout = data.setdefault("layout", {})
+        if images is not None:
+            layout["image_root"] = str(Path(images).expanduser().absolute())
+        if face_class is not None:
+            layout["category"] = face_class
+        if split is not None:
+            data["split"] = split
+        return Protocol.parse(data)
+
 
 def protocol_path(name_or_path: str | Path) -> Path:
     """Return the file of a protocol.
@@ -273,8 +302,9 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read ({error})", file=path, remedy="Check the path and its content") from error
     layout = content.get("layout")
-    if isinstance(layout, dict) and isinstance(layout.get("root"), str):
-        layout["root"] = str((path.parent / layout["root"]).resolve())
+    for name in ("root", "image_root"):
+        if isinstance(layout, dict) and isinstance(layout.get(name), str):
+            layout[name] = str((path.parent / layout[name]).resolve())
     try:
         return Protocol.parse(content)
     except ValidationError as error:

@@ -31,7 +31,7 @@ from sshbench.archived_detections import DETECTIONS, open_detections
 from sshbench.display import short_repr
 from sshbench.errors import IdentityError, InputError, MissingDataError, SshbenchError, UsageError
 from sshbench.flat import counted
-from sshbench.images import CORRUPT
+from sshbench.image_findings import findings_of
 from sshbench.models import FileModel
 from sshbench.protocols import content_hash
 from sshbench.records import Detections, DetectionSet, Finding, Image
@@ -317,22 +317,7 @@ class Run:
             first = next(iter(failures.values()))
             text = f"{counted(len(failures), 'image')} failed and count as without detections ({first})"
             found.append(Finding("failed-image", text, tuple(failures)))
-        contents = self.contents()
-        cut = tuple(key for key, content in contents.items() if content.removesuffix(CORRUPT).endswith("-cut"))
-        if cut:
-            text = f"{counted(len(cut), 'image')} cut off: the file ends early, and the rest of the image is grey"
-            found.append(Finding("damaged-image", text, cut))
-        corrupt = tuple(key for key, content in contents.items() if content.endswith(CORRUPT) and key not in cut)
-        if corrupt:
-            text = f"{counted(len(corrupt), 'image')} with corrupt JPEG data, as the decoder says: pixels may be wrong"
-            found.append(Finding("damaged-image", text, corrupt))
-        turned = tuple(key for key, content in contents.items() if "-o" in content)
-        if turned:
-            text = (
-                f"{counted(len(turned), 'image')} with an EXIF orientation, which is not applied, because benchmarks "
-                "give boxes in pixels as stored. If your boxes are of upright images, store the images upright"
-            )
-            found.append(Finding("orientation", text, turned))
+        found += findings_of(self.contents())
         versions = {row[0] for row in self._read("SELECT DISTINCT versions FROM sessions")}
         if len(versions) > 1:
             found.append(Finding("mixed-versions", f"the run was made under {len(versions)} sets of library versions"))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sshbench.analysis.record import AnalysisRecord, ComparisonRecord
 from sshbench.cli import outputs
+from sshbench.cli.label_output import LabelCheckOutput
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
 from sshbench.detectors.graphs.spec import GraphSpec
@@ -48,12 +49,14 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "quantize": ("quantize-output", outputs.QuantizeOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
+    "timing (several ways)": ("sweep-output", outputs.SweepOutput),
     "choose": ("choose-output", outputs.ChoiceOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),
     "doctor": ("doctor-output", outputs.DoctorOutput),
     "data check": ("data-check-output", outputs.DataCheckOutput),
+    "data check (--labels)": ("label-check-output", LabelCheckOutput),
     "data check-submission": ("submission-output", outputs.SubmissionOutput),
     "data fetch": ("data-fetch-output", outputs.DataFetchOutput),
     "data convert": ("data-convert-output", outputs.DataConvertOutput),

@@ -8,31 +8,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sshbench.cli.dataset_options import FaceClassOption, ImagesOption, SplitOption, chosen_protocol
+
 if TYPE_CHECKING:
     from sshbench.datasets.check import CheckItem
     from sshbench.datasets.submission import Submission
+    from sshbench.protocols import Protocol
 
 data_app = typer.Typer(help="Download datasets and check that they are complete.", no_args_is_help=True)
 
 
 @data_app.command("check")
 def check_command(
-    dataset: Annotated[str, typer.Argument(help="wider, fddb, pascal, afw, coco, sample, or a protocol .toml.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
+    dataset: Annotated[
+        str, typer.Argument(help="wider, fddb, pascal, afw, coco, yolo, own, sample, or a protocol .toml.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, or its annotation file (not needed for sample).")
+    ] = None,
+    images: ImagesOption = None,
+    split: SplitOption = None,
+    face_class: FaceClassOption = None,
+    labels: Annotated[bool, typer.Option("--labels", help="List suspicious annotations and read all images.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say what of a dataset is there, what is missing and where to get it, and verify the official counts.
 
-    Exit code 1 where something is missing or wrong that the protocol needs.
+    Exit code 1 where something is missing or wrong that the protocol needs; with --labels, where a label is in error.
 
     Example:
 
       sshbench data check wider --data ~/WIDER
+
+      sshbench data check yolo --data ~/my-faces --labels
     """
     from sshbench.evaluation.check import check_dataset
-    from sshbench.protocols import load_protocol
 
-    report = check_dataset(load_protocol(dataset), data)
+    protocol = chosen_protocol(dataset, images=images, split=split, face_class=face_class)
+    if labels:
+        _check_labels(protocol, data, as_json=as_json)
+        return
+    report = check_dataset(protocol, data)
     if as_json:
         from sshbench.cli.outputs import DataCheckOutput
         from sshbench.cli.printing import print_json
@@ -42,6 +58,27 @@ def check_command(
         print_items(report.items, "MISSING", "absent ")
         needed = "everything that the protocol needs is there" if report.ok else "not usable yet: see above"
         typer.echo(f"{report.dataset} in {report.root}: {needed}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _check_labels(protocol: Protocol, data: Path | None, *, as_json: bool) -> None:
+    """Print suspicious annotations.
+
+    Raises:
+        Exit: With code 1, where there are errors among them.
+    """
+    from sshbench.cli.label_output import output_of, show_labels
+    from sshbench.cli.printing import print_json
+    from sshbench.evaluation.label_check import check_annotation
+    from sshbench.progress import progress_bar
+
+    with progress_bar("labels", None, "images", enabled=not as_json) as bar:
+        report = check_annotation(protocol, data, bar.update)
+    if as_json:
+        print_json(output_of(report))
+    else:
+        show_labels(report)
     if not report.ok:
         raise typer.Exit(1)
 

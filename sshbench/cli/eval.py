@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sshbench.cli.dataset_options import FaceClassOption, ImagesOption, SplitOption, chosen_protocol
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
@@ -43,6 +44,8 @@ _EPILOG = """Examples:
 
   sshbench eval --dataset sample --detector haar --out runs/haar
 
+  sshbench eval --dataset yolo --data ~/my-faces --detector yunet
+
 The run of a detector is kept in a folder. Killed at any moment, the same command resumes it.
 
 Predictions, one row each (`sshbench data formats` shows whole files):
@@ -61,9 +64,15 @@ Predictions, one row each (`sshbench data formats` shows whole files):
 
 def eval_command(
     dataset: Annotated[
-        str | None, typer.Option(help="wider, fddb, pascal, afw, coco or sample; default: the protocol's own.")
+        str | None,
+        typer.Option(help="wider, fddb, pascal, afw, coco, yolo, own or sample; default: the protocol's own."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the dataset (not needed for sample).")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, or its annotation file (not needed for sample).")
+    ] = None,
+    images: ImagesOption = None,
+    split: SplitOption = None,
+    face_class: FaceClassOption = None,
     detectors: Annotated[
         list[str] | None,
         typer.Option(
@@ -186,9 +195,8 @@ def eval_command(
     given += ["--batch"] if batch != 1 else []
     if predictions is not None and given:
         raise UsageError(f"{', '.join(sorted(given))} are options of --detector")
-    rules = _protocol(
-        dataset,
-        protocol,
+    rules = _with_numbers(
+        chosen_protocol(dataset, protocol, images=images, split=split, face_class=face_class),
         iou_arithmetic=iou,
         matching=matching,
         fit_ellipse=fit_ellipse or None,
@@ -255,15 +263,10 @@ def _check_floors(evaluation: Evaluation, floors: list[str]) -> None:
         )
 
 
-def _protocol(dataset: str | None, protocol: str | None, **numbers: object) -> Protocol:
-    """Return the protocol of a dataset, or the one named, with other numbers where the user gave any."""
-    from sshbench.protocols import load_protocol
-
-    if dataset is None and protocol is None:
-        raise UsageError("name a dataset", remedy="--dataset wider, or --dataset sample for the bundled smoke test")
-    chosen = load_protocol(protocol or str(dataset))
+def _with_numbers(protocol: Protocol, **numbers: object) -> Protocol:
+    """Return a protocol with other numbers where the user gave any."""
     changes = {name: value for name, value in numbers.items() if value is not None}
-    return chosen.with_evaluation(**changes) if changes else chosen
+    return protocol.with_evaluation(**changes) if changes else protocol
 
 
 def benchmarks_of(names: str | None) -> tuple[str, ...] | None:

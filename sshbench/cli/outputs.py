@@ -113,6 +113,20 @@ class HistoryOutput(Output):
     files: tuple[str, ...]
 
 
+class LeftOutCombination(StrictModel):
+    """A combination that cannot run here, and why."""
+
+    combination: str
+    reason: str
+
+
+class SweepOutput(Output):
+    """`sshbench timing --json` with several threads, batches, backends or precisions."""
+
+    records: tuple[TimingRecord, ...]
+    left_out: tuple[LeftOutCombination, ...]
+
+
 class ChoiceOutput(Output):
     """`sshbench choose --json`: those that satisfy everything first."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from sshbench.cli.detector_options import (
-    BackendOption,
     CalibrationOption,
     DeviceOption,
-    PrecisionOption,
     SetOption,
     SpecOption,
     TtaOption,
@@ -45,15 +44,20 @@ def timing_command(
         ),
     ] = "paper",
     device: DeviceOption = None,
-    precision: PrecisionOption = None,
-    backend: BackendOption = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16, fp16, int8 or auto; several with commas, or all.")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="onnxruntime, openvino or auto; SSH also torch ...; several with commas, or all."),
+    ] = None,
     calibration: CalibrationOption = None,
     weights: WeightsOption = None,
     spec: SpecOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
-    batch: Annotated[int, typer.Option(help="Images a pass.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: all.")] = None,
+    batch: Annotated[str, typer.Option(help="Images per pass; several with commas.")] = "1",
+    threads: Annotated[str | None, typer.Option(help="CPU threads, several with commas; default: all.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; default: the bundled sample.")] = None,
     count: Annotated[int | None, typer.Option(help="How many images, in turn. Default: 6; with --run 24.")] = None,
     image_size: Annotated[
@@ -93,6 +97,8 @@ def timing_command(
       sshbench timing --detector yunet --compare yunet.json --fail-if-slower 5%
 
       sshbench timing --run runs/wider/yunet --run runs/wider/haar -o timings
+
+      sshbench timing --detector yunet --threads 1,2 --batch 1,4 --backend all --precision all -o sweep
     """
     if context.invoked_subcommand is not None:
         return
@@ -106,6 +112,10 @@ def timing_command(
     if data is not None:
         raise UsageError("--data belongs to --run", remedy="Name the images with --images")
     names = detector or []
+    counts, batches = numbers(threads, "--threads"), numbers(batch, "--batch") or [1]
+    if "all" in (backend, precision) or "," in f"{threads}{batch}{backend}{precision}":
+        _sweep(context, counts or [None], batches, as_json=as_json)
+        return
     limit = None if fail_if_slower is None else timing_tables.percent(fail_if_slower)
     if compare is None and limit is not None:
         raise UsageError("--fail-if-slower needs --compare OLD.json")
@@ -131,8 +141,8 @@ def timing_command(
         images=images,
         count=6 if count is None else count,
         image_size=image_size,
-        batch=batch,
-        threads=threads,
+        batch=batches[0],
+        threads=counts[0] if counts else None,
         min_time=min_time,
         min_count=min_count,
         floor=floor,
@@ -171,6 +181,8 @@ def _time_runs(context: typer.Context, *, as_json: bool) -> None:
             f"--{other[0].replace('_', '-')} does not go with --run: the run says it", remedy="Leave it out"
         )
     options = {name: context.params[name] for name in given if name not in ("runs", "as_json")}
+    if "threads" in options:
+        (options["threads"],) = numbers(options["threads"], "--threads")[:1]
     records = time_runs(context.params["runs"], progress=not as_json, **options)
     if as_json:
         from sshbench.cli.outputs import TimingsOutput
@@ -180,6 +192,70 @@ def _time_runs(context: typer.Context, *, as_json: bool) -> None:
     else:
         for record in records:  # not taken in turn: no ratios
             timing_tables.show([record], [], [])
+
+
+_OF_SWEEPS = (
+    "scope",
+    "weights",
+    "images",
+    "image_size",
+    "min_time",
+    "min_count",
+    "sizes",
+    "out",
+)
+
+
+def _sweep(context: typer.Context, threads: Sequence[int | None], batches: Sequence[int], *, as_json: bool) -> None:
+    """Time all combinations, and show what is worth deploying."""
+    from sshbench.cli import timing_tables
+    from sshbench.timing import sweep_detectors
+
+    given = context.params
+    for name in ("plot", "compare", "fail_if_slower", "floor"):
+        if given[name]:
+            raise UsageError(
+                f"--{name.replace('_', '-')} takes one combination", remedy="Leave out the lists and `all`, or this"
+            )
+    found = sweep_detectors(
+        given["detector"] or [],
+        backends=_words(given["backend"]),
+        precisions=_words(given["precision"]),
+        thread_counts=threads,
+        batch_sizes=batches,
+        settings=given_settings(given["assignments"], {name: given[name] for name in ("device", "calibration", "tta")}),
+        count=6 if given["count"] is None else given["count"],
+        progress=not as_json,
+        **{name: given[name] for name in _OF_SWEEPS},
+    )
+    if as_json:
+        from sshbench.cli.outputs import LeftOutCombination, SweepOutput
+        from sshbench.cli.printing import print_json
+
+        left_out = tuple(LeftOutCombination(combination=str(one), reason=why) for one, why in found.left_out.items())
+        print_json(SweepOutput(records=tuple(found.records.values()), left_out=left_out))
+    else:
+        timing_tables.show_sweep(found)
+
+
+def numbers(text: str | None, option: str) -> list[int]:
+    """Return the positive numbers of a list with commas.
+
+    Raises:
+        UsageError: One is something else.
+
+    >>> numbers("1,4,8", "--batch")
+    [1, 4, 8]
+    """
+    words = _words(text)
+    for word in words:
+        if not word.isdecimal() or int(word) < 1:
+            raise UsageError(f"invalid {option} '{word}'", remedy="Write numbers of at least 1, with commas")
+    return [int(word) for word in words]
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 @timing_app.command("plot")

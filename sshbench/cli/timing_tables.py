@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from sshbench.errors import UsageError
 from sshbench.files import published_dir
 from sshbench.timing.compare import Ratio, paired_ratios
 from sshbench.timing.record import SizeTiming, TimingRecord
+from sshbench.timing.sweep import Sweep
 
 
 def percent(text: str) -> float:
@@ -38,6 +40,43 @@ def show(records: Sequence[TimingRecord], ratios: Sequence[Ratio], files: Sequen
     for ratio in ratios:
         console.print(f"against the older timing, {ratio}", highlight=False, markup=False)
     for file in files:
+        console.print(str(file), highlight=False, markup=False, soft_wrap=True)
+
+
+def show_sweep(found: Sweep) -> None:
+    """Print one row per combination and size; those worth deploying are marked."""
+    console = Console()
+    first = next(iter(found.records.values()))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    rows = found.to_pandas()
+    names = [name for name in ("detector", "backend", "precision", "size", "threads", "batch") if rows[name].any()]
+    for name in names:
+        table.add_column(name, justify="right" if name in ("threads", "batch") else "left", no_wrap=True)
+    for heading in ("pass ms", "ms/image", "images/s", "MiB", "J/image", ""):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for row in rows.to_dict("records"):
+        memory, joules = row["peak_memory_mib"], row["joules_per_image"]
+        table.add_row(
+            *(str(row[name]) for name in names),
+            _ms(row["pass_ms"]),
+            _ms(row["ms_per_image"]),
+            f"{row['images_per_second']:.3g}",
+            "-" if memory is None else str(memory),
+            "-" if joules is None else f"{joules:.3g}",
+            f"{'*' if row['worth'] else ''}{'' if row['stable'] else ' UNSTABLE'}",
+        )
+    console.print(table)
+    costs = {(one.detector, t.size): t.cost for one, r in found.records.items() for t in r.sizes if t.cost is not None}
+    for (detector, size), cost in costs.items():
+        console.print(
+            f"{detector} at {size}: {cost.parameters / 1e6:.3g} million parameters, {cost.gflop:.3g} GFLOP per image",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"*: no other row is better in time, throughput and memory. Energy: {first.energy}", highlight=False)
+    for one, why in found.left_out.items():
+        console.print(f"left out: {one}: {why}", style="dim", highlight=False, markup=False)
+    for file in found.files:
         console.print(str(file), highlight=False, markup=False, soft_wrap=True)
 
 

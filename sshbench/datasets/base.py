@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import SupportsIndex, overload
 
 from sshbench.errors import MissingDataError, UsageError, shorten
+from sshbench.formats.places import Places
 from sshbench.records import FaceSet, Finding, ImageRecord
 
 
@@ -32,6 +33,9 @@ class Dataset:
         categories: Names of the categories of a COCO json by id, first that of faces.
         file_names: Names of image files by key, for those that are not the key with `suffix`.
         image_places: Folders in which the images were looked for.
+        upright: Whether an EXIF orientation is applied where the annotated sizes do not tell.
+        sources: The files that hold the boxes, in order.
+        locate: Reads where in these files each face is written; None where nothing better than their names is known.
 
     >>> import sshbench
     >>> sample = sshbench.load_dataset("sample")
@@ -54,6 +58,9 @@ class Dataset:
     categories: Mapping[int | str, str] | None = None
     file_names: Mapping[str, str] = field(default_factory=dict)
     image_places: tuple[Path, ...] = ()
+    upright: bool = False
+    sources: tuple[Path, ...] = ()
+    locate: Callable[[], Places] | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -119,7 +126,11 @@ class Dataset:
     def image(self, index: int) -> ImageRecord:
         """Return the record of the index-th image; its path is None where there is no image folder."""
         key = self.keys[index]
-        return ImageRecord(key, None if self.image_root is None else self.image_root / self.file_name(key))
+        path = None if self.image_root is None else self.image_root / self.file_name(key)
+        if self.faces.sizes is None:
+            return ImageRecord(key, path, upright=self.upright)
+        width, height = self.faces.sizes[index].tolist()
+        return ImageRecord(key, path, width, height, self.upright)
 
     def file_name(self, key: str) -> str:
         """Return the name of an image's file below `image_root`."""
@@ -154,7 +165,7 @@ class Dataset:
             raise MissingDataError(
                 f"no image of {self.name} {self.split} was found in {looked}{example}",
                 remedy=f"`sshbench data check {self.name} --data {self.root}` says where to get them; if they are in "
-                'another folder, write a protocol with [layout] images = ["that/folder"]',
+                "another folder, name it with --images DIR",
             )
         if len(present) == len(self.faces):
             return self

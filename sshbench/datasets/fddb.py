@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sshbench.errors import MissingDataError
 from sshbench.evaluators.regions import face_regions
 from sshbench.files import cache_dir
 from sshbench.formats.fddb import read_annotation, read_sizes
+from sshbench.formats.places import list_places
 from sshbench.protocols import Protocol
 from sshbench.records import FaceSet, IntArray, Region
 
@@ -72,6 +74,8 @@ def load_fddb(
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
+        sources=tuple(files),
+        locate=partial(list_places, files),
     )
 
 

@@ -7,12 +7,15 @@ have four columns per face; it pads them with 0 0, that is, no old face is ignor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
+from sshbench.datasets.pictures import holds_images
 from sshbench.errors import MissingDataError
 from sshbench.files import sha256_of
 from sshbench.formats.pascal import read_csv, read_mat
+from sshbench.formats.places import list_places
 from sshbench.protocols import Protocol
 
 _REMEDY = "Get it again from the evaluation toolbox"
@@ -45,7 +48,7 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
             remedy="They are part of the evaluation toolbox of Mathias et al., ECCV 2014",
         )
     faces = read_csv(path) if path.suffix == ".csv" else read_mat(path)
-    image_root = next((folder / part for part in images if any((folder / part).glob("*.jpg"))), None)
+    image_root = next((folder / part for part in images if holds_images(folder / part)), None)
     return Dataset(
         name=name,
         split="test",
@@ -56,4 +59,6 @@ def load_pascal(root: str | Path, *, annotation: Sequence[str], images: Sequence
         suffix=".jpg",
         total_images=len(faces),
         all_keys=faces.keys,
+        sources=(path,),
+        locate=partial(list_places, (path,)),
     )

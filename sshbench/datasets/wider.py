@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sshbench.datasets.base import Dataset
@@ -15,6 +16,7 @@ from sshbench.datasets.cache import load_faces, save_faces
 from sshbench.datasets.check import CheckItem
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.files import cache_dir
+from sshbench.formats.places import list_places
 from sshbench.protocols import Protocol
 from sshbench.records import FaceSet
 
@@ -113,6 +115,8 @@ def load_wider(
         total_images=len(faces),
         all_keys=faces.keys,
         file_names=listed,
+        sources=tuple(files[:1]),
+        locate=partial(list_places, files[:1]),
     )
 
 

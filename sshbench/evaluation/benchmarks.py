@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 from sshbench.datasets.base import Dataset
 from sshbench.datasets.check import CheckItem
-from sshbench.errors import UsageError, did_you_mean
+from sshbench.errors import InputError, UsageError, did_you_mean
 from sshbench.evaluators.base import EvaluatorFunction
 from sshbench.protocols import PROTOCOL_FILES, RULES, Protocol, Rules, load_plugins
 from sshbench.records import DetectionSet, Finding
@@ -26,6 +26,8 @@ Reader = Callable[[Path, Dataset, bool], tuple[DetectionSet, list[Finding]]]
 """From a file or folder, the dataset and `strict` to detections and findings."""
 FileCheck = Callable[[Protocol, Path], list[CheckItem]]
 """From a protocol and the dataset's folder to what is known of single files, for `sshbench data check`."""
+LabelProblems = Callable[[Protocol, Path], list[InputError]]
+"""From a protocol and the dataset's folder to all invalid rows of its annotation, where its loader names the first."""
 
 _T = TypeVar("_T")
 
@@ -54,6 +56,7 @@ class Benchmark:
         curves: Published curves that can be imported, where there are some.
         bundled: Folder of its data, where they travel with the package.
         check_files: What `sshbench data check` says of single files.
+        label_problems: All invalid rows of an annotation that cannot be loaded, for `sshbench data check --labels`.
         unknown_images_count: Detections of images that the dataset does not have are false positives; otherwise they
             take no part.
     """
@@ -75,6 +78,7 @@ class Benchmark:
     curves: Literal["pr", "roc"] | None = None
     bundled: Callable[[], Path] | None = None
     check_files: FileCheck | str | None = None
+    label_problems: LabelProblems | str | None = None
     unknown_images_count: bool = False
 
 

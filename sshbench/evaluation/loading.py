@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sshbench import formats
 from sshbench.datasets.base import Dataset
+from sshbench.datasets.pictures import in_folder, with_files
 from sshbench.datasets.rules import apply_rules, with_all
 from sshbench.errors import UsageError
 from sshbench.evaluation.benchmarks import Benchmark, benchmark_named, resolve
 from sshbench.evaluation.plausibility import suspicions
 from sshbench.formats.base import read_size_list
 from sshbench.formats.box_formats import BoxFormat
-from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
 from sshbench.records import DetectionSet, Finding
 
@@ -22,8 +23,8 @@ def load_dataset(name: str | Path | Protocol, root: str | Path | None = None) ->
     """Load a dataset with the subsets of its protocol.
 
     Args:
-        name: A dataset (`wider`, `fddb`, `pascal`, `afw`, `coco`, `sample`), the path of a protocol file, or a
-            protocol.
+        name: A dataset (`wider`, `fddb`, `pascal`, `afw`, `coco`, `yolo`, `own`, `sample`), the path of a protocol
+            file, or a protocol; `Protocol.with_data` names another folder of images, split or class.
         root: The dataset's folder; default: the protocol's own `[layout] root`. The bundled sample needs none.
 
     Raises:
@@ -36,7 +37,15 @@ def load_dataset(name: str | Path | Protocol, root: str | Path | None = None) ->
     """
     protocol = name if isinstance(name, Protocol) else load_protocol(name)
     load = resolve(benchmark_named(protocol.dataset).load)
-    dataset = apply_rules(load(protocol, dataset_root(protocol, root)), protocol.subsets)
+    layout = protocol.layout
+    if layout.image_root is None:
+        dataset = with_files(load(protocol, dataset_root(protocol, root)))
+    else:
+        only = layout.model_copy(update={"images": (layout.image_root,)})
+        dataset = load(protocol.model_copy(update={"layout": only}), dataset_root(protocol, root))
+        dataset = with_files(in_folder(dataset, Path(layout.image_root)), deep=True)
+    upright = dataset.upright or layout.orientation == "upright"
+    dataset = apply_rules(replace(dataset, upright=upright), protocol.subsets)
     return dataset if protocol.evaluation.subsets == "required" else with_all(dataset)
 
 
@@ -183,6 +192,6 @@ def _sizes_of(dataset: Dataset, keys: Sequence[str], listed: Path | None) -> dic
         known = {key: (int(w), int(h)) for key, (w, h) in zip(dataset.keys, dataset.faces.sizes, strict=True)} | known
     for key in keys:
         if key not in known and key in dataset and (path := dataset[key].path) is not None and path.is_file():
-            height, width = read_image(path).shape[:2]
+            height, width = dataset[key].read().shape[:2]
             known[key] = width, height
     return known

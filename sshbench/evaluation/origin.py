@@ -10,7 +10,7 @@ from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluation.result import Evaluation
 from sshbench.evaluation.storing import evaluate_run, stored_protocol
 from sshbench.flat import counted
-from sshbench.images import CORRUPT, image_content
+from sshbench.images import file_part, image_content
 from sshbench.protocols import Protocol
 from sshbench.run_files import check_detections, check_seal
 from sshbench.runs import IDENTITY, METRICS, PROTOCOL, Run
@@ -101,7 +101,7 @@ def check_images(run: Run, dataset: Dataset) -> None:
     for key, content in run.contents().items():
         if key in dataset and (path := dataset[key].path) is not None and path.is_file():
             try:
-                if image_content(path) != content.removesuffix(CORRUPT):
+                if image_content(path) != file_part(content):
                     changed.append(key)
             except SshbenchError:
                 changed.append(key)

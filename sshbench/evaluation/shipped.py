@@ -62,8 +62,22 @@ COCO = Benchmark(
     text_format="coco",
     headline=("AP", "AP50", "AR", "AP/small", "AP/medium", "AP/large"),
 )
+YOLO = replace(
+    COCO,
+    name="yolo",
+    title="images/ and labels/ in YOLO's layout",
+    load="sshbench.datasets.yolo:load",
+    label_problems="sshbench.datasets.yolo:label_problems",
+)
+OWN = replace(
+    COCO,
+    name="own",
+    title="your own images, with an annotation in any format",
+    load="sshbench.datasets.own:load",
+    label_problems="sshbench.datasets.own:label_problems",
+)
 SAMPLE = replace(WIDER, name="sample", title="the bundled sample", published="", curves=None, bundled=sample_dir)
 AFW = replace(PASCAL, name="afw", title="AFW", published="afw.csv")
 
-SHIPPED = (WIDER, SAMPLE, FDDB, PASCAL, AFW, COCO)
+SHIPPED = (WIDER, SAMPLE, FDDB, PASCAL, AFW, COCO, YOLO, OWN)
 """One record per benchmark, in the order in which they are listed."""

@@ -92,16 +92,10 @@ def _other_sizes(run: Run, dataset: Dataset) -> list[Finding]:
     if not other:
         return []
     key, (width, height) = next(iter(other.items()))
-    turned = sum(size[::-1] == annotated[name] for name, size in other.items())
     text = (
         f"{counted(len(other), 'image')} of another size than the annotation says, for example {key}: "
         f"{width}x{height}, not {annotated[key][0]}x{annotated[key][1]}"
     )
-    if turned:
-        text += (
-            f"; {turned} of them lie on their side: the EXIF orientation of photographs is not applied, because the "
-            "benchmarks give boxes in pixels as stored. Store the images upright"
-        )
     return [Finding("other-size", text, tuple(other))]
 
 

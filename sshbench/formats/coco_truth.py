@@ -53,7 +53,8 @@ def read_coco(path: Path, category: str = "face") -> CocoTruth:
     Args:
         path: The json file, plain or .gz, with the fields of COCO's own annotations (cocodataset.org/#format-data);
             `bbox` is x y w h in pixels.
-        category: Name of the category of faces, in any case; a category that is the only one may have any name.
+        category: Name of the category of faces, in any case, or its id; a category that is the only one may have any
+            name.
 
     Returns:
         The faces of this category, with corners as boxes, and the ids of images.
@@ -154,6 +155,7 @@ def _category(content: dict[str, Any], path: Path, name: str) -> tuple[Any, dict
     """Return the id of the category of faces, and the names of all categories by id, the faces' first."""
     categories = [c for c in _list(content, "categories", path) if isinstance(c, dict) and "id" in c]
     named = [c for c in categories if str(c.get("name", "")).lower() == name.lower()]
+    named = named or [c for c in categories if str(c["id"]) == name]
     if not named and len(categories) == 1:
         named = categories
     if len(named) != 1:
@@ -162,7 +164,7 @@ def _category(content: dict[str, Any], path: Path, name: str) -> tuple[Any, dict
             file=path,
             field="categories",
             value=[c.get("name") for c in categories],
-            remedy="Name the category of faces with [layout] category = ... in a protocol of your own",
+            remedy="Name the category of faces with --face-class NAME, or [layout] category in a protocol of your own",
         )
     wanted = named[0]["id"]
     if not isinstance(wanted, int | str):

@@ -29,8 +29,10 @@ from sshbench.formats.content import (
     needed_sizes,
 )
 from sshbench.formats.names import NameMatcher, is_litter
+from sshbench.formats.yolo_rows import DETECTIONS, TRUTH, YoloRows, parse_rows
 from sshbench.records import Detections, DetectionSet, FaceSet, Finding, FloatArray, IntArray, offsets_of
 
+_NO_ROWS = parse_rows(Path(), (), TRUTH)
 _DECIMALS = 8
 """Pixels are rounded to this many decimals on reading, which undoes the rounding of the division by the size."""
 
@@ -51,12 +53,12 @@ def read_truth(path: Path, known: Known) -> Truth:
         MissingDataError: There is no such folder, or no file in it belongs to a known image.
         InputError: A row is invalid; the text names the line.
     """
-    return _read(path, known, columns=5)[0]
+    return _read(path, known, TRUTH)[0]
 
 
 def read_detections(path: Path, known: Known) -> Found:
     """Read detections as `read_truth` reads faces; rows have a sixth number, the score."""
-    content, scores = _read(path, known, columns=6)
+    content, scores = _read(path, known, DETECTIONS)
     detections = DetectionSet(content.keys, content.rows.offsets, content.rows.boxes, scores)
     return Content(content.names, detections, content.sizes, content.image_ids, content.category_id, content.notes)
 
@@ -124,18 +126,20 @@ def read_yolo(
     if not files:
         raise MissingDataError(f"no label file in {path} is of an image of the dataset", remedy="Check their names")
     read = tree.read_all(list(files.values()))
-    tables = {key: _rows(path / name, lines_of(read(i)), columns=6)[0] for i, (key, name) in enumerate(files.items())}
+    tables = {
+        key: _face_rows(path / name, lines_of(read(i)), DETECTIONS) for i, (key, name) in enumerate(files.items())
+    }
     known = sizes(list(files)) if sizes is not None else {}
-    if lacking := next((key for key in files if key not in known and len(tables[key])), None):
+    if lacking := next((key for key in files if key not in known and len(tables[key].scores)), None):
         raise UsageError(
             f"YOLO's relative numbers need the sizes of the images, and that of {lacking} is not known",
             remedy="Put the images into the dataset's folder, or give a list 'name width height' with --sizes",
         )
     found = []
     for key in keys:
-        table = tables.get(key, np.empty((0, 5)))
+        rows = tables.get(key, _NO_ROWS)
         scale = np.array(known.get(key, (1, 1)), dtype=np.float64)
-        found.append((key, Detections(_pixels(table[:, :4], scale), table[:, 4])))
+        found.append((key, Detections(pixels(rows.boxes, scale), rows.scores)))
     findings = []
     if missing := tuple(key for key in keys if key not in files):
         text = f"{counted(len(missing), 'image')} without a label file: they count as images without detections"
@@ -150,7 +154,7 @@ def read_yolo(
 
 def is_yolo(tree: FileTree) -> bool:
     """Return whether the text files of a folder or zip are YOLO's: rows of a class and numbers between 0 and 1."""
-    names = list(islice(filter(_is_label_file, tree.names), _LOOKED_AT))
+    names = list(islice(filter(is_label_file, tree.names), _LOOKED_AT))
     read = tree.read_all(names)
     for i in range(len(names)):
         lines = [line.split() for line in lines_of(read(i)[:4000])[:1] if line.strip()]
@@ -167,22 +171,29 @@ def _is_part(text: str) -> bool:
         return False
 
 
-def _is_label_file(name: str) -> bool:
+def is_label_file(name: str) -> bool:
+    """Return whether a file of this name may hold labels of an image."""
     # Labelling tools put their list of classes there.
     return name.endswith(".txt") and not name.endswith("classes.txt") and not is_litter(name)
 
 
 def _label_files(tree: FileTree) -> list[str]:
-    return sorted(filter(_is_label_file, tree.names))
+    return sorted(filter(is_label_file, tree.names))
 
 
-def _pixels(relative: FloatArray, scale: FloatArray) -> FloatArray:
+def pixels(relative: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return corners in pixels, rounded to 8 decimals.
+
+    Args:
+        relative: float64 (n, 4), cx cy w h.
+        scale: float64 (n, 2) or (2,), width and height of the images in pixels.
+    """
     start = np.round((relative[:, :2] - relative[:, 2:4] / 2) * scale, _DECIMALS)
     return np.hstack((start, start + np.round(relative[:, 2:4] * scale, _DECIMALS)))
 
 
 def _read(path: Path, known: Known, columns: int) -> tuple[Truth, FloatArray]:
-    """Return the rows of all files as faces, and the last column."""
+    """Return the rows of all files as faces, and their scores."""
     if not path.is_dir():
         raise MissingDataError(f"there is no folder {path}", remedy="Give the folder of the label files")
     written = {name.removesuffix(".txt"): path / name for name in _label_files(FileTree(path))}
@@ -192,78 +203,38 @@ def _read(path: Path, known: Known, columns: int) -> tuple[Truth, FloatArray]:
     keys = known.keys or (wanted if set(files) <= set(wanted) else tuple(files))
     if not files or not set(files) & set(keys):
         raise MissingDataError(f"no label file in {path} is of a known image", remedy="Check the folder's layout")
-    parsed = [_rows(files[key], read_lines(files[key]), columns) if key in files else _NO_ROWS for key in keys]
-    table = np.concatenate([rows[:, : columns - 1] for rows, _ in parsed])
-    notes = list(dict.fromkeys(note for _, note in parsed if note))
+    parsed = [_face_rows(files[key], read_lines(files[key]), columns) if key in files else _NO_ROWS for key in keys]
+    table = np.concatenate([rows.boxes for rows in parsed])
+    notes = list(dict.fromkeys(rows.note for rows in parsed if rows.note))
     if (matched := matcher.finding()) is not None:
         notes.append(str(matched))
     ignore = {"all": np.zeros(len(table), dtype=np.bool_)}
-    faces = FaceSet(keys, offsets_of([len(rows) for rows, _ in parsed]), table[:, :4], ignore)
+    faces = FaceSet(keys, offsets_of([len(rows.boxes) for rows in parsed]), table, ignore)
     content = known.complete(Content(keys, faces, notes=tuple(notes)))
-    boxes = _pixels(table, _row_sizes(content))
-    return replace(content, rows=FaceSet(keys, faces.offsets, boxes, ignore)), table[:, -1]
+    boxes = pixels(table, _row_sizes(content))
+    scores = np.concatenate([rows.scores for rows in parsed])
+    return replace(content, rows=FaceSet(keys, faces.offsets, boxes, ignore)), scores
 
 
 _LOOKED_AT = 20  # files, to tell the format
-_NO_ROWS: tuple[FloatArray, str] = (np.empty((0, 5)), "")
 
 
-def _rows(file: Path, lines: Sequence[str], columns: int) -> tuple[FloatArray, str]:
-    """Return the rows of a file, cx cy w h and the score (0 for ground truth), and what was left out."""
-    rows: list[list[float]] = []
-    note = ""
-    for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if not fields:
-            continue
-        try:
-            values = [float(field) for field in fields]
-        except ValueError:
-            values = []
-        box, left_out = _box_and_score(values, columns)
-        if box is None or not np.isfinite(values).all() or min(box[2], box[3]) < 0:
-            wanted = "class cx cy w h" + (" score" if columns == 6 else "")
-            remedy = f"Write '{wanted}'"
-            if columns == 6 and len(values) == 5:
-                remedy += "; Ultralytics writes the scores with save_conf=True"
-            raise InputError("invalid row", file=file, line=number, value=line, remedy=remedy)
-        if values[0] != 0:
-            remedy = "Keep the rows of faces only, as class 0"
-            raise InputError("expected class 0", file=file, line=number, value=fields[0], remedy=remedy)
-        if columns == 5 and max(box[:4]) > _RELATIVE:
-            remedy = "YOLO's numbers are relative to the image's size; divide them by width and height"
-            raise InputError("expected numbers between 0 and 1", file=file, line=number, value=line, remedy=remedy)
-        note = note or left_out
-        rows.append(box)
-    return np.array(rows, dtype=np.float64).reshape(-1, 5), note
+def _face_rows(file: Path, lines: Sequence[str], columns: int) -> YoloRows:
+    """Return the rows of a file, which must all be of faces, class 0.
 
-
-_RELATIVE = 4.0  # boxes may reach far beyond the image, but not by pixels
-_LANDMARKS = (10, 15)  # five points, without and with their visibility
-
-
-def _box_and_score(values: list[float], columns: int) -> tuple[list[float] | None, str]:
-    """Return cx cy w h score of a row, which may have landmarks, or be a polygon; None if it is neither."""
-    more = len(values) - columns
-    score = values[-1] if columns == 6 and values else 0.0
-    if more == 0:
-        return [*values[1:5], score], ""
-    if more in _LANDMARKS and not (columns == 5 and _is_polygon(values)):
-        return [*values[1:5], score], "landmarks were left out"
-    if columns == 5 and len(values) >= 7 and len(values) % 2:
-        xs, ys = values[1::2], values[2::2]
-        box = [(min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)]
-        return [*box, 0.0], "polygons became their bounding boxes"
-    return None, ""
-
-
-def _is_polygon(values: list[float]) -> bool:
-    """Return whether a row of 15 numbers is a polygon of seven points, not a box with five landmarks in it."""
-    if len(values) != 15:
-        return False
-    cx, cy, w, h = values[1:5]
-    points = [(x, y) for x, y in zip(values[5::2], values[6::2], strict=True) if x >= 0 and y >= 0]
-    return any(abs(x - cx) > w or abs(y - cy) > h for x, y in points)
+    Raises:
+        InputError: A row is invalid, or of another class; the text names the first.
+    """
+    rows = parse_rows(file, lines, columns)
+    other = np.flatnonzero(rows.classes)
+    strange = [int(rows.lines[i]) for i in other[:1]]
+    if rows.problems and not (strange and strange[0] < (rows.problems[0].line or 0)):
+        raise rows.problems[0]
+    if strange:
+        value = str(rows.classes[other[0]])
+        remedy = "Keep the rows of faces only, as class 0"
+        raise InputError("expected class 0", file=file, line=strange[0], value=value, remedy=remedy)
+    return rows
 
 
 def _row_sizes(content: Content[FaceSet | DetectionSet]) -> FloatArray:

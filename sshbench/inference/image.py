@@ -37,7 +37,7 @@ def read(record: ImageRecord) -> Loaded:
     if record.path is None:
         raise MissingDataError(f"no image folder for {record.key}")
     began = time.perf_counter()
-    image, content = read_identified(record.path)
+    image, content = read_identified(record.path, upright=record.upright, annotated=record.annotated)
     return image, content, time.perf_counter() - began
 
 

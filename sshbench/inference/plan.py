@@ -5,23 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sshbench.images import size_of
 from sshbench.records import ImageRecord
-
-
-def size_of(path: Path | None) -> tuple[int, int] | None:
-    """Return the width and height that the header of an image file states; None where none can be read."""
-    import warnings
-
-    from PIL import Image as PilImage
-
-    if path is None:
-        return None
-    try:
-        with warnings.catch_warnings(), PilImage.open(path) as opened:
-            warnings.simplefilter("ignore")
-            return opened.width, opened.height
-    except Exception:  # noqa: BLE001  # damaged in whatever way: the reader will say so
-        return None
 
 
 def pixels_of(path: Path | None) -> int:

@@ -12,7 +12,6 @@ import numpy as np
 from sshbench.datasets.base import Dataset
 from sshbench.errors import SshbenchError
 from sshbench.evaluators.base import Fates
-from sshbench.images import read_image
 from sshbench.records import BoolArray, DetectionSet, FloatArray, Image
 
 _WIDTH = 800
@@ -56,7 +55,7 @@ def gallery(dataset: Dataset, detections: DetectionSet, found: Fates, count: int
         if record.path is None:
             continue
         try:
-            image = read_image(record.path)
+            image = record.read()
         except SshbenchError:
             continue  # the run's warnings name it
         rows = slice(detections.offsets[index], detections.offsets[index + 1])

@@ -80,6 +80,7 @@ def open_onnx(content: bytes, asked: Plan) -> OnnxNetwork:
         UsageError: The library runs another precision on this device than `asked` requires, or not on the device.
         Exception: The library cannot read the network; the libraries' own errors share no other base.
 
+    >>> import numpy as np
     >>> from sshbench.runtimes.plan import plan
     >>> from onnx import TensorProto, helper
     >>> sizes = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])

@@ -18,6 +18,7 @@ from sshbench.errors import SshbenchError, UsageError
 from sshbench.images import check_image, read_image
 from sshbench.records import Image
 from sshbench.timing.clock import Clock, HostClock
+from sshbench.timing.energy import EnergyMeter
 from sshbench.timing.images import TimedImage
 
 SCOPES = ("paper", "detect", "end-to-end", "forward")
@@ -36,6 +37,7 @@ class Measurement:
         faces: Annotated faces in the images of each pass; -1 if unknown.
         warmup: Nanoseconds of the warm-up passes.
         error: Why the series ended early; empty if it did not.
+        joules: Energy of the measured passes; None where it cannot be read.
     """
 
     stages: dict[str, list[int]] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Measurement:
     faces: list[int] = field(default_factory=list)
     warmup: list[int] = field(default_factory=list)
     error: str = ""
+    joules: float | None = None
 
     def total(self, scope: str) -> list[int]:
         """Return the nanoseconds of each pass within a scope."""
@@ -71,6 +74,7 @@ def measure(
     min_count: int = 12,
     batch: int = 1,
     clock: Clock | None = None,
+    meter: EnergyMeter | None = None,
     on_pass: Callable[[float], None] | None = None,
 ) -> Measurement:
     """Time a loaded detector on images, stage by stage.
@@ -82,6 +86,7 @@ def measure(
         min_count: Number of passes to reach; each image is timed at least twice.
         batch: Images per pass; more than one needs a detector with `forward_batch`.
         clock: Clock; default: the host's.
+        meter: Energy counters to read before and after each pass.
         on_pass: Called after each measured pass with the finished fraction of the work.
 
     Returns:
@@ -91,7 +96,7 @@ def measure(
         UsageError: There is no image, or the detector cannot work in batches.
         SshbenchError: The first pass already failed.
     """
-    series = Series(detector, images, batch=batch, clock=clock)
+    series = Series(detector, images, batch=batch, clock=clock, meter=meter)
     series.warm_up()
     least = series.least(min_count)
     while series.spent < min_time * 1e9 or series.count < least:
@@ -110,6 +115,7 @@ class Series:
         images: As for `measure`.
         batch: As for `measure`.
         clock: As for `measure`.
+        meter: As for `measure`.
 
     Attributes:
         result: Values so far.
@@ -121,12 +127,19 @@ class Series:
     """
 
     def __init__(
-        self, detector: Detector, images: Sequence[TimedImage], *, batch: int = 1, clock: Clock | None = None
+        self,
+        detector: Detector,
+        images: Sequence[TimedImage],
+        *,
+        batch: int = 1,
+        clock: Clock | None = None,
+        meter: EnergyMeter | None = None,
     ) -> None:
         if not images:
             raise UsageError("no image to time on", remedy="Give --images DIR")
         check_batch(detector, detector.info.name, batch)
         self._detector, self._clock = detector, clock or HostClock()
+        self._meter = meter
         # A batch is one image several times: all of it has one size then.
         self._groups = [[image] * batch for image in images]
         self.result = Measurement()
@@ -157,12 +170,15 @@ class Series:
     def step(self) -> bool:
         """Measure one pass; return False if the detector raised an error, which is kept in the result."""
         group = self._groups[self.count % len(self._groups)]
+        before = None if self._meter is None else self._meter.joules()
         try:
             with contained(self._detector.info.name, f"the measurement on {group[0].name}"):
                 stages, found = _one_pass(self._detector, group, self._clock)
         except SshbenchError as error:
             self.result.error = str(error)
             return False
+        if self._meter is not None and before is not None:
+            self.result.joules = (self.result.joules or 0.0) + (self._meter.joules() or 0.0) - before
         for name, value in stages.items():
             self.result.stages.setdefault(name, []).append(value)
         self.result.images.append(group[0].name)

@@ -29,6 +29,7 @@ from sshbench.runtimes.plan import ONNX_BACKENDS
 from sshbench.threads import limited_threads
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
+from sshbench.timing.energy import EnergyMeter
 from sshbench.timing.harness import SCOPES, Measurement, Series, measure
 from sshbench.timing.images import TimedImage, at_size, images_from
 from sshbench.timing.record import Floor, SizeTiming, TimingRecord, size_timing
@@ -156,6 +157,7 @@ class Bench:
             waits = self.detector.settings.extra.get("backend") in ONNX_BACKENDS
             self._measured_on = "cpu" if waits else self.device
             self.clock: Clock = clock_for(self._measured_on)
+            self.meter = EnergyMeter.open(self.device)
             self._undo = undo.pop_all()
 
     def __enter__(self) -> Bench:
@@ -169,7 +171,7 @@ class Bench:
     def series(self, size: str) -> Series:
         """Return a series at one size, to be measured step by step; it sets the size of the detector."""
         self.detector.settings = replace(self.detector.settings, resize=size)
-        return Series(self.detector, self.images, batch=self.job.batch, clock=self.clock)
+        return Series(self.detector, self.images, batch=self.job.batch, clock=self.clock, meter=self.meter)
 
     def measure(self, size: str, on_pass: Callable[[float], None] | None = None) -> Measurement:
         """Time the detector at one size."""
@@ -181,6 +183,7 @@ class Bench:
             min_count=self.job.min_count,
             batch=self.job.batch,
             clock=self.clock,
+            meter=self.meter,
             on_pass=on_pass,
         )
 
@@ -236,6 +239,7 @@ class Bench:
             machine={**machine.hardware(self.device), "before": self.before, "after": after, "notes": notes},
             created=now(),
             clock=clock,
+            energy=self.meter.source,
         )
 
     def _floor(self, size: str, measured: Measurement) -> Floor:

@@ -91,6 +91,38 @@ def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
     return _write(figure, pd.concat(tables), out, "latency-faces")
 
 
+_MARKS = "osD^vP*X<>"
+
+
+def sweep_figure(table: pd.DataFrame, scope: str) -> Figure:
+    """Draw the rows of `Sweep.to_pandas`: images per second against the time of a pass.
+
+    A colour per precision, a mark per backend; filled where the row is worth deploying. Rows of one backend and
+    precision are one line, by batch.
+    """
+    figure = ShownFigure(figsize=(7.6, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    precisions = list(dict.fromkeys(table["precision"]))
+    backends = list(dict.fromkeys(table["backend"]))
+    line = ["detector", "backend", "precision", "threads", "size"]
+    for key, rows in table.groupby(line, sort=False):
+        detector, backend, precision, threads, size = map(str, key)
+        rows = rows.sort_values("batch")
+        colour = COLOURS[precisions.index(precision) % len(COLOURS)]
+        mark = _MARKS[backends.index(backend) % len(_MARKS)]
+        label = plain_text(
+            " ".join(part for part in (detector, backend, precision, size, f"{threads} threads") if part)
+        )
+        axes.plot(rows["pass_ms"], rows["images_per_second"], marker=mark, color=colour, fillstyle="none", label=label)
+        worth = rows[rows["worth"]]
+        axes.plot(worth["pass_ms"], worth["images_per_second"], marker=mark, color=colour, linestyle="none")
+    axes.set(xlabel="milliseconds of a pass", ylabel="images per second", xscale="log", yscale="log")
+    plain_numbers(axes.xaxis)
+    plain_numbers(axes.yaxis)
+    _finish(axes, f"ways to run it, scope {scope}; filled: nothing is better in everything")
+    return figure
+
+
 def label_of(record: TimingRecord) -> str:
     """Return the detector's name, and what runs it where there is a choice."""
     extra = record.settings.get("extra", {})

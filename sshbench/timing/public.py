@@ -11,12 +11,12 @@ from sshbench.detectors.function import DetectorLike
 from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_resize_list
 from sshbench.detectors.source import source_of
-from sshbench.errors import UsageError
-from sshbench.files import safe_name
+from sshbench.errors import UsageError, did_you_mean
 from sshbench.progress import progress_bar
 from sshbench.timing import job as jobs_of
 from sshbench.timing.job import Job
 from sshbench.timing.record import TimingRecord
+from sshbench.timing.sweep import CHOICES, Sweep, combinations, settings_of, sweep
 from sshbench.timing.workers import run_interleaved
 
 Scope = Literal["paper", "detect", "end-to-end", "forward"]
@@ -152,6 +152,54 @@ def time_detectors(
         raise TypeError(f"time_detectors() got an unexpected keyword argument '{unknown[0]}'")
     path = None if out is None else Path(out).expanduser()
     return _time([_job(name, options) for name in detectors], path, progress=progress)
+
+
+def sweep_detectors(
+    detectors: Sequence[str],
+    *,
+    backends: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    thread_counts: Sequence[int | None] = (None,),
+    batch_sizes: Sequence[int] = (1,),
+    out: str | Path | None = None,
+    progress: bool = False,
+    **options: Unpack[TimingOptions],
+) -> Sweep:
+    """Measure the latency of detectors in every combination of backend, precision, threads and batch that can run here.
+
+    Args:
+        detectors: Names of detectors.
+        backends: `torch`, `compile`, `onnxruntime`, `openvino`, or `all`; empty: each detector's own.
+        precisions: `fp32`, `bf16`, `fp16`, `int8`, or `all`; empty: each detector's own.
+        thread_counts: CPU threads to try; None for all.
+        batch_sizes: Images per pass to try.
+        out: Folder for one JSON file per combination, `sweep.csv` and the figure. What it holds already is not timed
+            again.
+        progress: Draw a progress bar where standard error is a terminal.
+        **options: As for `time_detector`, without threads and batch.
+
+    Returns:
+        The timings by combination, and the reasons of combinations that cannot run.
+
+    Raises:
+        UsageError: There is no detector, a name is unknown, or no combination can run.
+
+    >>> found = sweep_detectors(["haar"], thread_counts=(1,), sizes="90x120", count=1, min_time=0, min_count=2)
+    >>> found.to_pandas()[["detector", "threads", "batch", "worth"]].values.tolist()
+    [['haar', 1, 1, True]]
+    """
+    if not detectors:
+        raise UsageError("name a detector", remedy="--detector yunet; `sshbench timing --help` has examples")
+    for what, given in (("backend", backends), ("precision", precisions)):
+        known = (*CHOICES[what], "all", "auto")
+        if unknown := sorted(set(given) - set(known)):
+            raise UsageError(f"unknown {what} '{unknown[0]}'", remedy=did_you_mean(unknown[0], known))
+    jobs = {}
+    for one in combinations(detectors, backends, precisions, thread_counts, batch_sizes):
+        settings = {**(options.get("settings") or {}), **settings_of(one)}
+        own: TimingOptions = {"settings": settings, "threads": one.threads, "batch": one.batch}
+        jobs[one] = _job(one.detector, options | own)
+    return sweep(jobs, None if out is None else Path(out).expanduser(), progress=progress)
 
 
 def plot_timings(records: Sequence[TimingRecord | str | Path], out: str | Path) -> list[Path]:

@@ -81,6 +81,8 @@ class SizeTiming(StrictModel):
         pixels: Means over the images of the measured passes; None in files of format 1.
         cost: Size and mean work of the network; None where it depends on what an image shows, and in files of format 3
             and below.
+        joules_per_image: Mean energy of the measured passes by image, of all that the machine did meanwhile; None
+            where no counter can be read (`TimingRecord.energy` says why), and in files of format 4 and below.
     """
 
     size: str
@@ -98,6 +100,7 @@ class SizeTiming(StrictModel):
     floor: Floor | None = None
     pixels: Pixels | None = None
     cost: NetworkCost | None = None
+    joules_per_image: float | None = None
 
     def total(self, scope: str) -> list[int]:
         """Return the nanoseconds of each pass within a scope."""
@@ -109,7 +112,7 @@ class TimingRecord(FileModel):
 
     Attributes:
         format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`, 4 the
-            network's cost.
+            network's cost, 5 the energy.
         detector: Name of the detector.
         settings: Effective settings, without the size.
         weights_sha256: Hash of the weights; None if they are part of a library.
@@ -125,11 +128,12 @@ class TimingRecord(FileModel):
         machine: Hardware and system, with clocks and load before and after.
         created: Time of creation, UTC.
         clock: Name of the clock, and for CUDA how far its events were from the host's clock.
+        energy: Which energy counters were read, or why none.
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
 
-    format: int = 4
+    format: int = 5
     detector: str
     settings: dict[str, Any]
     weights_sha256: str | None
@@ -145,6 +149,7 @@ class TimingRecord(FileModel):
     machine: dict[str, Any]
     created: str
     clock: str
+    energy: str = "not read"
 
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, atomically, and return the path."""
@@ -280,4 +285,5 @@ def size_timing(
         floor=floor,
         pixels=pixels,
         cost=cost,
+        joules_per_image=None if measured.joules is None else measured.joules / batch / len(measured.images),
     )

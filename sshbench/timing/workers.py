@@ -98,15 +98,28 @@ def run_interleaved(
             worker.start()
         records: list[TimingRecord] = []
         for size in first.sizes:
-            _interleave(workers, size, first.min_time * 1e9, on_progress)
+            least = max(int(worker.ask(size=size)["least"]) for worker in workers)
+            report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
+            interleave(workers, least, first.min_time * 1e9, report)
+            for worker in workers:
+                worker.ask(finish=True)
             records = [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
             if on_records is not None:
                 on_records(records)
         return records
 
 
-def _interleave(workers: Sequence[Worker], size: str, min_spent: float, on_progress: Progress | None) -> None:
-    least = max(int(worker.ask(size=size)["least"]) for worker in workers)
+def interleave(
+    workers: Sequence[Worker], least: int, min_spent: float, on_progress: Callable[[float], None] | None = None
+) -> None:
+    """Measure a series that the workers have begun, a pass of each in turn, as many for all.
+
+    Args:
+        workers: Each was asked for the same size.
+        least: Passes of each.
+        min_spent: Nanoseconds of each.
+        on_progress: Called with the finished fraction.
+    """
     spent = [0.0] * len(workers)
     count, going = 0, True
     # As many passes for all: ratios are taken pair by pair.
@@ -117,6 +130,4 @@ def _interleave(workers: Sequence[Worker], size: str, min_spent: float, on_progr
             spent[i] = float(answer["spent"])
         count += 1
         if on_progress is not None:
-            on_progress(size, min(1.0, count / least, min(spent) / max(min_spent, 1)))
-    for worker in workers:
-        worker.ask(finish=True)
+            on_progress(min(1.0, count / least, min(spent) / max(min_spent, 1)))

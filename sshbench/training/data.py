@@ -11,7 +11,6 @@ import numpy as np
 
 from sshbench.datasets.base import Dataset
 from sshbench.errors import MissingDataError
-from sshbench.images import read_image
 from sshbench.records import BoolArray, FloatArray, Image, IntArray
 from sshbench.ssh.preprocess import network_input, pair_scale
 from sshbench.training.crops import Sample, cropped, flipped, mosaic
@@ -83,9 +82,7 @@ class TrainingData:
         cached = self._cache.get(image)
         if cached is not None:
             return cached
-        path = self._dataset.image(image).path
-        assert path is not None
-        pixels = read_image(path)
+        pixels = self._dataset.image(image).read()
         if self._cached_bytes + pixels.nbytes <= _CACHED_BYTES:
             self._cache[image] = pixels
             self._cached_bytes += pixels.nbytes

@@ -13,9 +13,8 @@ from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.core import evaluate_set
 from sshbench.evaluation.loading import load_dataset
 from sshbench.evaluation.record import EvaluationRecord
-from sshbench.images import read_image
 from sshbench.protocols import Protocol, load_protocol
-from sshbench.records import Detections, DetectionSet
+from sshbench.records import DetectionSet
 from sshbench.training.recipe import Data
 
 
@@ -72,11 +71,7 @@ def average_precision(detector: Detector, dataset: Dataset, protocol: Protocol) 
     Returns:
         Name of the headline metric, its value as a fraction (0 where it is undefined), and the whole record.
     """
-    found: list[tuple[str, Detections]] = []
-    for i, key in enumerate(dataset.keys):
-        path = dataset.image(i).path
-        assert path is not None
-        found.append((key, detect(detector, read_image(path))))
+    found = [(image.key, detect(detector, image.read())) for image in dataset]
     record = evaluate_set(DetectionSet.from_images(found), dataset, protocol, detector=detector.info.name).record
     metric = headline_of(list(record.metrics), protocol)[0]
     return metric, record.metrics[metric] or 0.0, record

@@ -14,9 +14,11 @@ import pytest
 from sshbench.errors import UsageError
 from sshbench.images import read_image
 from sshbench.runtimes import plan as plans
+from sshbench.runtimes.quantizers import quantize
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.decode import LevelOutputs, detections_of
+from sshbench.ssh.onnx_graph import onnx_model
 from sshbench.ssh.preprocess import network_input, pair_scale
 from sshbench.ssh.weights import Weights, random_weights
 
@@ -29,6 +31,8 @@ PLANS: dict[str, plans.Plan | tuple[str, str]] = {
     "compile auto": ("compile", "auto"),
     "onnxruntime fp32": plans.Plan("onnxruntime", "fp32"),
     "openvino fp32": plans.Plan("openvino", "fp32"),
+    "onnxruntime int8": plans.Plan("onnxruntime", "int8"),
+    "openvino int8": plans.Plan("openvino", "int8"),
     "auto": ("auto", "auto"),
 }
 PROBE = """
@@ -56,6 +60,13 @@ def weights() -> Weights:
     return random_weights(architecture("ssh-vgg16"))
 
 
+def int8(weights: Weights) -> bytes:
+    """The network quantized with noise, which is enough for its speed."""
+    noise = np.random.default_rng(1).normal(0, 50, (1, 3, 160, 240)).astype(np.float32)
+    model, _ = quantize(onnx_model(weights), lambda: [noise], "onnxruntime")
+    return bytes(model.SerializeToString())
+
+
 @pytest.mark.benchmark(group="SSH network, 800 x 1200")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of torch's own compiler
 @pytest.mark.parametrize("name", PLANS)
@@ -63,7 +74,7 @@ def test_network(benchmark: Any, weights: Weights, name: str) -> None:
     wanted = PLANS[name]
     try:
         plan = wanted if isinstance(wanted, plans.Plan) else plans.plan(*wanted)
-        run = backends.build(weights, plan)
+        run = backends.build(weights, plan, int8(weights) if plan.precision == "int8" else None)
     except (UsageError, ImportError) as error:
         pytest.skip(str(error))
     data = np.random.default_rng(0).normal(0, 50, (1, 3, *SIZE)).astype(np.float32)

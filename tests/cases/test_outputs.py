@@ -7,10 +7,11 @@ import json
 import subprocess
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,16 +189,16 @@ def test_an_archive_of_nothing(tmp_path: Path) -> None:
 def test_a_timing_of_several_keeps_finished_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sshbench.timing import workers
 
-    real = workers._interleave
-    sizes: list[str] = []
+    real = workers.interleave
+    sizes: list[int] = []
 
-    def breaks(members: object, size: str, *rest: object) -> None:
-        sizes.append(size)
+    def breaks(members: Sequence[workers.Worker], least: int, *rest: Any) -> None:
+        sizes.append(least)
         if len(sizes) == 2:
-            members[0]._process.kill()  # type: ignore[index]
-        real(members, size, *rest)  # type: ignore[arg-type]
+            members[0]._process.kill()
+        real(members, least, *rest)
 
-    monkeypatch.setattr(workers, "_interleave", breaks)
+    monkeypatch.setattr(workers, "interleave", breaks)
     with pytest.raises(package.SshbenchError, match="process that times 'haar' ended"):
         time_detectors(
             ["haar", "haar"], sizes="60x80,90x120", count=1, min_time=0, min_count=3, out=tmp_path, progress=False

@@ -14,7 +14,11 @@ def test_list(sshbench: Any) -> None:
     code, out, _ = sshbench("protocols", "list", "--json")
     assert code == 0
     rows = json.loads(out)["protocols"]
-    assert [row["name"] for row in rows] == protocol_names() == ["afw", "coco", "fddb", "pascal", "sample", "wider"]
+    assert (
+        [row["name"] for row in rows]
+        == protocol_names()
+        == ["afw", "coco", "fddb", "own", "pascal", "sample", "wider", "yolo"]
+    )
     assert all(row["hash"] == load_protocol(row["name"]).hash for row in rows)
     assert "FDDB" in sshbench("protocols", "list")[1]
 

@@ -21,8 +21,9 @@ from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
 from sshbench.errors import DetectorError, UsageError
 from sshbench.evaluation.result import Evaluation
+from sshbench.images import size_of
 from sshbench.inference import work
-from sshbench.inference.plan import batches, size_of
+from sshbench.inference.plan import batches
 from sshbench.inference.spec import DetectorSpec
 from sshbench.inference.workers import Workers
 from sshbench.records import Detections, ImageRecord
