@@ -23,6 +23,7 @@ Code = Mapping[str, str]
 
 _INSTALLED = ("site-packages", "dist-packages")
 _loaded: dict[Path, tuple[Code, ModuleType]] = {}
+_imported_as: dict[str, Code] = {}
 _siblings: dict[str, tuple[Path, str]] = {}  # modules that were imported from beside a model, with file and sha256
 
 
@@ -60,7 +61,7 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
     """Import a module, from the current folder too.
 
     Raises:
-        UsageError: There is no such module.
+        UsageError: There is no such module, or its files changed since it was imported.
         InputError: Its code raises; the text names file and line, `details` has the traceback.
     """
     try:
@@ -81,7 +82,13 @@ def load_module(name: str) -> tuple[ModuleType, Code]:
     root = path.parents[depth]
     parts = name.split(".")
     package = parts[0] if depth or root.name in _INSTALLED else ""
-    return module, code_of(path, root, package, _files(root, parts, ""))
+    code = code_of(path, root, package, _files(root, parts, ""))
+    if _imported_as.setdefault(name, code) != code:  # Python keeps what it imported first
+        raise UsageError(
+            f"the files of module '{name}' changed after they were imported",
+            remedy="Start Python again, or write path/to/model.py:NAME, which is read again",
+        )
+    return module, code
 
 
 def code_of(path: Path, root: Path, package: str = "", others: Iterable[Path] = ()) -> dict[str, str]:

@@ -130,6 +130,7 @@ def _with_places(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     for detector in _tables(content.get("detectors")):
         for settings in _tables(detector.get("settings")):
             _make_absolute(settings, "weights", folder)
+            _make_absolute(settings, "spec", folder)
     return content
 
 

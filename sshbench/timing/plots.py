@@ -92,34 +92,36 @@ def plot_faces(records: Sequence[TimingRecord], out: Path) -> list[Path]:
 
 
 _MARKS = "osD^vP*X<>"
+_STYLES = ("-", "--", ":", "-.")
 
 
 def sweep_figure(table: pd.DataFrame, scope: str) -> Figure:
     """Draw the rows of `Sweep.to_pandas`: images per second against the time of a pass.
 
-    A colour per precision, a mark per backend; filled where the row is worth deploying. Rows of one backend and
-    precision are one line, by batch.
+    A colour per precision, a mark per backend, a line style per number of threads; filled where the row is worth deploying. Rows that differ in nothing but
+    the batch are one line.
     """
-    figure = ShownFigure(figsize=(7.6, 4.6), layout="constrained")
+    figure = ShownFigure(figsize=(9.6, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    precisions = list(dict.fromkeys(table["precision"]))
-    backends = list(dict.fromkeys(table["backend"]))
-    line = ["detector", "backend", "precision", "threads", "size"]
+    precisions, backends, threads = (list(table[name].unique()) for name in ("precision", "backend", "threads"))
+    line = ["detector", "size", "backend", "precision", "threads"]
+    differing = [name for name in line if table[name].nunique() > 1]
     for key, rows in table.groupby(line, sort=False):
-        detector, backend, precision, threads, size = map(str, key)
+        of = dict(zip(line, map(str, key), strict=True)) | {"threads": f"{key[4]} threads"}
+        colour = COLOURS[precisions.index(of["precision"]) % len(COLOURS)]
+        mark = _MARKS[backends.index(of["backend"]) % len(_MARKS)]
+        label = plain_text(" ".join(of[name] for name in differing if of[name]) or of["detector"])
+        style = _STYLES[threads.index(key[4]) % len(_STYLES)]
         rows = rows.sort_values("batch")
-        colour = COLOURS[precisions.index(precision) % len(COLOURS)]
-        mark = _MARKS[backends.index(backend) % len(_MARKS)]
-        label = plain_text(
-            " ".join(part for part in (detector, backend, precision, size, f"{threads} threads") if part)
-        )
-        axes.plot(rows["pass_ms"], rows["images_per_second"], marker=mark, color=colour, fillstyle="none", label=label)
+        of_all = {"marker": mark, "color": colour, "linestyle": style, "fillstyle": "none", "label": label}
+        axes.plot(rows["pass_ms"], rows["images_per_second"], **of_all)
         worth = rows[rows["worth"]]
         axes.plot(worth["pass_ms"], worth["images_per_second"], marker=mark, color=colour, linestyle="none")
     axes.set(xlabel="milliseconds of a pass", ylabel="images per second", xscale="log", yscale="log")
     plain_numbers(axes.xaxis)
     plain_numbers(axes.yaxis)
-    _finish(axes, f"ways to run it, scope {scope}; filled: nothing is better in everything")
+    same = [str(table[name].iloc[0]) for name in ("detector", "size") if name not in differing]
+    _finish(axes, plain_text(", ".join([*same, f"scope {scope}"])) + "; filled: worth deploying")
     return figure
 
 

@@ -12,6 +12,7 @@ from sshbench.detectors.registry import load_detector
 from sshbench.detectors.sizes import parse_resize_list
 from sshbench.detectors.source import source_of
 from sshbench.errors import UsageError, did_you_mean
+from sshbench.files import safe_name
 from sshbench.progress import progress_bar
 from sshbench.timing import job as jobs_of
 from sshbench.timing.job import Job

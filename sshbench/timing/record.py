@@ -112,7 +112,7 @@ class TimingRecord(FileModel):
 
     Attributes:
         format: Format of the file. 2 adds the pixels that the network gets at each size, 3 the floor's `tf32`, 4 the
-            network's cost, 5 the energy.
+            network's cost, 5 the energy and `code`.
         detector: Name of the detector.
         settings: Effective settings, without the size.
         weights_sha256: Hash of the weights; None if they are part of a library.

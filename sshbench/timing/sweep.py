@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -57,10 +58,15 @@ class Combination:
 
         >>> Combination("yunet", "openvino", "int8", 2, 4).name
         'timing-yunet-openvino-int8-2-threads-batch-4'
+        >>> Combination("one/model.py:faces").name == Combination("two/model.py:faces").name
+        False
         """
         threads = "all" if self.threads is None else str(self.threads)
         how = [part for part in (self.backend, self.precision) if part]
-        return safe_name("-".join(("timing", self.detector, *how, threads, "threads", "batch", str(self.batch))))
+        detector = Path(self.detector).name
+        if detector != self.detector:  # a model in a file: another folder may have one of the same name
+            detector += f"-{hashlib.sha256(self.detector.encode()).hexdigest()[:8]}"
+        return safe_name("-".join(("timing", detector, *how, threads, "threads", "batch", str(self.batch))))
 
     def __str__(self) -> str:
         threads = "all threads" if self.threads is None else f"{self.threads} threads"

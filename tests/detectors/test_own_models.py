@@ -180,6 +180,9 @@ def test_a_module_is_found_in_the_current_folder(
         "own_pack/inner.py",
         "own_pack/part.py",
     ]
+    model(FUNCTION + "# changed", "own_pack/part.py")
+    with pytest.raises(UsageError, match=r"'own_pack.inner' changed after they were imported"):
+        load_detector("own_pack.inner:faces")
     for text in ("own_absent:faces", "own_pack.absent:faces"):
         with pytest.raises(UsageError, match=r"there is no module 'own_.*absent'"):
             load_detector(text)
