@@ -28,7 +28,9 @@ def test_the_committed_leaderboard_is_up_to_date(module_at: Callable[[Path], Mod
     committed = script.MEASURED / "leaderboard"
     for name in ("leaderboard.csv", "index.html", "speed-accuracy.svg"):
         made, kept = ((folder / name).read_text(encoding="utf-8") for folder in (tmp_path, committed))
-        assert _without_paths(made) == _without_paths(kept), f"{name}: run python scripts/update_tables.py"
+        if name.endswith(".svg"):
+            made, kept = _without_paths(made), _without_paths(kept)
+        assert made == kept, f"{name}: run python scripts/update_tables.py"
     assert {path.name for path in committed.iterdir()} == {path.name for path in tmp_path.iterdir()}
 
 

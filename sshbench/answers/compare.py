@@ -25,13 +25,13 @@ from sshbench.answers.common import (
     stored,
     subject_of,
 )
+from sshbench.answers.labels import run_labels
 from sshbench.display import short_repr
 from sshbench.errors import UsageError
 from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.evaluation.figures import labels_of
 from sshbench.evaluation.result import Evaluation
 from sshbench.records import Finding
-from sshbench.report.labels import run_labels
 from sshbench.runs import open_run
 
 if TYPE_CHECKING:

@@ -160,7 +160,9 @@ def _operating(record: AnalysisRecord) -> TextTable:
     )
     columns = ("rule", "score >=", "precision", "recall", "FPPI", "F1", "prec. *", "rec. *")
     notes = [
-        f"{_rule(one)}: not reached, the best is {tenth(one.reached)}" for one in record.operating if one.score is None
+        f"{_rule(one)}: not reached, the best is {_number(one.reached) if one.rule == 'fppi' else tenth(one.reached)}"
+        for one in record.operating
+        if one.score is None
     ]
     notes.append(
         "A threshold holds for images with this share of faces, and FPPI for this crowding. *: chosen on four fifths "

@@ -46,9 +46,12 @@ def report_command(
         int | None,
         typer.Option(metavar="[N]", help="Write failures.html, N items per type and run (200).", min=1),
     ] = None,
+    analysis: Annotated[
+        bool, typer.Option("--analysis/--no-analysis", help="Slices, error costs, calibration and operating points.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Write one self-contained page with curves, the AP table, settings, warnings and images with boxes.
+    """Write one self-contained page with figures, curves, analyses, settings and images with boxes.
 
     Beside it lie the curves as figures, and the numbers as CSV. For print, a figure has no title, lines that are told
     apart in grey, and its fonts embedded.
@@ -78,6 +81,7 @@ def report_command(
             style=style,
             width=COLUMN if width is None else parse_width(width),
             failures=failures or 0,
+            analysis=analysis,
             on_run=lambda _: bar.update(1),
         )
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sshbench.analysis.bands import Band, band
 from sshbench.analysis.record import Rank
+from sshbench.answers.labels import run_labels
 from sshbench.curves import Curve, PRCurve, curve_columns
 from sshbench.datasets import Dataset
 from sshbench.errors import UsageError
@@ -17,10 +18,11 @@ from sshbench.evaluation.figures import curve_figure, shown_curves
 from sshbench.evaluation.origin import evaluate_again
 from sshbench.evaluators.base import Fates
 from sshbench.files import write_atomic
-from sshbench.plotting import save_figure, to_svg
+from sshbench.plotting import save_figure
 from sshbench.records import DetectionSet
+from sshbench.report.analysis_parts import analysis_of
+from sshbench.report.figure_view import figure_views
 from sshbench.report.gallery import Picture, gallery
-from sshbench.report.labels import run_labels
 from sshbench.report.overlay import imported_curves
 from sshbench.report.page import RunReport, render_page, sorted_with_ranks
 from sshbench.report.paper_figures import COLUMN, save_paper_figures
@@ -55,6 +57,7 @@ def build_report(
     style: Literal["screen", "paper"] = "screen",
     width: float = COLUMN,
     failures: int = 0,
+    analysis: bool = True,
     on_run: Callable[[str], None] | None = None,
 ) -> ReportFiles:
     """Write a report of one or more runs of the same protocol on the same images.
@@ -70,6 +73,8 @@ def build_report(
         style: `paper` writes them to the folder `paper` as well, for print: no title, lines told apart in grey, fonts
             embedded. The figures beside the page are then SVG and PNG.
         width: Of a figure for a paper, inches.
+        analysis: Analyse each run, as `sshbench analyze` does. A run's own `analysis.json` is taken where it is of
+            these detections.
         failures: Items per type and run on the page of failures, `failures.html`; 0 for no such page.
         on_run: Called with each run's name when it is done.
 
@@ -86,7 +91,7 @@ def build_report(
     try:
         _check_alike(opened)
         for run, label in zip(opened, run_labels([run.identity for run in opened]), strict=True):
-            reports.append(_report_run(run, label, data, images_per_run))
+            reports.append(_report_run(run, label, data, images_per_run, analysis))
             if on_run is not None:
                 on_run(label)
     finally:
@@ -119,7 +124,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
                 )
 
 
-def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunReport:
+def _report_run(run: Run, label: str, data: Path | None, count: int, is_analysed: bool) -> RunReport:
     evaluation = evaluate_again(run, data)
     dataset = evaluation.dataset
     detections = evaluation.detections.aligned(dataset.keys)
@@ -127,12 +132,14 @@ def _report_run(run: Run, label: str, data: Path | None, count: int) -> RunRepor
     threshold = outcome.best_f1_score()
     found = outcome.fates(min_score=threshold)
     pictures, why = _pictures(dataset, detections, found, count)
+    analysis, sure = analysis_of(evaluation) if is_analysed else (None, evaluation.intervals(jackknife=False))
     return RunReport(
         label=label,
         folder=run.folder,
         identity=run.identity,
         evaluation=evaluation,
-        intervals=evaluation.intervals(jackknife=False),
+        intervals=sure,
+        analysis=analysis,
         stages=_stages(run),
         threshold=threshold,
         subset=outcome.pictured,
@@ -192,23 +199,17 @@ def _write(
     has_failures: bool,
 ) -> ReportFiles:
     files: list[Path] = []
-    svgs: dict[str, str] = {}
     for one in drawn:
         figure = curve_figure(one.name, one.curves, one.others, one.bands)
-        svgs[one.name] = to_svg(figure, one.stem)
-        files += [
-            write_atomic(out / f"{one.stem}.svg", svgs[one.name])
-            if kind == "svg"
-            else save_figure(figure, out / f"{one.stem}.{kind}")
-            for kind in formats
-        ]
+        files += [save_figure(figure, out / f"{one.stem}.{kind}") for kind in formats]
     files.append(write_atomic(out / "ap.csv", to_csv(_figures(reports))))
     files.append(write_atomic(out / "curves.csv", to_csv(_curves(reports))))
-    overlaid = tuple(dict.fromkeys(label for one in drawn for label in one.others))
-    has_bands = any(one.bands for one in drawn)
-    page = write_atomic(
-        out / "index.html", render_page(reports, svgs, overlaid, places, has_bands, has_failures=has_failures)
+    figures, data = figure_views(
+        {one.name: (one.others, one.bands) for one in drawn},
+        {report.label: report.evaluation for report in reports},
+        [report.threshold for report in reports],
     )
+    page = write_atomic(out / "index.html", render_page(reports, figures, data, places, has_failures=has_failures))
     return ReportFiles(page=page, files=(page, *files))
 
 

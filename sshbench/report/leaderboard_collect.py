@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sshbench.analysis.record import ComparisonRecord
+from sshbench.answers.labels import run_labels
 from sshbench.detectors.contract import Settings
 from sshbench.detectors.recipe import recipe_of
 from sshbench.errors import SshbenchError, UsageError, did_you_mean
 from sshbench.evaluation.benchmarks import compared_metric, headline_of
 from sshbench.published.tables import published_of_detector
-from sshbench.report.labels import run_labels
 from sshbench.report.leaderboard import Board, Leaderboard, Row, Section
 from sshbench.report.leaderboard_latency import LeftOut, Timed, candidates, check_alike, choose_latency
 from sshbench.report.measured import Measured, read_measured

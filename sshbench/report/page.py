@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 import sshbench
 from sshbench.analysis.compare import pairs, ranks
 from sshbench.analysis.intervals import Intervals, note
-from sshbench.analysis.record import Rank
+from sshbench.analysis.record import AnalysisRecord, Rank
 from sshbench.contamination import DOMAIN_MARKS, DOMAIN_NOTE
 from sshbench.evaluation.benchmarks import compared_metric, headline_of, shown_rule
 from sshbench.evaluation.metrics import percent, pivot, title_of
@@ -22,7 +21,10 @@ from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.result import Evaluation
 from sshbench.protocols import Protocol
 from sshbench.published.tables import published_methods
+from sshbench.report.analysis_parts import analysis_parts
+from sshbench.report.figure_view import FigureView
 from sshbench.report.gallery import Picture
+from sshbench.report.text import printable, thousands
 from sshbench.runs import Identity
 
 
@@ -36,6 +38,7 @@ class RunReport:
         identity: Who made it.
         evaluation: Computed again from its detections.
         intervals: How sure its figures are.
+        analysis: Where and why it fails; None where the evaluator does not say what it adds up per image.
         stages: Median milliseconds per image by stage; empty for imported predictions.
         threshold: Raw score of the operating point.
         subset: The subset for which that was chosen, and whose outcomes are drawn.
@@ -48,6 +51,7 @@ class RunReport:
     identity: Identity
     evaluation: Evaluation
     intervals: Intervals
+    analysis: AnalysisRecord | None
     stages: dict[str, float]
     threshold: float
     subset: str
@@ -65,17 +69,18 @@ class FigureTable:
 
 
 def environment() -> Environment:
-    """Where the templates are rendered: everything escaped, nothing undefined."""
+    """Where the templates are rendered: everything escaped, nothing undefined, no control characters."""
     return Environment(
         loader=PackageLoader("sshbench", "report/templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def sorted_with_ranks(reports: list[RunReport]) -> tuple[list[RunReport], dict[str, Rank]]:
+def sorted_with_ranks(reports: Sequence[RunReport]) -> tuple[list[RunReport], dict[str, Rank]]:
     """Sort runs by the figure that detectors are ranked by, and return the places that each may have, by label.
 
     There are no ranks for one run, or for runs of different images (unfinished ones).
@@ -91,27 +96,26 @@ def sorted_with_ranks(reports: list[RunReport]) -> tuple[list[RunReport], dict[s
 
 
 def render_page(
-    reports: list[RunReport],
-    svgs: dict[str, str],
-    overlaid: Sequence[str] = (),
+    reports: Sequence[RunReport],
+    figures: Sequence[FigureView],
+    data: Mapping[str, object],
     places: Mapping[str, Rank] | None = None,
-    has_bands: bool = False,
     *,
     has_failures: bool = False,
 ) -> str:
     """Fill the template.
 
     Args:
-        reports: The runs, at least one, all of one protocol and one set of images.
-        svgs: By curve, the figure.
-        overlaid: Methods whose published curves are in the figures too.
+        reports: The runs, at least one, all of one protocol and one set of images, in the order of the page.
+        figures: The curves.
+        data: What the script needs of them.
         places: By label, the places that a run may have.
-        has_bands: Whether the figures have bands.
         has_failures: Whether the page of failures lies beside this one.
     """
     record = reports[0].evaluation.record
     protocol = reports[0].evaluation.protocol
     comparable = not record.smoke_test and record.images == record.total_images
+    analysed = {report.label: report.analysis for report in reports if report.analysis is not None}
     text: str = (
         environment()
         .get_template("page.html.j2")
@@ -122,7 +126,6 @@ def render_page(
             metrics=headline_of(list(record.metrics), protocol),
             ranked_by=title_of(compared_metric(list(record.metrics), protocol)),
             places=places or {},
-            has_bands=has_bands,
             has_failures=has_failures,
             interval_note=_interval_note(reports[0].intervals),
             by_event=any(one.se_group is not None for one in reports[0].intervals.values()),
@@ -130,12 +133,15 @@ def render_page(
             others=_others(record, protocol),
             shown_rule=shown_rule(protocol),
             subsets=list(record.counted),
-            svgs={subset: Markup(svg) for subset, svg in svgs.items()},  # our own drawing, escaped by matplotlib
-            overlaid=overlaid,
+            figures=figures,
+            data=data,
+            parts=analysis_parts(analysed) if analysed else None,
+            overlaid=list(dict.fromkeys(line.label for one in figures for line in one.curves.others)),
             published=published_methods(record.protocol) if comparable else [],
             unfinished=[report.label for report in reports if not report.evaluation.record.complete],
             version=sshbench.__version__,
             percent=percent,
+            thousands=thousands,
             details=_details,
             domain_marks=DOMAIN_MARKS,
             domain_note=DOMAIN_NOTE,

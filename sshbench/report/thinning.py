@@ -9,16 +9,19 @@ from sshbench.evaluation.figures import SHOWN_FALSE_POSITIVES
 from sshbench.records import BoolArray, FloatArray, IntArray
 
 PIXELS = 2000
-"""Width and height of the plot whose pixels decide."""
+"""Width and height of the plot whose pixels decide, where nobody says otherwise."""
 
 
-def thinned(curve: Curve) -> IntArray:
+def thinned(curve: Curve, pixels: int = PIXELS) -> IntArray:
     """Return the positions of the points that a plot needs: int64 (k,), ascending.
 
-    A point is dropped where the line between the points that are kept passes it within a pixel, in a plot of
-    2 000 x 2 000 pixels with the axes of our figures (Ramer, Douglas and Peucker's rule). The first and the last point
-    stay, and those where precision begins or ends to be defined. False positives beyond the axis (2 000) count as at
-    its end.
+    A point is dropped where the line between the points that are kept passes it within a pixel, in a square plot with
+    the axes of our figures (Ramer, Douglas and Peucker's rule). The first and the last point stay, and those where
+    precision begins or ends to be defined. False positives beyond the axis (2 000) count as at its end.
+
+    Args:
+        curve: The curve.
+        pixels: Width and height of the plot.
 
     >>> from sshbench.curves import PRCurve
     >>> recall = np.linspace(0, 1, 100_001)
@@ -29,7 +32,7 @@ def thinned(curve: Curve) -> IntArray:
         x, y = np.minimum(curve.false_positives / SHOWN_FALSE_POSITIVES, 1.0), curve.true_positive_rate
     else:
         x, y = curve.recall, curve.precision
-    points = PIXELS * np.column_stack((x, y))
+    points = pixels * np.column_stack((x, y))
     undefined = np.isnan(y)
     ends = np.flatnonzero(np.diff(undefined)) + 1
     needed = np.zeros(len(points), dtype=np.bool_)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sshbench.answers.labels import run_labels
 from sshbench.display import short_repr
 from sshbench.errors import InputError, MissingDataError
 from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.metrics import title_of
 from sshbench.files import safe_name, write_atomic
 from sshbench.models import StrictModel
-from sshbench.report.labels import run_labels
 from sshbench.report.measured import Measured, read_measured
 from sshbench.runs import IDENTITY, METRICS, Identity
 

@@ -98,8 +98,8 @@ _STYLES = ("-", "--", ":", "-.")
 def sweep_figure(table: pd.DataFrame, scope: str) -> Figure:
     """Draw the rows of `Sweep.to_pandas`: images per second against the time of a pass.
 
-    A colour per precision, a mark per backend, a line style per number of threads; filled where the row is worth deploying. Rows that differ in nothing but
-    the batch are one line.
+    A colour per precision, a mark per backend, a line style per number of threads; filled where the row is worth
+    deploying. Rows that differ in nothing but the batch are one line.
     """
     figure = ShownFigure(figsize=(9.6, 4.8), layout="constrained")
     axes = figure.add_subplot()
@@ -113,8 +113,8 @@ def sweep_figure(table: pd.DataFrame, scope: str) -> Figure:
         label = plain_text(" ".join(of[name] for name in differing if of[name]) or of["detector"])
         style = _STYLES[threads.index(key[4]) % len(_STYLES)]
         rows = rows.sort_values("batch")
-        of_all = {"marker": mark, "color": colour, "linestyle": style, "fillstyle": "none", "label": label}
-        axes.plot(rows["pass_ms"], rows["images_per_second"], **of_all)
+        (drawn,) = axes.plot(rows["pass_ms"], rows["images_per_second"], marker=mark, color=colour, label=label)
+        drawn.set(linestyle=style, fillstyle="none")
         worth = rows[rows["worth"]]
         axes.plot(worth["pass_ms"], worth["images_per_second"], marker=mark, color=colour, linestyle="none")
     axes.set(xlabel="milliseconds of a pass", ylabel="images per second", xscale="log", yscale="log")

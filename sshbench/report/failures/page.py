@@ -23,6 +23,7 @@ from sshbench.report.failures.items import KINDS, SUSPECTED, Item, items_of, kin
 from sshbench.report.failures.sprites import CELL, ROW, sheets, square_around
 from sshbench.report.failures.view import RunView, axes_shown
 from sshbench.report.page import environment
+from sshbench.report.text import printable
 
 PAGE = "failures.html"
 ITEMS = 200
@@ -32,7 +33,6 @@ LIMIT = 25_000_000
 _RESERVE = 700_000  # page, style and script, and what estimates are off by
 _ROW_BYTES = 420  # of an item in the table of the page
 _TEMPLATES = Path(__file__).parents[1] / "templates"
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _render(parts: Sequence[RunPart], most: int, has_images: bool, limit: int) -
     view = parts[0].view
     record = view.evaluation.record
     metric = view.subject.metric
-    labels = [_text(part.view.label) for part in parts]
+    labels = [printable(part.view.label) for part in parts]
     text: str = (
         environment()
         .get_template("failures.html.j2")
@@ -274,10 +274,10 @@ def _row(part: RunPart, item: Item, labels: Sequence[str]) -> Row:
     view = part.view
     notes = {"cost": item.cost, "surprise": item.surprise}
     return Row(
-        run=_text(view.label),
+        run=printable(view.label),
         kind=next(kind.title for kind in KINDS if kind.name == item.kind),
         rank=item.rank + 1,
-        key=_text(view.subject.faces.keys[item.image]),
+        key=printable(view.subject.faces.keys[item.image]),
         box=" ".join(f"{value:.0f}" for value in box_of(view, item)),
         height=f"{height_of(view, item):.0f}",
         score="" if item.score is None else f"{item.score:.4g}",
@@ -290,8 +290,3 @@ def _row(part: RunPart, item: Item, labels: Sequence[str]) -> Row:
 def _shown(name: str, value: float) -> str:
     """Return a cost in hundredths of a point, and a recall in percent."""
     return f"{1e4 * value:.2f}" if name == "cost" else f"{100 * value:.0f} %"
-
-
-def _text(name: str) -> str:
-    """Return a name with U+FFFD for what no page can hold: control characters, and bytes that are no text."""
-    return _UNPRINTABLE.sub("\ufffd", name)

@@ -197,7 +197,7 @@
 		crop.append(outline(item, item.box, kind[3]));
 		const first = kind[1] + (runs.length > 1 ? ", " + runs[item.run].label : "");
 		const second = (item.score === null ? "no score" : "score " + short(item.score)) + ", " + short(item.height) + " px";
-		const button = make("button", { class: "cell", title: item.key, "aria-label": [first, second, item.key].join(", ") },
+		const button = make("button", { class: "cell", title: item.key },
 			crop, make("span", null, name(first)), make("span", null, second));
 		return on(button, "click", () => show(item.id));
 	}
