@@ -146,7 +146,7 @@ def load_detector(
     if isinstance(detector, Detector) and not isinstance(detector, type):
         if overrides or weights is not None or spec is not None:
             raise UsageError(
-                f"'{detector.info.name}' is a detector that is made already: it takes no settings or weights, and no spec",
+                f"'{detector.info.name}' is made already: it takes no settings or weights, and no spec",
                 remedy="Set them where it is made, or pass its class or its name",
             )
         loaded = detector
