@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sshbench.detectors.contract import DetectorInfo, Prepared, Settings, SettingValue
+from sshbench.errors import InputError
 from sshbench.images import read_image
 from sshbench.records import Image
 from sshbench.runtimes.network import Array
@@ -99,13 +100,19 @@ def int8_network_of(
     Raises:
         UsageError: The settings name no images, or an unknown quantizer.
         MissingDataError: There are no images.
+        InputError: The content is no ONNX file.
     """
+    from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
     from sshbench.runtimes.graphs import is_quantized
     from sshbench.runtimes.int8 import Calibration, int8_network, record_of
 
-    if is_quantized(ModelProto.FromString(content)):
+    try:
+        quantized = is_quantized(ModelProto.FromString(content))
+    except DecodeError as error:
+        raise InputError("invalid ONNX file", file=str(detector.info.weights), remedy="Check --weights") from error
+    if quantized:
         record = record_of(content)
         return Int8Network(content, "" if record is None else record.id)
     extra = detector.settings.extra

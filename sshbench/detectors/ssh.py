@@ -12,7 +12,7 @@ from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import sha256_of
-from sshbench.runtimes.plan import plan
+from sshbench.runtimes.plan import ONNX_BACKENDS, plan
 from sshbench.ssh.preprocess import pyramid_scales
 
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra={**EXECUTION, "backend": "auto"})
@@ -68,7 +68,9 @@ class Ssh(SshStages):
             int8 = int8_network_of(self, onnx_model(weights), lambda prepared: [data for data, _ in prepared.data])
             content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
         self.network = backends.build(weights, chosen, content)
-        self.settings = effective_settings(self.settings, self.network.plan, calibration, always=True)
+        ran = self.network.plan
+        self.input_device = ran.device if ran.kind == "cuda" and ran.backend not in ONNX_BACKENDS else ""
+        self.settings = effective_settings(self.settings, ran, calibration, always=True)
         own = {**self.settings.extra, "architecture": weights.architecture.name}
         self.settings = replace(self.settings, extra=own)
         self.trained_on = _benchmarks(weights.metadata.get("trained_on"))

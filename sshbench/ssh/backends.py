@@ -1,7 +1,7 @@
 """Backends that run the network: PyTorch (eager, compiled, CUDA graphs), ONNX Runtime, OpenVINO; each in one precision.
 
-A backend takes a batch, float32 (n, 3, height, width), and returns for each module class scores (n, 4, h, w) and deltas
-(n, 8, h, w): float32 arrays, or tensors that stay on an accelerator.
+A backend takes a batch, float32 (n, 3, height, width), as an array, or for PyTorch as a tensor. It returns for each
+module class scores (n, 4, h, w) and deltas (n, 8, h, w): float32 arrays, or tensors that stay on an accelerator.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sshbench.runtimes.plan import Plan, Precision, check_ran
 from sshbench.ssh.anchors import Float32Array
@@ -106,9 +108,9 @@ def _torch(weights: Weights, chosen: Plan) -> Network:
     on_cpu = chosen.device == "cpu"
     pinned = chosen.device.startswith("cuda")
 
-    def run(batch: Float32Array) -> list[tuple[Any, Any]]:
-        tensor = torch.from_numpy(batch)
-        if pinned:
+    def run(batch: Float32Array | torch.Tensor) -> list[tuple[Any, Any]]:
+        tensor = torch.from_numpy(batch) if isinstance(batch, np.ndarray) else batch
+        if pinned and tensor.device.type == "cpu":
             tensor = tensor.pin_memory()
         with torch.inference_mode(), exact_precision(parameter.device.type):
             tensor = tensor.to(device=chosen.device, non_blocking=True).to(dtype=dtype, memory_format=layout)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sshbench import ssh
 from sshbench.detectors.batches import detect_batch
 from sshbench.detectors.contract import detect
 from sshbench.detectors.registry import load_detector
@@ -19,6 +21,7 @@ from sshbench.files import sample_dir
 from sshbench.images import read_image
 from sshbench.records import Detections, Image
 from sshbench.runtimes.plan import plan
+from sshbench.ssh import preprocess
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.backends import build
 from sshbench.ssh.parity import TOLERANCE, differences
@@ -74,6 +77,35 @@ def test_boxes_are_those_of_onnxruntime_on_the_cpu(
     host = load_detector("ssh-tiny", backend="onnxruntime")
     for image in images:
         assert_same(detect(device, image), detect(host, image), pixels=pixels, score=score)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.37, 1.9, 800 / 427])
+@pytest.mark.parametrize("shape", [(60, 90), (33, 250), (1, 40)])
+def test_the_input_made_on_the_device_is_the_hosts(shape: tuple[int, int], scale: float) -> None:
+    from sshbench.ssh import device
+
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    expected = preprocess.network_input(image, scale)
+    made = device.network_input(image, scale, DEVICE)
+    assert made.device.type == torch.device(DEVICE).type
+    assert tuple(made.shape) == expected.shape
+    np.testing.assert_allclose(made.cpu().numpy(), expected, atol=0.01)  # of 255 grey levels
+
+
+@pytest.mark.parametrize("name", ["ssh-tiny", "ssh-pyramid"])
+def test_boxes_of_inputs_made_on_the_device(images: Sequence[Image], name: str) -> None:
+    weights = Path(ssh.__file__).parent / "trained" / "ssh-tiny.safetensors"
+    detector: Any = load_detector(name, backend="torch", device=DEVICE, weights=weights)
+    assert bool(detector.input_device) == DEVICE.startswith("cuda")
+    small = [np.ascontiguousarray(image[:40, :300]) for image in images[:2]]
+    detector.input_device = ""
+    expected = [detect(detector, image) for image in small]
+    detector.input_device = DEVICE
+    for found, alone, wanted in zip(
+        detect_batch(detector, small), [detect(detector, image) for image in small], expected, strict=True
+    ):
+        assert_same(alone, wanted, pixels=0.05, score=1e-3)
+        assert_same(found, alone, pixels=0.05, score=1e-3)
 
 
 def test_batches_are_their_images(images: Sequence[Image]) -> None:
