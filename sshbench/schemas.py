@@ -12,6 +12,7 @@ from sshbench.cli import outputs
 from sshbench.cli.label_output import LabelCheckOutput
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
+from sshbench.detectors.graphs.spec import GraphSpec
 from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
 from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
@@ -28,6 +29,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
     "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
     "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
+    "graph-spec": ("the TOML file of `--spec`", GraphSpec),
     "int8": ("the property `sshbench.int8` of a quantized ONNX file", Int8Record),
     "curves": ("the index of imported curves in the cache", CurveIndex),
 }
@@ -63,6 +65,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "detectors list": ("detectors-list-output", outputs.DetectorsOutput),
     "detectors check": ("detectors-check-output", outputs.DetectorCheckOutput),
     "detectors info": ("detectors-info-output", outputs.DetectorOutput),
+    "detectors spec": ("detectors-spec-output", outputs.DetectorSpecOutput),
     "weights list": ("weights-list-output", outputs.WeightsListOutput),
     "weights fetch": ("weights-fetch-output", outputs.WeightsFetchOutput),
     "weights verify": ("weights-verify-output", outputs.WeightsVerifyOutput),

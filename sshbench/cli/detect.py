@@ -14,6 +14,7 @@ from sshbench.cli.detector_options import (
     PrecisionOption,
     ResizeOption,
     SetOption,
+    SpecOption,
     TtaOption,
     given_settings,
     one_detector,
@@ -40,6 +41,7 @@ def detect_command(
     resize: ResizeOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
+    spec: SpecOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
@@ -58,6 +60,9 @@ def detect_command(
       sshbench detect photos/ 'more/*.png' -o out --detector yunet
     """
     from sshbench.detectors.annotate import annotate, check_outputs
+    from sshbench.detectors.augmented import explaining_part
+    from sshbench.detectors.graphs import SPEC_FILE
+    from sshbench.detectors.graphs.no_guess import kept_skeleton
     from sshbench.detectors.registry import load_detector
     from sshbench.flat import counted
     from sshbench.images import find_images
@@ -65,10 +70,15 @@ def detect_command(
 
     detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
-    options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta}
+    options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
     options["calibration"] = calibration
     check_outputs(found, out, overwrite=overwrite)
-    loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
+    with kept_skeleton(out / SPEC_FILE):
+        loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
+    if (explaining := explaining_part(loaded)) is not None:
+        explaining.explain(out, [])  # the images are drawn anyway
+        for finding in explaining.findings:
+            typer.echo(f"note: {finding}", err=True)
     if threshold is None:
         threshold = loaded.info.draw_threshold
     skipped: list[str] = []

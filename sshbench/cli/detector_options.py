@@ -23,6 +23,10 @@ ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, Mx
 ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.")]
 NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.")]
+SpecOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="onnx:FILE, export:FILE: TOML file of its input and outputs; default: guess."),
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),

@@ -21,6 +21,7 @@ from sshbench.cli.detector_options import (
     ResizeOption,
     ScoreThresholdOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     WorkersOption,
@@ -151,6 +152,7 @@ def eval_command(
     score_threshold: ScoreThresholdOption = None,
     nms_iou: NmsIouOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
@@ -183,6 +185,7 @@ def eval_command(
         "device": device,
         "precision": precision,
         "tta": tta,
+        "spec": spec,
         "backend": backend,
         "calibration": calibration,
     }

@@ -284,6 +284,18 @@ class DetectorCheckOutput(Output):
     items: tuple[DetectorCheckRow, ...]
 
 
+class DetectorSpecOutput(Output):
+    """`sshbench detectors spec --json`."""
+
+    model: str
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reasons: dict[str, str]
+    spec: dict[str, object]
+    out: str | None
+
+
 class DetectorOutput(Output):
     """`sshbench detectors info --json`."""
 

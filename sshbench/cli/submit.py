@@ -21,6 +21,7 @@ from sshbench.cli.detector_options import (
     ResizeOption,
     ScoreThresholdOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     WorkersOption,
@@ -60,6 +61,7 @@ def submit_command(
     score_threshold: ScoreThresholdOption = None,
     nms_iou: NmsIouOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
@@ -88,6 +90,7 @@ def submit_command(
         "device": device,
         "precision": precision,
         "tta": tta,
+        "spec": spec,
         "backend": backend,
         "calibration": calibration,
     }
