@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings
     from sshbench.detectors.function import FunctionDetector
+    from sshbench.detectors.graphs.onnx_graph import OnnxGraph
+    from sshbench.detectors.graphs.spec import GraphSpec
+    from sshbench.detectors.graphs.torch_graph import ExportedGraph
     from sshbench.detectors.one_image import detect
+    from sshbench.detectors.quantized import quantize
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.api import evaluate
@@ -75,12 +79,15 @@ _WHERE = {
     "DetectorInfo": "sshbench.detectors.contract",
     "Evaluation": "sshbench.evaluation.result",
     "Evaluator": "sshbench.evaluation.streaming",
+    "ExportedGraph": "sshbench.detectors.graphs.torch_graph",
     "FaceSet": "sshbench.records",
     "Faces": "sshbench.records",
     "Finding": "sshbench.records",
     "FunctionDetector": "sshbench.detectors.function",
+    "GraphSpec": "sshbench.detectors.graphs.spec",
     "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
+    "OnnxGraph": "sshbench.detectors.graphs.onnx_graph",
     "PaperPage": "sshbench.ssh_paper.page",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
@@ -112,6 +119,7 @@ _WHERE = {
     "load_protocol": "sshbench.protocols",
     "merge": "sshbench.evaluation.merging",
     "plot_timings": "sshbench.timing",
+    "quantize": "sshbench.detectors.quantized",
     "read_coco_results": "sshbench.formats.coco",
     "read_fddb": "sshbench.formats.fddb",
     "read_pascal": "sshbench.formats.pascal",
@@ -142,12 +150,15 @@ __all__ = [
     "DetectorInfo",
     "Evaluation",
     "Evaluator",
+    "ExportedGraph",
     "FaceSet",
     "Faces",
     "Finding",
     "FunctionDetector",
+    "GraphSpec",
     "History",
     "ImageRecord",
+    "OnnxGraph",
     "PaperPage",
     "Protocol",
     "Settings",
@@ -179,6 +190,7 @@ __all__ = [
     "load_protocol",
     "merge",
     "plot_timings",
+    "quantize",
     "read_coco_results",
     "read_fddb",
     "read_pascal",

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.datasets.base import Dataset
+from sshbench.detectors.augmented import explaining_part
 from sshbench.detectors.contract import Detector, DetectorInfo, FollowsImages, SettingValue
 from sshbench.detectors.function import DetectorLike
+from sshbench.detectors.graphs.no_guess import kept_skeleton
 from sshbench.detectors.registry import detector_info, load_detector, targets
 from sshbench.detectors.source import source_of
 from sshbench.detectors.weights import weights_files
@@ -179,10 +181,11 @@ def load_for(
     tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
     loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)
     _refuse_timing_only(loaded.info)
-    if not isinstance(loaded, FollowsImages):
-        return loaded, []
-    loaded.attach(images)
-    return loaded, loaded.findings
+    if isinstance(loaded, FollowsImages):
+        loaded.attach(images)
+        return loaded, loaded.findings
+    explaining = explaining_part(loaded)
+    return loaded, [] if explaining is None else explaining.findings
 
 
 def _refuse_timing_only(info: DetectorInfo) -> None:
@@ -231,7 +234,8 @@ def finished_run(
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
     short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
-    with kept_traceback(short, images.name, out):
+    beside = Path("runs") / f"{images.name}-spec.toml" if out is None else Path(f"{Path(out).expanduser()}-spec.toml")
+    with kept_traceback(short, images.name, out), kept_skeleton(beside):
         source = source_of(detector)
         loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
@@ -254,6 +258,8 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
+        if (explaining := explaining_part(loaded)) is not None:
+            explaining.explain(folder, (image.path for image in images if image.path is not None))
         work = work_left(images, stored)
         whole = len(images.keys)
         done = whole - len(work.records)

@@ -34,6 +34,7 @@ from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
+from sshbench.cli.quantize import quantize_command
 from sshbench.cli.report import ReportCommand, report_command
 from sshbench.cli.ssh_paper import paper_command
 from sshbench.cli.submit import submit_command
@@ -74,6 +75,7 @@ app.command("claims")(claims_command)
 app.command("paper")(paper_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
+app.command("quantize")(quantize_command)
 app.command("train")(train_command)
 app.command("suite")(suite_command)
 app.command("history")(history_command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sshbench.cli.detector_options import SetOption, WeightsOption, given_settings
+from sshbench.cli.detectors_spec import spec_command
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import DetectorInfo
@@ -169,3 +170,6 @@ def check_command(
         error = CheckFailedError(f"{counted(len(wrong), 'check')} of {len(items)} failed")
         error.details = "\n".join(item.details for item in wrong if item.details)
         raise error
+
+
+detectors_app.command("spec")(spec_command)

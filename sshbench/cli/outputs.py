@@ -17,6 +17,7 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.runtimes.int8 import Int8Record
 from sshbench.suite.history import HistoryPoint
 from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
@@ -298,6 +299,18 @@ class DetectorCheckOutput(Output):
     items: tuple[DetectorCheckRow, ...]
 
 
+class DetectorSpecOutput(Output):
+    """`sshbench detectors spec --json`."""
+
+    model: str
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reasons: dict[str, str]
+    spec: dict[str, object]
+    out: str | None
+
+
 class DetectorOutput(Output):
     """`sshbench detectors info --json`."""
 
@@ -359,6 +372,14 @@ class WeightsExportOutput(Output):
     reference: str
     differences: dict[str, dict[str, float]]
     largest_relative_difference: float
+
+
+class QuantizeOutput(Output):
+    """`sshbench quantize --json`: `calibration` is what the identity of a run calls it."""
+
+    file: str
+    calibration: str
+    record: Int8Record
 
 
 class WeightsFileOutput(Output):

@@ -206,6 +206,7 @@ def export_command(
     """
     from sshbench.errors import CheckFailedError
     from sshbench.files import write_atomic
+    from sshbench.runtimes.plan import plan
     from sshbench.ssh import reference
     from sshbench.ssh.backends import Run, run_onnx
     from sshbench.ssh.onnx_graph import onnx_model
@@ -215,7 +216,7 @@ def export_command(
     weights = load_weights(path)
     write_atomic(out, onnx_model(weights))
     written = out.read_bytes()
-    readers: dict[str, Run] = {"onnxruntime": run_onnx(written), "opencv": opencv_network(written)}
+    readers: dict[str, Run] = {"onnxruntime": run_onnx(written, plan("onnxruntime")), "opencv": opencv_network(written)}
     found = {name: differences(weights, network) for name, network in readers.items()}
     worst = {name: max(values.values()) for name, values in found.items()}
     if as_json:

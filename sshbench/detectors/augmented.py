@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from sshbench.boxes import aligned_iou, nms
-from sshbench.detectors.contract import Detector, FollowsImages, Prepared, Settings
+from sshbench.detectors.contract import Detector, ExplainsItself, FollowsImages, Prepared, Settings
 from sshbench.detectors.cost import HasCost, NetworkCost, mean_cost
 from sshbench.detectors.recipe import RECIPE, RECIPE_HASH, Merge, Pass, Recipe
 from sshbench.errors import UsageError
@@ -36,6 +36,12 @@ class _Seen:
     width: int
     passes: list[tuple[Pass, Prepared[Any]]]
     back: FloatArray
+
+
+def explaining_part(detector: Detector) -> ExplainsItself | None:
+    """Return the detector, or the one inside an augmented one, if a result must say more of it; else None."""
+    inner = detector.detector if isinstance(detector, Augmented) else detector
+    return inner if isinstance(inner, ExplainsItself) else None
 
 
 class Augmented:

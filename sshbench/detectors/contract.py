@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, runtime_checkable
@@ -207,6 +207,23 @@ class DetectorClass(Protocol):
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector; `load` is called afterwards."""
+
+
+@runtime_checkable
+class ExplainsItself(Protocol):
+    """A detector whose result must say more of it, such as one whose way of use was guessed."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What a result must say."""
+
+    def explain(self, folder: Path, images: Iterable[Path]) -> None:
+        """Write what a user should look at into the folder of a run; files that are there stay as they are.
+
+        Args:
+            folder: The folder.
+            images: The images of the run.
+        """
 
 
 @runtime_checkable

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION, effective_settings, int8_network_of
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import sha256_of
+from sshbench.runtimes.plan import ONNX_BACKENDS, plan
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.candidates import CANDIDATES
 from sshbench.ssh.preprocess import pyramid_scales
@@ -19,8 +21,7 @@ from sshbench.ssh.random_weights import PARAMETERS, RANDOM, random_note, seed_of
 if TYPE_CHECKING:
     from sshbench.ssh.weights import Weights
 
-_EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
-_RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
+_RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra={**EXECUTION, "backend": "auto"})
 
 
 class Ssh(SshStages):
@@ -28,7 +29,7 @@ class Ssh(SshStages):
 
     Attributes:
         preferred: The backend for fp32 on the CPU if the user names none.
-        network: Architecture of random weights.
+        widths: Architecture of random weights.
         trained_on: What the weights file says of the benchmarks it was trained on; None if it says nothing.
     """
 
@@ -40,17 +41,18 @@ class Ssh(SshStages):
         weights="ssh-vgg16.safetensors",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        ranges=PROBABILITY,
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
         defaults=_RELEASE,
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     preferred: ClassVar[str] = "auto"
-    network: ClassVar[str] = "ssh-vgg16"
+    widths: ClassVar[str] = "ssh-vgg16"
     trained_on: tuple[str, ...] | None = None
 
     def load(self) -> None:
         """Read or make weights and build the network; the settings then hold what the library says really runs it."""
         from sshbench.ssh import backends
+        from sshbench.ssh.onnx_graph import onnx_model
         from sshbench.ssh.weights import random_weights
 
         if self.pyramid and self.settings.resize != "original":
@@ -66,16 +68,21 @@ class Ssh(SshStages):
             if origin.startswith(RANDOM):  # a file of `sshbench weights random`: every result shall say so
                 self.trained_on, note = (), {PARAMETERS: origin}
         else:
-            weights = random_weights(architecture(self.network), self._seed, few_boxes=True)
+            weights = random_weights(architecture(self.widths), self._seed, few_boxes=True)
             self.trained_on, note = (), random_note(self._seed, CANDIDATES)
         extra = self.settings.extra
         asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
-        chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
-        self._run = backends.build(weights, chosen)
-        ran = self._run.plan
-        effective = {"backend": ran.backend, "precision": ran.precision, "device": ran.device}
-        effective["architecture"] = weights.architecture.name
-        self.settings = replace(self.settings, extra={**extra, **effective, **note})
+        chosen = plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
+        content, calibration = None, ""
+        if chosen.precision == "int8":
+            int8 = int8_network_of(self, onnx_model(weights), lambda prepared: [data for data, _ in prepared.data])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
+        self.network = backends.build(weights, chosen, content)
+        ran = self.network.plan
+        self.input_device = ran.device if ran.kind == "cuda" and ran.backend not in ONNX_BACKENDS else ""
+        self.settings = effective_settings(self.settings, ran, calibration, always=True)
+        own = {**self.settings.extra, "architecture": weights.architecture.name, **note}
+        self.settings = replace(self.settings, extra=own)
 
     def _read(self, path: Path) -> Weights:
         from sshbench.ssh.weights import load_weights
@@ -138,7 +145,7 @@ class SshTiny(Ssh):
         defaults=replace(_RELEASE, resize="600x800"),
         defaults_source="SSH release (score 0.05, NMS 0.3); the size with the best AP on the validation images",
     )
-    network = "ssh-tiny"
+    widths = "ssh-tiny"
     preferred = "onnxruntime"  # always installed, and for a network this small faster than PyTorch
 
     def _find(self) -> Path:

@@ -67,10 +67,10 @@ class FasterRcnnVgg16(WeightsAdapter):
         """Read the weights, or make random ones, and build the network on its device."""
         from sshbench.rivals.two_stage_network import network_of
         from sshbench.rivals.two_stage_parts import Parts
-        from sshbench.ssh import backends
+        from sshbench.runtimes.plan import plan
 
         extra = self.settings.extra
-        chosen = backends.plan("torch", str(extra["precision"]), str(extra["device"]))
+        chosen = plan("torch", str(extra["precision"]), str(extra["device"]))
         self._seed, shape, note = seed_of(self._weights), self.shape(), {}
         if self._seed is None:
             parameters = iter(read_two_stage(self._find_weights(), shape).items())

@@ -58,12 +58,13 @@ class HrResnet101(HrStages):
 
     def load(self) -> None:
         """Read the weights, or make random ones, and build the network."""
+        from sshbench.runtimes.plan import plan
         from sshbench.ssh import backends
 
         if protocol_of(self.settings) == DEMO:
             self.settings = _for_demo(self.settings, self.info.defaults)
         extra = self.settings.extra
-        chosen = backends.plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
+        chosen = plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
         self._seed, note = seed_of(self._weights), {}
         if self._seed is None:
             self._hr = self._read()

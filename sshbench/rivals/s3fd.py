@@ -71,6 +71,7 @@ class S3fd(WeightsAdapter):
     def load(self) -> None:
         """Read the weights, or make random ones, and build the network."""
         from sshbench.rivals.s3fd_weights import random_s3fd, read_s3fd
+        from sshbench.runtimes.plan import plan
         from sshbench.ssh import backends
 
         extra = self.settings.extra
@@ -78,7 +79,7 @@ class S3fd(WeightsAdapter):
             raise UsageError(
                 f"there is no output '{extra['output']}'", remedy=did_you_mean(str(extra["output"]), OUTPUTS)
             )
-        chosen = backends.plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
+        chosen = plan(str(extra["backend"]), str(extra["precision"]), str(extra["device"]))
         self._variant = Variant(fc6_pad=int(extra["fc6_pad"]), narrow=self.narrow)
         self._seed = seed_of(self._weights)
         if self._seed is None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from sshbench.records import FloatArray, IntArray
 from sshbench.rivals import proposals
 from sshbench.rivals.two_stage_network import FasterRcnnNetwork
+from sshbench.runtimes.plan import Plan
 from sshbench.ssh.anchors import Float32Array
-from sshbench.ssh.backends import DTYPES, Plan, precision_of
+from sshbench.ssh.backends import DTYPES, precision_of
 from sshbench.ssh.device import greedy_keep
 from sshbench.ssh.precision import exact_precision
 

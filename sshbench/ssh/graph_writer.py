@@ -87,7 +87,7 @@ class GraphWriter:
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid("", _OPSET)],
         )
-        helper.set_model_props(model, dict(metadata))
+        helper.set_model_props(model, dict(sorted(metadata.items())))  # safetensors returns them in any order
         content = bytes(model.SerializeToString(deterministic=True))
         checker.check_model(content)
         return content

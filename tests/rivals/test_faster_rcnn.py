@@ -21,7 +21,7 @@ from sshbench.rivals.faster_rcnn import FasterRcnnVgg16
 from sshbench.rivals.proposals import anchors, base_anchors, proposals
 from sshbench.rivals.two_stage_layers import FasterRcnn
 from sshbench.rivals.two_stage_weights import random_two_stage, read_two_stage
-from sshbench.ssh.backends import plan
+from sshbench.runtimes.plan import plan
 from sshbench.timing.clock import HostClock
 from sshbench.timing.harness import measure
 from sshbench.timing.images import TimedImage

@@ -27,6 +27,7 @@ from sshbench.rivals.s3fd_layers import SOURCES, Variant
 from sshbench.rivals.s3fd_onnx import onnx_model
 from sshbench.rivals.s3fd_output import as_output
 from sshbench.rivals.s3fd_weights import random_s3fd, read_s3fd
+from sshbench.runtimes.plan import plan
 from sshbench.ssh import backends
 
 torch = pytest.importorskip("torch")
@@ -84,7 +85,7 @@ def run_of(variant: Variant, parameters: dict[str, Any], backend: str = "torch")
     return backends.build_network(
         lambda: network_of(variant, parameters.items()),
         lambda: onnx_model(variant, parameters),
-        backends.plan(backend, "fp32"),
+        plan(backend, "fp32"),
     )
 
 
