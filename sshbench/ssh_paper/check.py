@@ -83,6 +83,13 @@ def check_claims(out: str | Path, *, progress: bool = False, **options: Unpack[C
         InputError: The folder holds timings of other options.
         CheckFailedError: Timings are not comparable.
         TypeError: There is no such option.
+
+    >>> import tempfile
+    >>> small = {"sizes": "64x96", "tables": ["same input"], "detectors": ["hr-resnet50"], "count": 1, "min_time": 0}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = check_claims(folder, **small)
+    >>> [(row.size, row.parameters, row.weights) for row in found.record.rows]
+    [('64x96', 8735546, 'random, seed 0, 1000 candidates')]
     """
     folder, chosen = Path(out).expanduser(), options_of(**options)
     planned = cells(chosen)

@@ -127,8 +127,9 @@ def _span(measure: str, first: Measured, second: Measured | None) -> Span | None
 def time_ratio(first: FloatArray, second: FloatArray) -> Span:
     """Return the ratio of two medians with its interval, none below five passes.
 
-    >>> time_ratio(np.full(5, 4.0), np.full(5, 2.0))
-    <Span value=2.0, low=2.0, high=2.0>
+    >>> found = time_ratio(np.full(5, 4.0), np.full(5, 2.0))
+    >>> found.value, found.low, found.high
+    (2.0, 2.0, 2.0)
     """
     if min(len(first), len(second)) < FEW:
         return Span(value=float(np.median(first) / np.median(second)))

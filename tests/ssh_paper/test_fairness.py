@@ -15,6 +15,8 @@ from sshbench.errors import DetectorError
 from sshbench.rivals.cms_rcnn import CmsRcnn
 from sshbench.rivals.faster_rcnn import FasterRcnnVgg16
 from sshbench.rivals.s3fd import S3fd
+from sshbench.ssh.candidates import with_candidates_of
+from sshbench.ssh.decode import face_scores
 from sshbench.ssh.weights import random_weights, save_weights
 
 torch = pytest.importorskip("torch")
@@ -133,6 +135,17 @@ def test_weights_of_a_seed_are_the_same_and_trained_ones_are_not_moved(image: An
     assert found[0] == found[1] != found[2]
     trained = load_detector("ssh-tiny", resize=SIZE)
     assert "parameters" not in trained.settings.extra
+
+
+def test_scores_on_an_accelerator_are_moved_as_those_on_the_host() -> None:
+    made = np.random.default_rng(5).normal(size=(4, 6, 7)).astype(np.float32)
+    with torch.inference_mode():
+        tensor = torch.from_numpy(made.copy())
+    ((on_host, _),) = with_candidates_of([[(made, None)]], 0.05, 30)[0]  # type: ignore[misc]
+    ((moved, _), left_out) = with_candidates_of([[(tensor, None), None]], 0.05, 30)[0]  # type: ignore[misc]
+    np.testing.assert_array_equal(moved.numpy(), on_host)
+    assert left_out is None
+    assert (face_scores(on_host) > 0.05).sum() == 30
 
 
 def test_a_file_of_random_weights_says_so(tmp_path: Path) -> None:
