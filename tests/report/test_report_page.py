@@ -7,6 +7,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -215,6 +216,27 @@ def test_a_click_hides_a_run(opened: Browser) -> None:
     assert opened.run("document.querySelector(\"#runs button[data-run='1']\").getAttribute('aria-pressed')") == "false"
     opened.run("document.querySelector('.reading tr[data-run=\"1\"] .run').click()")
     assert set(opened.run(shown)) == {"inline"}
+
+
+def test_the_address_alone_gives_the_same_view(opened: Browser, page: Path) -> None:
+    view = "[location.hash, document.getElementById('score').textContent, threshold.value, "
+    view += "[...document.querySelectorAll('table.counts, svg.plot path.run, circle.dot')].map((one) => one.outerHTML)]"
+    fresh = opened.run(view)
+    opened.run("document.querySelector(\"#runs button[data-run='1']\").click()")
+    opened.run("threshold.value = 11; threshold.dispatchEvent(new Event('input'))")
+    left = opened.run(view)
+    assert parse_qs(left[0][1:]) == {"hide": ["1"], "threshold": [str(data_of(page)["steps"][11])]}
+    opened.open(page, left[0])
+    opened.wait("document.querySelector('circle.dot').getAttribute('cx') !== null")
+    assert opened.run(view) == left
+    for odd in ("#hide=9+x+-1&threshold=abc", "#threshold=", "#curves"):
+        opened.open(page, odd)
+        assert opened.run(view)[1:3] == fresh[1:3]
+        assert opened.run("document.querySelectorAll('.off').length") == 0
+    opened.open(page, left[0])
+    opened.run("best.click(); document.querySelector(\"#runs button[data-run='1']\").click()")
+    assert opened.run(view)[:3] == fresh[:3]
+    assert opened.run("document.querySelectorAll('.off').length") == 0
 
 
 def test_zoom_by_rectangle_and_by_button(opened: Browser, page: Path) -> None:
