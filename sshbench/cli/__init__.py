@@ -33,6 +33,7 @@ from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.protocols import protocols_app
+from sshbench.cli.quantize import quantize_command
 from sshbench.cli.report import ReportCommand, report_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.suite import suite_command
@@ -70,6 +71,7 @@ app.command("leaderboard")(leaderboard_command)
 app.command("choose")(choose_command)
 app.command("submit")(submit_command)
 app.command("detect")(detect_command)
+app.command("quantize")(quantize_command)
 app.command("train")(train_command)
 app.command("suite")(suite_command)
 app.command("history")(history_command)

@@ -23,9 +23,21 @@ ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, Mx
 ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.")]
 NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.")]
-DeviceOption = Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.")]
-PrecisionOption = Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.")]
-BackendOption = Annotated[str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.")]
+SpecOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="onnx:FILE, export:FILE: TOML file of its input and outputs; default: guess."),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),
+]
+PrecisionOption = Annotated[str | None, typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.")]
+BackendOption = Annotated[
+    str | None, typer.Option(help="onnxruntime, openvino or auto; SSH also torch, compile, cudagraphs.")
+]
+CalibrationOption = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; not those of a benchmark.")
+]
 
 OnErrorOption = Annotated[
     Literal["stop", "record"] | None,
