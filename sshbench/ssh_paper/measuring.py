@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,8 @@ _SHARED = ("backend", "precision", "device")
 def measure(planned: Sequence[Cell], out: Path, on_cell: Callable[[Cell], None]) -> list[tuple[Cell, TimingRecord]]:
     """Make the timings that a folder does not hold yet, and return all of them.
 
-    Those of the same input alternate pass by pass, so that whatever disturbs the machine disturbs all of them. Those of
-    the protocols are made one after the other: together they need more memory than a machine may have.
+    One after the other: the waiting threads of one process would slow the pass of another, and all networks together
+    need more memory than a machine may have.
 
     Args:
         planned: What to time.
@@ -38,23 +37,15 @@ def measure(planned: Sequence[Cell], out: Path, on_cell: Callable[[Cell], None])
         InputError: A kept timing is damaged, or was made with other options.
         SshbenchError: A detector cannot be timed. Finished timings are kept.
     """
-    found: list[tuple[Cell, TimingRecord]] = []
-    for (table, _), group in groupby(planned, lambda cell: (cell.table, cell.table == "same input" and cell.size)):
-        cells = list(group)
-        kept = {cell.file: _kept(cell, out) for cell in cells}
-        waiting = [cell for cell in cells if kept[cell.file] is None]
-        for together in [waiting] if table == "same input" else [[cell] for cell in waiting]:
-            if not together:
-                continue
-            for cell, record in zip(together, run_interleaved([cell.job for cell in together]), strict=True):
-                _check(cell, record)
-                record.save(out / TIMINGS / cell.file)
-                kept[cell.file] = record
-        for cell in cells:
-            record_of = kept[cell.file]
-            assert record_of is not None
-            found.append((cell, record_of))
-            on_cell(cell)
+    found = []
+    for cell in planned:
+        record = _kept(cell, out)
+        if record is None:
+            (record,) = run_interleaved([cell.job])
+            _check(cell, record)
+            record.save(out / TIMINGS / cell.file)
+        found.append((cell, record))
+        on_cell(cell)
     return found
 
 

@@ -106,9 +106,9 @@ def test_protocols_cost_what_the_arithmetic_says() -> None:
 # ---- Measuring, resuming, fairness.
 
 
-def test_equal_inputs_alternate_and_protocols_do_not(fake: Fake, tmp_path: Path) -> None:
+def test_each_timing_has_a_process_of_its_own(fake: Fake, tmp_path: Path) -> None:
     check_claims(tmp_path, **TWO)
-    assert fake.groups == [NAMES, NAMES, *([name] for name in NAMES)]
+    assert fake.groups == [[name] for name in 3 * NAMES]
 
 
 def test_a_stopped_measurement_is_resumed(fake: Fake, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_the_command(fake: Fake, tmp_path: Path) -> None:
     assert "  400x800: 0.6 (" in shown.output
     printed = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     assert json.loads(printed.output)["format"] == 1
-    assert len(fake.groups) == 1, "the second command found all timings"
+    assert len(fake.groups) == 7, "the second command found all timings"
     wrong = CliRunner().invoke(app, [*arguments, "--weights", "ssh"])
     assert isinstance(wrong.exception, UsageError)
 

@@ -1,4 +1,7 @@
-"""`sshbench paper`: published and measured figures on one page, what is missing, and what a browser makes of it."""
+"""`sshbench paper`: published and measured figures on one page, and what is missing.
+
+`tests/report/test_pages.py` shows the page to a browser.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,10 @@ from sshbench.ssh_paper.missing import SIZES, suite_text
 from sshbench.ssh_paper.page import build_paper, published_times
 from sshbench.suite.plan import read_suite
 from sshbench.timing.job import Job
-from tests.report.browser import Browser, browser_path
 from tests.ssh_paper.fakes import Fake, record_of
 
 MEASURED = Path(__file__).parents[2] / "results" / "measured"
-NASTY = "</script><img src=x onerror=alert(1)>&\"'\u202e\x00é"
 RANDOM = {"parameters": "random, seed 0, 1000 candidates"}
-
-needs_browser = pytest.mark.skipif(browser_path() is None, reason="there is no Chromium")
 
 
 @pytest.fixture(autouse=True)
@@ -236,53 +234,3 @@ def test_the_command(tmp_path: Path) -> None:
     assert {Path(one).name for one in printed["files"]} == {"index.html", "paper.csv", "paper.toml"}
     wrong = CliRunner().invoke(app, ["paper", "-o", str(tmp_path), "--on", str(tmp_path / "nowhere")])
     assert isinstance(wrong.exception, MissingDataError)
-
-
-# ---- In a browser.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as started:
-        yield started
-        assert started.problems == []
-        assert all(address.startswith(("file:", "about:")) for address in started.requests)
-
-
-@pytest.fixture
-def full_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(measuring, "run_interleaved", Fake())
-    check_claims(tmp_path / "results" / "claims", sizes="400x800")
-    store("wider", [ImportedCurve("SSH", "val", s, curve((1, 0), (0.5, 1)), 0.8, "f") for s in ("easy", "hard")])
-    for name in ("yunet", "mtcnn"):
-        copied(f"wider/{name}", tmp_path / "results" / name, detector=f"{name}{NASTY}")
-    return build_paper(tmp_path / "page", on=[tmp_path / "results"]).page
-
-
-@needs_browser
-@pytest.mark.parametrize("width", [400, 1280])
-def test_the_body_never_scrolls_sideways(browser: Browser, full_page: Path, width: int) -> None:
-    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-    try:
-        browser.open(full_page)
-        browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        assert browser.run("document.documentElement.scrollWidth") <= width
-        ends = "[...document.querySelectorAll('svg.curves')].map((one) => one.getBoundingClientRect().right)"
-        assert max(browser.run(ends)) <= width
-    finally:
-        browser.call("Emulation.clearDeviceMetricsOverride")
-
-
-@needs_browser
-def test_names_are_text_and_tables_sort(browser: Browser, full_page: Path) -> None:
-    browser.open(full_page)
-    assert browser.run("document.querySelectorAll('img, script:not(:last-of-type)').length") == 0
-    names = browser.run(
-        "[...document.querySelectorAll('#figure-5-val .measured td:first-child bdi')].map((e) => e.textContent)"
-    )
-    shown = NASTY.replace("\x00", "\ufffd")
-    assert names == [f"yunet{shown}", f"mtcnn{shown}"]
-    browser.run("document.querySelectorAll('#figure-5-val thead button')[1].click()")
-    order = "[...document.querySelectorAll('#figure-5-val tbody.published td:first-child')].map((e) => e.textContent)"
-    assert browser.run(order)[:2] == ["SSH+Pyramid", "HR-ResNet101+Pyramid"]
-    assert browser.run("document.querySelectorAll('#table-1 .copy button').length") == 3
