@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from sshbench.detectors.sizes import parse_resize_list
+from sshbench.detectors.sizes import parse_image_size, parse_resize_list
 from sshbench.display import short_repr
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.files import write_atomic
@@ -101,7 +101,7 @@ def check_claims(out: str | Path, *, progress: bool = False, **options: Unpack[C
     random = any("random" in one.row.weights for one in rows)
     record = ClaimsRecord(
         images=tuple(dict.fromkeys(record.image_source for record in records)),
-        conditions=(*conditions(records), *(FAIRNESS if random else ())),
+        conditions=(*conditions(found), *(FAIRNESS if random else ())),
         rows=tuple(one.row for one in rows),
         verdicts=verdicts,
         missing=_missing(chosen),
@@ -141,7 +141,7 @@ def options_of(**options: Unpack[ClaimOptions]) -> Options:
         detectors=tuple(options.get("detectors", ())) or tuple(one.name for one in SUBJECTS),
         weights=files,
         images=None if images is None else Path(images).expanduser(),
-        image_size=options.get("image_size", "1024x768"),
+        image_size="{}x{}".format(*parse_image_size(options.get("image_size", "1024x768"))),
         count=options.get("count", 2),
         min_time=options.get("min_time", 1.0),
         min_count=options.get("min_count", 5),

@@ -67,7 +67,7 @@ def _kept(cell: Cell, out: Path) -> TimingRecord | None:
         "min_count": (record.min_count, job.min_count),
         "scope": (record.scope, job.scope),
         "sizes": (record.sizes[0].size, job.sizes[0]),
-        "device": (extra.get("device"), job.options["device"]),
+        "device": (_kind(extra.get("device")), _kind(job.options["device"])),
         "images": (record.image_source.rpartition(" at ")[2], job.image_size),
         "random weights": (PARAMETERS in extra, asked_random),
     }
@@ -79,6 +79,11 @@ def _kept(cell: Cell, out: Path) -> TimingRecord | None:
                 remedy="Use the same options, or another folder",
             )
     return record
+
+
+def _kind(device: object) -> str:
+    """Return the kind of a device: a result may name its number too."""
+    return str(device).partition(":")[0]
 
 
 def _check(cell: Cell, record: TimingRecord) -> None:
@@ -99,12 +104,20 @@ def _check(cell: Cell, record: TimingRecord) -> None:
         )
 
 
-def conditions(records: Sequence[TimingRecord]) -> list[str]:
+def conditions(found: Sequence[tuple[Cell, TimingRecord]]) -> list[str]:
     """Return what all timings share, as sentences.
 
     Raises:
-        CheckFailedError: They share no library, precision, device or number of threads: no comparison would be fair.
+        CheckFailedError: They differ in library, precision, device or number of threads, or those of one table and size
+            in their images: no comparison would be fair.
     """
+    records = [record for _, record in found]
+    images: dict[tuple[str, str], str] = {}
+    for cell, record in found:
+        place = (cell.table, cell.size if cell.table == "same input" else "")
+        if images.setdefault(place, record.image_source) != record.image_source:
+            both = f"{images[place]}, {record.image_source}"
+            raise CheckFailedError(f"timings differ in images: {both}", remedy=_ALIKE)
     extras = [record.settings.get("extra", {}) for record in records]
     shared = []
     for name in _SHARED:

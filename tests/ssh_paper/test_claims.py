@@ -163,6 +163,12 @@ def test_threads_must_be_the_same(fake: Fake, tmp_path: Path) -> None:
         check_claims(tmp_path, sizes="400x800", tables=["same input"])
 
 
+def test_images_of_one_table_must_be_the_same(fake: Fake, tmp_path: Path) -> None:
+    check_claims(tmp_path, tables=["protocol"], detectors=["ssh"], count=1)
+    with pytest.raises(CheckFailedError, match="timings differ in images: 1 of bundled sample at 1024x768, 2 of"):
+        check_claims(tmp_path, tables=["protocol"], detectors=["ssh", "s3fd"])
+
+
 def test_a_series_that_ended_early_is_not_kept(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(jobs: Any) -> Any:
         (record,) = fake(jobs)
