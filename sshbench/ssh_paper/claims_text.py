@@ -37,6 +37,7 @@ def _about(record: ClaimsRecord) -> list[str]:
     about = [*record.conditions, f"Images: {'; '.join(record.images)}.", f"Machine: {machine}. Made {record.created}."]
     notes = [
         "ms: median of a pass without reading and NMS, with its 95 % interval; stages: medians.",
+        "A recipe of several passes (S3FD's protocol) does not part decoding from NMS and voting: its total has them.",
         "Weights: in memory, fp32. Peak memory: of a process of its own, with its libraries and what loading takes.",
         "`*`: the series was unstable.",
     ]
