@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-weights_app = typer.Typer(help="List, fetch, import and export weights files.", no_args_is_help=True)
+from sshbench.cli.panels import App
+
+weights_app = App(help="List, fetch, import and export weights files.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
