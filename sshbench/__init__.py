@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from sshbench.datasets.submission import Submission, check_submission
     from sshbench.detectors.contract import Detector, DetectorInfo, Settings
     from sshbench.detectors.function import FunctionDetector
+    from sshbench.detectors.graphs.onnx_graph import OnnxGraph
+    from sshbench.detectors.graphs.spec import GraphSpec
+    from sshbench.detectors.graphs.torch_graph import ExportedGraph
     from sshbench.detectors.one_image import detect
+    from sshbench.detectors.quantized import quantize
     from sshbench.detectors.registry import load_detector
     from sshbench.errors import SshbenchError
     from sshbench.evaluation.api import evaluate
@@ -72,12 +76,15 @@ _WHERE = {
     "DetectorInfo": "sshbench.detectors.contract",
     "Evaluation": "sshbench.evaluation.result",
     "Evaluator": "sshbench.evaluation.streaming",
+    "ExportedGraph": "sshbench.detectors.graphs.torch_graph",
     "FaceSet": "sshbench.records",
     "Faces": "sshbench.records",
     "Finding": "sshbench.records",
     "FunctionDetector": "sshbench.detectors.function",
+    "GraphSpec": "sshbench.detectors.graphs.spec",
     "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
+    "OnnxGraph": "sshbench.detectors.graphs.onnx_graph",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
@@ -106,6 +113,7 @@ _WHERE = {
     "load_protocol": "sshbench.protocols",
     "merge": "sshbench.evaluation.merging",
     "plot_timings": "sshbench.timing",
+    "quantize": "sshbench.detectors.quantized",
     "read_coco_results": "sshbench.formats.coco",
     "read_fddb": "sshbench.formats.fddb",
     "read_pascal": "sshbench.formats.pascal",
@@ -135,12 +143,15 @@ __all__ = [
     "DetectorInfo",
     "Evaluation",
     "Evaluator",
+    "ExportedGraph",
     "FaceSet",
     "Faces",
     "Finding",
     "FunctionDetector",
+    "GraphSpec",
     "History",
     "ImageRecord",
+    "OnnxGraph",
     "Protocol",
     "Settings",
     "SshbenchError",
@@ -169,6 +180,7 @@ __all__ = [
     "load_protocol",
     "merge",
     "plot_timings",
+    "quantize",
     "read_coco_results",
     "read_fddb",
     "read_pascal",

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from sshbench.datasets.base import Dataset
-from sshbench.detectors.contract import Detector, FollowsImages, SettingValue
+from sshbench.detectors.augmented import explaining_part
+from sshbench.detectors.contract import Detector, DetectorInfo, FollowsImages, SettingValue
 from sshbench.detectors.function import DetectorLike
-from sshbench.detectors.registry import load_detector
+from sshbench.detectors.graphs.no_guess import kept_skeleton
+from sshbench.detectors.registry import detector_info, load_detector, targets
 from sshbench.detectors.source import source_of
 from sshbench.detectors.weights import weights_files
-from sshbench.errors import CheckFailedError
+from sshbench.errors import CheckFailedError, UsageError
 from sshbench.evaluation.failures import kept_traceback, store_failures
 from sshbench.evaluation.loading import load_benchmark
 from sshbench.evaluation.origin import check_images, check_unchanged
@@ -170,16 +172,28 @@ def load_for(
         The detector, and what attaching it to the images found.
 
     Raises:
-        UsageError: Detector or settings are unknown, or do not fit each other.
+        UsageError: Detector or settings are unknown, do not fit each other, or the detector is for timing only.
         MissingDataError: Its weights are missing.
     """
+    if isinstance(detector, str) and detector in targets():
+        _refuse_timing_only(detector_info(detector))  # before much is loaded for nothing
     weights, chosen = _chosen(detector, rules, settings)
     tta, spec = (None if value is None else str(value) for value in (chosen.pop("tta", None), chosen.pop("spec", None)))
     loaded = load_detector(detector, weights=weights, tta=tta, spec=spec, **chosen)
-    if not isinstance(loaded, FollowsImages):
-        return loaded, []
-    loaded.attach(images)
-    return loaded, loaded.findings
+    _refuse_timing_only(loaded.info)
+    if isinstance(loaded, FollowsImages):
+        loaded.attach(images)
+        return loaded, loaded.findings
+    explaining = explaining_part(loaded)
+    return loaded, [] if explaining is None else explaining.findings
+
+
+def _refuse_timing_only(info: DetectorInfo) -> None:
+    if info.timing_only:
+        raise UsageError(
+            f"detector '{info.name}' cannot be evaluated: {info.timing_only}",
+            remedy=f"Time it: sshbench timing --detector {info.name}",
+        )
 
 
 @contextmanager
@@ -220,7 +234,8 @@ def finished_run(
         DetectorError: The detector failed on more images than `helpers` allows; finished images are stored.
     """
     short = detector.rpartition(":")[2] if isinstance(detector, str) else getattr(detector, "__name__", "detector")
-    with kept_traceback(short, images.name, out):
+    beside = Path("runs") / f"{images.name}-spec.toml" if out is None else Path(f"{Path(out).expanduser()}-spec.toml")
+    with kept_traceback(short, images.name, out), kept_skeleton(beside):
         source = source_of(detector)
         loaded, findings = load_for(detector, images, rules, settings)
     helpers.check(loaded)
@@ -243,6 +258,8 @@ def finished_run(
     with create_or_resume(folder, identity, overwrite=overwrite) as stored:
         check_unchanged(stored)
         check_images(stored, images)
+        if (explaining := explaining_part(loaded)) is not None:
+            explaining.explain(folder, (image.path for image in images if image.path is not None))
         work = work_left(images, stored)
         whole = len(images.keys)
         done = whole - len(work.records)
@@ -300,5 +317,5 @@ def training_data_of(detector: Detector, said: tuple[str, ...] | None, *, own_we
     stated: tuple[str, ...] | None = getattr(detector, "trained_on", None)
     if stated is not None:
         return stated
-    known = {entry.sha256 for entry in weights_files()}
+    known = {entry.sha256 for entry in weights_files() if entry.sha256}
     return detector.info.trained_on if not own_weights or detector.weights_sha256 in known else None

@@ -113,7 +113,14 @@ def pairwise_iou(a: npt.ArrayLike, b: npt.ArrayLike, *, inclusive: bool = False)
     return aligned_iou(left, right, inclusive=inclusive)
 
 
-def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float, *, inclusive: bool = False) -> IntArray:
+def nms(
+    boxes: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    iou_threshold: float,
+    *,
+    inclusive: bool = False,
+    most: int | None = None,
+) -> IntArray:
     """Exact greedy non-maximum suppression.
 
     By falling score (stable: of equal scores the earlier row first), a box is kept unless its IoU with a box kept
@@ -124,6 +131,7 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float, *, in
         scores: (n,).
         iou_threshold: A box is suppressed when its IoU with a kept one is greater than this.
         inclusive: Whether a side is `x2 - x1 + 1`.
+        most: Stop after so many boxes; None for all.
 
     Returns:
         int64 (k,): rows kept, by falling score.
@@ -136,7 +144,7 @@ def nms(boxes: npt.ArrayLike, scores: npt.ArrayLike, iou_threshold: float, *, in
     ranked = b[order]
     kept: list[int] = []
     left = np.arange(len(ranked))
-    while left.size:
+    while left.size and (most is None or len(kept) < most):
         first, rest = left[0], left[1:]
         kept.append(int(order[first]))
         overlap = aligned_iou(ranked[first][None, :], ranked[rest], inclusive=inclusive)

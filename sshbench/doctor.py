@@ -66,18 +66,24 @@ class Report:
 
 def examine() -> Report:
     """Inspect the machine, run every backend on a small random network, and evaluate the golden sets."""
+    from sshbench.runtimes.plan import ONNX_BACKENDS, devices_here, plan
     from sshbench.ssh import reference
     from sshbench.ssh.architecture import architecture
-    from sshbench.ssh.backends import build, plan
+    from sshbench.ssh.backends import build
     from sshbench.ssh.weights import random_weights
 
     facts = {name: str(value) for name, value in machine().items()}
     facts["extensions"] = ", ".join(flag for flag in _FLAGS if flag in cpu_flags()) or "none known"
     facts["accelerator"] = ", ".join(_accelerators()) or "none"
+    for backend in ONNX_BACKENDS:
+        there = devices_here(backend) if find_spec(backend) is not None else ["not installed"]
+        facts[f"devices of {backend}"] = ", ".join(there)
     facts["versions"] = ", ".join(f"{name} {value}" for name, value in versions().items())
     devices = ["cpu", *(name.split(" ")[0] for name in _accelerators())]
     tried = [("torch", p, d) for d in devices for p in ("fp32", "bf16", "fp16") if (d, p) != ("cpu", "fp16")]
-    tried += [("onnxruntime", "fp32", "cpu"), *(("openvino", p, "cpu") for p in ("fp32", "bf16", "fp16"))]
+    providers = [name for name in devices_here("onnxruntime") if name != "cpu"]
+    tried += [("onnxruntime", "fp32", "cpu"), *(("onnxruntime", p, d) for d in providers for p in ("fp32", "fp16"))]
+    tried += [("openvino", p, "cpu") for p in ("fp32", "bf16", "fp16")]
     weights = random_weights(architecture("ssh-tiny"))
     checks = [_try(weights, *each) for each in tried] + [_try_opencv(weights)]
     try:
@@ -89,7 +95,8 @@ def examine() -> Report:
 
 
 def _try(weights: Weights, backend: str, precision: str, device: str) -> Check:
-    from sshbench.ssh.backends import build, plan
+    from sshbench.runtimes.plan import plan
+    from sshbench.ssh.backends import build
     from sshbench.ssh.parity import differences
 
     what = f"{backend} {precision} {device}"

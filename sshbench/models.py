@@ -57,6 +57,20 @@ class FileModel(StrictModel):
             content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"cannot be read ({error})", file=path, remedy=remedy) from error
+        return cls.checked(content, path, remedy=remedy)
+
+    @classmethod
+    def checked(cls, content: object, path: Path, *, remedy: str) -> Self:
+        """Return what a file holds, parsed already.
+
+        Args:
+            content: Its content.
+            path: The file, for the errors.
+            remedy: What to do where the content is invalid.
+
+        Raises:
+            InputError: It is of a newer format, or a field is invalid; the text names the field.
+        """
         number = content.get("format", 1) if isinstance(content, dict) else 1
         if isinstance(number, int) and number > cls.FORMAT:
             raise InputError(

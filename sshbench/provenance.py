@@ -17,6 +17,7 @@ _LIBRARIES = (
     "opencv-python-headless",
     "onnxruntime",
     "openvino",
+    "nncf",
     "torch",
     "dlib-bin",
     "hotcoco",

@@ -12,10 +12,12 @@ from sshbench.cli import outputs
 from sshbench.cli.label_output import LabelCheckOutput
 from sshbench.datasets.fetch import RECORD, FetchRecord
 from sshbench.detectors.annotate import ImageDetections
+from sshbench.detectors.graphs.spec import GraphSpec
 from sshbench.evaluation.record import EvaluationOutput, EvaluationRecord
 from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
 from sshbench.report.measured import ArchivedIdentity
+from sshbench.runtimes.int8 import Int8Record
 from sshbench.timing.record import TimingRecord
 
 FILES: dict[str, tuple[str, type[BaseModel]]] = {
@@ -27,6 +29,8 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
     "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
     "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
+    "graph-spec": ("the TOML file of `--spec`", GraphSpec),
+    "int8": ("the property `sshbench.int8` of a quantized ONNX file", Int8Record),
     "curves": ("the index of imported curves in the cache", CurveIndex),
 }
 """By name of the schema, the file in words and its model."""
@@ -42,6 +46,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "submit": ("submission-output", outputs.SubmissionOutput),
     "leaderboard": ("leaderboard-output", outputs.LeaderboardOutput),
     "detect": ("detect-output", outputs.DetectOutput),
+    "quantize": ("quantize-output", outputs.QuantizeOutput),
     "train": ("train-output", outputs.TrainOutput),
     "suite": ("suite-output", outputs.SuiteOutput),
     "timing (several ways)": ("sweep-output", outputs.SweepOutput),
@@ -60,6 +65,7 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "detectors list": ("detectors-list-output", outputs.DetectorsOutput),
     "detectors check": ("detectors-check-output", outputs.DetectorCheckOutput),
     "detectors info": ("detectors-info-output", outputs.DetectorOutput),
+    "detectors spec": ("detectors-spec-output", outputs.DetectorSpecOutput),
     "weights list": ("weights-list-output", outputs.WeightsListOutput),
     "weights fetch": ("weights-fetch-output", outputs.WeightsFetchOutput),
     "weights verify": ("weights-verify-output", outputs.WeightsVerifyOutput),

@@ -34,6 +34,7 @@ from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
 from sshbench.cli.panels import DATA, EVALUATE, LOOK, MODELS, MORE, App
 from sshbench.cli.protocols import protocols_app
+from sshbench.cli.quantize import quantize_command
 from sshbench.cli.report import ReportCommand, report_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.suite import suite_command
@@ -73,6 +74,7 @@ app.command("leaderboard", rich_help_panel=LOOK)(leaderboard_command)
 app.command("choose", rich_help_panel=LOOK)(choose_command)
 app.command("history", rich_help_panel=LOOK)(history_command)
 app.command("detect", rich_help_panel=MODELS)(detect_command)
+app.command("quantize", rich_help_panel=MODELS)(quantize_command)
 app.command("train", rich_help_panel=MODELS)(train_command)
 app.command("demo", rich_help_panel=MORE)(demo_command)
 app.command("doctor", rich_help_panel=MORE)(doctor_command)

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from sshbench.cli.detector_options import ResizeOption, SetOption, TtaOption, given_settings, one_detector
+from sshbench.cli.detector_options import (
+    BackendOption,
+    CalibrationOption,
+    DeviceOption,
+    PrecisionOption,
+    ResizeOption,
+    SetOption,
+    SpecOption,
+    TtaOption,
+    given_settings,
+    one_detector,
+)
 
 
 def detect_command(
@@ -30,12 +41,12 @@ def detect_command(
     resize: ResizeOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
+    spec: SpecOption = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file of the detector.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N or mps, where the detector has it.")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, bf16, fp16 or auto, where it has it.")] = None,
-    backend: Annotated[
-        str | None, typer.Option(help="torch, compile, onnxruntime, openvino or auto, where it has it.")
-    ] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Detect faces in images; write pictures with boxes, and JSON.
@@ -49,6 +60,9 @@ def detect_command(
       sshbench detect photos/ 'more/*.png' -o out --detector yunet
     """
     from sshbench.detectors.annotate import annotate, check_outputs
+    from sshbench.detectors.augmented import explaining_part
+    from sshbench.detectors.graphs import SPEC_FILE
+    from sshbench.detectors.graphs.no_guess import kept_skeleton
     from sshbench.detectors.registry import load_detector
     from sshbench.flat import counted
     from sshbench.images import find_images
@@ -56,9 +70,15 @@ def detect_command(
 
     detector = one_detector(detectors) or "ssh-tiny"
     found = find_images(images)
-    options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta}
+    options = {"resize": resize, "device": device, "precision": precision, "backend": backend, "tta": tta, "spec": spec}
+    options["calibration"] = calibration
     check_outputs(found, out, overwrite=overwrite)
-    loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
+    with kept_skeleton(out / SPEC_FILE):
+        loaded = load_detector(detector, weights=weights, **given_settings(assignments, options))
+    if (explaining := explaining_part(loaded)) is not None:
+        explaining.explain(out, [])  # the images are drawn anyway
+        for finding in explaining.findings:
+            typer.echo(f"note: {finding}", err=True)
     if threshold is None:
         threshold = loaded.info.draw_threshold
     skipped: list[str] = []

@@ -31,10 +31,35 @@ ResizeOption = Annotated[
 ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.", rich_help_panel=DETECTOR)]
 NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.", rich_help_panel=DETECTOR)]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.", rich_help_panel=DETECTOR)]
-DeviceOption = Annotated[str | None, typer.Option(help="SSH: cpu, cuda, cuda:N or mps.", rich_help_panel=DETECTOR)]
-PrecisionOption = Annotated[str | None, typer.Option(help="SSH: fp32, bf16, fp16 or auto.", rich_help_panel=DETECTOR)]
+SpecOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="onnx:FILE, export:FILE: TOML file of its input and outputs; default: guess.",
+        rich_help_panel=DETECTOR,
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu.", rich_help_panel=DETECTOR
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.", rich_help_panel=DETECTOR),
+]
 BackendOption = Annotated[
-    str | None, typer.Option(help="SSH: torch, compile, onnxruntime, openvino or auto.", rich_help_panel=DETECTOR)
+    str | None,
+    typer.Option(help="onnxruntime, openvino or auto; SSH also torch, compile, cudagraphs.", rich_help_panel=DETECTOR),
+]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Images to calibrate int8 with; not those of a benchmark.",
+        rich_help_panel=DETECTOR,
+    ),
 ]
 
 OnErrorOption = Annotated[

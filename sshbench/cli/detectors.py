@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sshbench.cli.detector_options import SetOption, WeightsOption, given_settings
+from sshbench.cli.detectors_spec import spec_command
 from sshbench.cli.panels import App
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def info_command(name: Annotated[str, typer.Argument(help="Detector by name.")],
         "fixed_size": None if info.fixed_size is None else list(info.fixed_size),
         "trained_on": None if info.trained_on is None else list(info.trained_on),
         "domains": {name: domain_of(info.trained_on, name) for name in BENCHMARKS},
+        "timing_only": info.timing_only,
         "published": [asdict(figure) for figure in published_of_detector(info.name)],
     }
     if as_json:
@@ -169,3 +171,6 @@ def check_command(
         error = CheckFailedError(f"{counted(len(wrong), 'check')} of {len(items)} failed")
         error.details = "\n".join(item.details for item in wrong if item.details)
         raise error
+
+
+detectors_app.command("spec")(spec_command)

@@ -11,6 +11,7 @@ from sshbench.cli.dataset_options import FaceClassOption, ImagesOption, SplitOpt
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -20,6 +21,7 @@ from sshbench.cli.detector_options import (
     ResizeOption,
     ScoreThresholdOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     WorkersOption,
@@ -195,9 +197,11 @@ def eval_command(
     score_threshold: ScoreThresholdOption = None,
     nms_iou: NmsIouOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -238,7 +242,9 @@ def eval_command(
         "device": device,
         "precision": precision,
         "tta": tta,
+        "spec": spec,
         "backend": backend,
+        "calibration": calibration,
     }
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     given += ["--set"] if assignments else []

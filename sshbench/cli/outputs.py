@@ -17,6 +17,7 @@ from sshbench.models import StrictModel
 from sshbench.protocols import Protocol
 from sshbench.published.records import Disagreement
 from sshbench.published.tables import PublishedFigure
+from sshbench.runtimes.int8 import Int8Record
 from sshbench.suite.history import HistoryPoint
 from sshbench.suite.result import SuiteResult
 from sshbench.timing.record import SeriesSummary, TimingRecord
@@ -283,6 +284,18 @@ class DetectorCheckOutput(Output):
     items: tuple[DetectorCheckRow, ...]
 
 
+class DetectorSpecOutput(Output):
+    """`sshbench detectors spec --json`."""
+
+    model: str
+    sha256: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reasons: dict[str, str]
+    spec: dict[str, object]
+    out: str | None
+
+
 class DetectorOutput(Output):
     """`sshbench detectors info --json`."""
 
@@ -298,6 +311,7 @@ class DetectorOutput(Output):
     fixed_size: tuple[int, int] | None
     trained_on: tuple[str, ...] | None
     domains: dict[str, Domain]
+    timing_only: str
     published: tuple[PublishedFigure, ...]
 
 
@@ -314,6 +328,7 @@ class WeightsRow(StrictModel):
     member: str
     literal: str
     training_data: str
+    by_hand: str
     path: str | None
 
 
@@ -330,7 +345,7 @@ class WeightsFetchOutput(Output):
 
 
 class WeightsVerifyOutput(Output):
-    """`sshbench weights verify --json`: by file name `ok`, `not here`, or what is wrong."""
+    """`sshbench weights verify --json`: by file name `ok`, `not here`, that no hash is known, or what is wrong."""
 
     verdicts: dict[str, str]
 
@@ -342,6 +357,14 @@ class WeightsExportOutput(Output):
     reference: str
     differences: dict[str, dict[str, float]]
     largest_relative_difference: float
+
+
+class QuantizeOutput(Output):
+    """`sshbench quantize --json`: `calibration` is what the identity of a run calls it."""
+
+    file: str
+    calibration: str
+    record: Int8Record
 
 
 class WeightsFileOutput(Output):

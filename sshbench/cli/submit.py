@@ -11,6 +11,7 @@ from sshbench.cli.data import show_submission
 from sshbench.cli.detector_options import (
     BackendOption,
     BatchOption,
+    CalibrationOption,
     ClusterOption,
     DeviceOption,
     ImageTimeoutOption,
@@ -20,6 +21,7 @@ from sshbench.cli.detector_options import (
     ResizeOption,
     ScoreThresholdOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     WorkersOption,
@@ -59,9 +61,11 @@ def submit_command(
     score_threshold: ScoreThresholdOption = None,
     nms_iou: NmsIouOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     backend: BackendOption = None,
+    calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run a detector on WIDER FACE test and write the submission.
@@ -86,7 +90,9 @@ def submit_command(
         "device": device,
         "precision": precision,
         "tta": tta,
+        "spec": spec,
         "backend": backend,
+        "calibration": calibration,
     }
     submission = submit(
         detector,

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from sshbench.cli.detector_options import (
+    CalibrationOption,
     DeviceOption,
     SetOption,
+    SpecOption,
     TtaOption,
     WeightsOption,
     given_settings,
@@ -45,9 +47,12 @@ def timing_command(
         str | None, typer.Option(help="fp32, bf16, fp16, int8 or auto; several with commas, or all.")
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(help="torch, compile, onnxruntime, openvino or auto; several with commas, or all.")
+        str | None,
+        typer.Option(help="onnxruntime, openvino or auto; SSH also torch ...; several with commas, or all."),
     ] = None,
+    calibration: CalibrationOption = None,
     weights: WeightsOption = None,
+    spec: SpecOption = None,
     assignments: SetOption = None,
     tta: TtaOption = None,
     batch: Annotated[str, typer.Option(help="Images per pass; several with commas.")] = "1",
@@ -121,7 +126,15 @@ def timing_command(
         sizes=sizes,
         scope=scope,
         settings=given_settings(
-            assignments, {"device": device, "precision": precision, "backend": backend, "tta": tta}
+            assignments,
+            {
+                "device": device,
+                "precision": precision,
+                "backend": backend,
+                "calibration": calibration,
+                "tta": tta,
+                "spec": spec,
+            },
         ),
         weights=weights,
         images=images,
@@ -209,7 +222,7 @@ def _sweep(context: typer.Context, threads: Sequence[int | None], batches: Seque
         precisions=_words(given["precision"]),
         thread_counts=threads,
         batch_sizes=batches,
-        settings=given_settings(given["assignments"], {"device": given["device"], "tta": given["tta"]}),
+        settings=given_settings(given["assignments"], {name: given[name] for name in ("device", "calibration", "tta")}),
         count=6 if given["count"] is None else given["count"],
         progress=not as_json,
         **{name: given[name] for name in _OF_SWEEPS},

@@ -17,6 +17,8 @@ from sshbench.timing.compare import Ratio, paired_ratios
 from sshbench.timing.record import SizeTiming, TimingRecord
 from sshbench.timing.sweep import Sweep
 
+_MOST_COLUMNS = 6
+
 
 def percent(text: str) -> float:
     """Return the number of a percentage such as `5%` or `5`.
@@ -109,13 +111,20 @@ def _show_record(console: Console, record: TimingRecord) -> None:
     if published:
         console.print(f"paper: Table 2, {published[0][2]}", style="dim", highlight=False, markup=False)
     stages = list(dict.fromkeys(name for timing in record.sizes for name in timing.stages))
+    medians = [
+        [_ms(timing.summary[name].median) if name in timing.summary else "-" for name in stages]
+        for timing in record.sizes
+    ]
+    sizes = [timing.size for timing in record.sizes]
+    # A network timed in parts has more stages than a line has room for, and they become the rows.
+    tall = len(stages) > _MOST_COLUMNS
+    headings, names = (sizes, stages) if tall else (stages, sizes)
     parts = Table()
     parts.add_column("medians by stage", no_wrap=True)
-    for name in stages:
-        parts.add_column(name, justify="right", no_wrap=True)
-    for timing in record.sizes:
-        medians = (_ms(timing.summary[name].median) if name in timing.summary else "-" for name in stages)
-        parts.add_row(timing.size, *medians)
+    for heading in headings:
+        parts.add_column(heading, justify="right", no_wrap=True)
+    for name, values in zip(names, zip(*medians, strict=True) if tall else medians, strict=True):
+        parts.add_row(name, *values)
     console.print(parts)
     for timing in record.sizes:
         for reason in timing.reasons:

@@ -37,7 +37,8 @@ def list_command(as_json: _AsJson = False) -> None:
         print_json(WeightsListOutput(weights=tuple(listed)))
         return
     for entry, path in rows:
-        typer.echo(f"{entry.name}  {entry.bytes / 1e6:.1f} MB  {'here' if path else 'not here'}")
+        size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "size not known"
+        typer.echo(f"{entry.name}  {size}  {'here' if path else 'not here'}")
         typer.echo(f"    licence {entry.licence}; trained on {entry.training_data or 'unknown data'}")
         typer.echo(f"    from {entry.origin}")
 
@@ -51,13 +52,15 @@ def fetch_command(
 ) -> None:
     """Download missing weights files and check the others.
 
+    Files that only their authors may give out are left out unless they are named.
+
     Example:
 
       sshbench weights fetch yunet centerface.onnx
     """
     from sshbench.detectors.weights import find_weights, weights_files
 
-    wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files()]
+    wanted = [_file_of(name) for name in names or []] or [entry.name for entry in weights_files() if not entry.by_hand]
     found = {name: str(find_weights(name)) for name in wanted}
     if as_json:
         from sshbench.cli.outputs import WeightsFetchOutput
@@ -94,6 +97,8 @@ def verify_command(as_json: _AsJson = False) -> None:
         path = locate_weights(entry.name)
         if path is None:
             verdicts[entry.name] = "not here"
+        elif not entry.sha256:
+            verdicts[entry.name] = "here, its sha256 is not known"
         else:
             verdicts[entry.name] = "ok" if sha256_of(path) == entry.sha256 else f"WRONG: {path} is another file"
     if as_json:
@@ -123,7 +128,7 @@ def path_command(name: Annotated[str, typer.Argument(help="A file of the registr
 
 @weights_app.command("import")
 def import_command(
-    source: Annotated[Path, typer.Argument(help="A .caffemodel, or a PyTorch file of tensors by name.")],
+    source: Annotated[Path, typer.Argument(help="A .caffemodel, a PyTorch file of tensors by name, or HR's .mat.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
     architecture: Annotated[str, typer.Option(help="Widths: ssh-vgg16 or ssh-tiny.")] = "ssh-vgg16",
     name_map: Annotated[
@@ -136,9 +141,10 @@ def import_command(
     half: Annotated[bool, typer.Option("--half", help="Store float16, half the size.")] = False,
     as_json: _AsJson = False,
 ) -> None:
-    """Convert Caffe or PyTorch weights into a weights file.
+    """Convert Caffe, PyTorch or MatConvNet weights.
 
-    Reads the authors' weights or a VGG-16 trunk; every layer's shape is checked.
+    Reads the authors' weights of SSH or a VGG-16 trunk, and the authors' networks of HR (.mat), whose graph is in the
+    file; every layer's shape is checked.
 
     Example:
 
@@ -148,6 +154,10 @@ def import_command(
     from sshbench.ssh.importing import import_caffemodel, import_state_dict, read_name_map
     from sshbench.ssh.weights import save_weights
 
+    if source.suffix == ".mat":
+        _import_hr(source, out, {"--half": half, "--name-map": name_map, "--convention": convention})
+        _show(out, as_json)
+        return
     chosen = widths(architecture)
     if source.suffix == ".caffemodel":
         weights = import_caffemodel(source, chosen)
@@ -156,6 +166,16 @@ def import_command(
         weights = import_state_dict(source, chosen, name_map=names, convention=convention)
     save_weights(out, weights, half=half)
     _show(out, as_json)
+
+
+def _import_hr(source: Path, out: Path, others: dict[str, object]) -> None:
+    from sshbench.errors import UsageError
+    from sshbench.rivals.hr_matconvnet import import_matconvnet
+    from sshbench.rivals.hr_weights import save_hr_weights
+
+    if given := [name for name, value in others.items() if value]:
+        raise UsageError(f"{given[0]} is not for a .mat file", remedy="Leave it out")
+    save_hr_weights(out, import_matconvnet(source))
 
 
 @weights_app.command("info")
@@ -188,6 +208,7 @@ def export_command(
     """
     from sshbench.errors import CheckFailedError
     from sshbench.files import write_atomic
+    from sshbench.runtimes.plan import plan
     from sshbench.ssh import reference
     from sshbench.ssh.backends import Run, run_onnx
     from sshbench.ssh.onnx_graph import onnx_model
@@ -197,7 +218,7 @@ def export_command(
     weights = load_weights(path)
     write_atomic(out, onnx_model(weights))
     written = out.read_bytes()
-    readers: dict[str, Run] = {"onnxruntime": run_onnx(written), "opencv": opencv_network(written)}
+    readers: dict[str, Run] = {"onnxruntime": run_onnx(written, plan("onnxruntime")), "opencv": opencv_network(written)}
     found = {name: differences(weights, network) for name, network in readers.items()}
     worst = {name: max(values.values()) for name, values in found.items()}
     if as_json:
@@ -245,21 +266,28 @@ def random_command(
 
 def _show(path: Path, as_json: bool) -> None:
     from sshbench.files import sha256_of
-    from sshbench.ssh.weights import load_weights
 
-    weights = load_weights(path)
-    content = {
-        "file": str(path),
-        "sha256": sha256_of(path),
-        "architecture": weights.architecture.name,
-        "parameters": sum(array.size for array in weights.parameters.values()),
-        "part": "trunk" if weights.trunk_only else "whole",
-    }
+    summary, metadata = _summary(path)
+    content = {"file": str(path), "sha256": sha256_of(path), **summary}
     if as_json:
         from sshbench.cli.outputs import WeightsFileOutput
         from sshbench.cli.printing import print_json
 
-        print_json(WeightsFileOutput.model_validate({**content, "metadata": dict(weights.metadata)}))
+        print_json(WeightsFileOutput.model_validate({**content, "metadata": metadata}))
         return
-    for name, value in {**content, **weights.metadata}.items():
+    for name, value in {**content, **metadata}.items():
         typer.echo(f"{name:13} {value}")
+
+
+def _summary(path: Path) -> tuple[dict[str, object], dict[str, str]]:
+    """Return architecture, parameters and part of a weights file of SSH or of HR, and its other metadata."""
+    from sshbench.rivals.hr_weights import is_hr_file, load_hr_weights
+    from sshbench.ssh.weights import load_weights
+
+    if is_hr_file(path):
+        hr = load_hr_weights(path)
+        return {"architecture": hr.graph.name, "parameters": hr.graph.parameters(), "part": "whole"}, dict(hr.metadata)
+    weights = load_weights(path)
+    count = sum(array.size for array in weights.parameters.values())
+    part = "trunk" if weights.trunk_only else "whole"
+    return {"architecture": weights.architecture.name, "parameters": count, "part": part}, dict(weights.metadata)

@@ -16,6 +16,8 @@ from sshbench.detectors.weights import find_weights
 from sshbench.errors import UsageError
 from sshbench.files import sha256_of
 from sshbench.records import Detections, FloatArray, Image
+from sshbench.runtimes.network import OnnxNetwork
+from sshbench.runtimes.plan import ONNX_BACKENDS
 from sshbench.ssh.anchors import Float32Array
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class WeightsAdapter:
     Args:
         settings: Default: the published ones.
         weights: The user's own weights file.
+
+    Attributes:
+        int8_file: The network that was quantized when the detector was loaded; None if none was.
     """
 
     info: DetectorInfo
@@ -37,6 +42,7 @@ class WeightsAdapter:
         self.weights_sha256: str | None = None
         self._weights = weights
         self._weights_bytes: int | None = None
+        self.int8_file: Path | None = None
 
     def _sized(self, cost: NetworkCost) -> NetworkCost:
         """Return the cost of the network with the size of its weights file."""
@@ -63,19 +69,32 @@ class OnnxAdapter(WeightsAdapter):
         outputs: Names of the network's outputs that `postprocess` needs, in its order.
         free_size: The file declares a fixed height and width, although the network works at any.
         free_batch: With `free_size`: the file declares a fixed batch size too.
+        network: The opened network, with how it runs.
     """
 
     outputs: ClassVar[Sequence[str]]
     free_size: ClassVar[bool] = False
     free_batch: ClassVar[bool] = False
+    network: OnnxNetwork
+
+    def preprocess(self, image: Image) -> Prepared[Any]:
+        """Turn an image into the network's input."""
+        raise NotImplementedError
 
     def load(self) -> None:
-        """Find and open the network."""
-        from sshbench.detectors.onnx_session import open_session
+        """Find and open the network; the settings then hold what the library says really runs it."""
+        from sshbench.detectors.execution import asked_plan, effective_settings, int8_network_of
+        from sshbench.detectors.onnx_session import open_network, read_network
 
+        asked = asked_plan(self.settings, ONNX_BACKENDS)
         self._path = self._find_weights()
-        self._session = open_session(self._path, self.outputs, free_size=self.free_size, free_batch=self.free_batch)
-        self._input = str(self._session.get_inputs()[0].name)
+        content, calibration = read_network(self._path, free_size=self.free_size, free_batch=self.free_batch), ""
+        if asked.precision == "int8":
+            int8 = int8_network_of(self, content, lambda prepared: [_network_input(prepared)])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
+        self.network = open_network(content, self._path, self.outputs, asked)
+        self._input = self.network.inputs[0].name
+        self.settings = effective_settings(self.settings, self.network.plan, calibration)
 
     def cost(self, prepared: Prepared[Any]) -> NetworkCost | None:
         """Return size and work of the network for an input; None where its graph does not tell them."""
@@ -90,8 +109,7 @@ class OnnxAdapter(WeightsAdapter):
 
     def run_network(self, data: Float32Array) -> list[Float32Array]:
         """Return the outputs of the network, in the order of `outputs`."""
-        found: list[Float32Array] = self._session.run(self.outputs, {self._input: data})
-        return found
+        return self.network.run(self.outputs, {self._input: data})
 
 
 class OnnxBatchAdapter(OnnxAdapter):
@@ -162,7 +180,7 @@ def fixed_input(image: Image, info: DetectorInfo, settings: Settings) -> Image:
     return np.asarray(cv2.resize(image, info.fixed_size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def subtract_mean(image: Image, mean: tuple[float, float, float]) -> Float32Array:
+def subtract_mean(image: Image | Float32Array, mean: tuple[float, float, float]) -> Float32Array:
     """Return an image minus the mean of each channel as a contiguous batch of one, float32 (1, 3, height, width)."""
     # Channel by channel into its place: a third of the time of subtracting first and moving channels then.
     data = np.empty((1, 3, *image.shape[:2]), dtype=np.float32)

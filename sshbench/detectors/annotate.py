@@ -15,6 +15,7 @@ from sshbench.errors import SshbenchError, UsageError
 from sshbench.files import write_atomic
 from sshbench.images import FoundImage, read_image
 from sshbench.models import FileModel, StrictModel
+from sshbench.records import Detections, Image
 
 _COLOUR = (0, 200, 0)  # BGR
 
@@ -129,18 +130,7 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
     except SshbenchError as error:
         return Annotated(0, error=f"{image.path}: {error}")
     height, width = pixels.shape[:2]
-    drawn = 0
-    limit = 16 * max(height, width)  # OpenCV draws nothing, or fails, far outside of the image
-    corners = np.clip(detections.boxes, -limit, limit).tolist()
-    stroke = max(1, round(min(height, width) / 300))
-    for box, score in zip(corners, detections.scores.tolist(), strict=True):
-        if threshold is not None and score < threshold:
-            continue
-        drawn += 1
-        first, last = (round(box[0]), round(box[1])), (round(box[2]), round(box[3]))
-        cv2.rectangle(pixels, first, last, _COLOUR, stroke)
-        above = (first[0], max(first[1] - 3 * stroke, 10 * stroke))
-        cv2.putText(pixels, f"{score:.2f}", above, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * stroke, _COLOUR, stroke, cv2.LINE_AA)
+    drawn = draw(pixels, detections, threshold)
     drawing, record = _outputs(image, out)
     ImageDetections(
         image=str(image.path),
@@ -157,3 +147,29 @@ def annotate(detector: Detector, image: FoundImage, out: Path, threshold: float 
     ).write(record)
     write_atomic(drawing, cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
     return Annotated(drawn, len(detections))
+
+
+def draw(pixels: Image, detections: Detections, threshold: float | None) -> int:
+    """Draw boxes with their scores into an image, and return how many.
+
+    Args:
+        pixels: uint8 (height, width, 3) BGR; it is changed.
+        detections: The boxes.
+        threshold: Minimum score of the boxes that are drawn; None draws all.
+    """
+    import cv2
+
+    height, width = pixels.shape[:2]
+    drawn = 0
+    limit = 16 * max(height, width)  # OpenCV draws nothing, or fails, far outside of the image
+    corners = np.clip(detections.boxes, -limit, limit).tolist()
+    stroke = max(1, round(min(height, width) / 300))
+    for box, score in zip(corners, detections.scores.tolist(), strict=True):
+        if threshold is not None and score < threshold:
+            continue
+        drawn += 1
+        first, last = (round(box[0]), round(box[1])), (round(box[2]), round(box[3]))
+        cv2.rectangle(pixels, first, last, _COLOUR, stroke)
+        above = (first[0], max(first[1] - 3 * stroke, 10 * stroke))
+        cv2.putText(pixels, f"{score:.2f}", above, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * stroke, _COLOUR, stroke, cv2.LINE_AA)
+    return drawn

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from sshbench.boxes import aligned_iou, nms
-from sshbench.detectors.contract import Detector, FollowsImages, Prepared, Settings
+from sshbench.detectors.contract import Detector, ExplainsItself, FollowsImages, Prepared, Settings
 from sshbench.detectors.cost import HasCost, NetworkCost, mean_cost
 from sshbench.detectors.recipe import RECIPE, RECIPE_HASH, Merge, Pass, Recipe
 from sshbench.errors import UsageError
 from sshbench.records import Detections, FloatArray, Image
+
+
+@runtime_checkable
+class ResizesExactly(Protocol):
+    """A detector that resizes images itself, without rounding pixels to whole grey levels; optional."""
+
+    def preprocess_at(self, image: Image, scale: float) -> Prepared[Any]:
+        """Turn an image into the input at a scale; `postprocess` then returns boxes in pixels of the resized image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +36,12 @@ class _Seen:
     width: int
     passes: list[tuple[Pass, Prepared[Any]]]
     back: FloatArray
+
+
+def explaining_part(detector: Detector) -> ExplainsItself | None:
+    """Return the detector, or the one inside an augmented one, if a result must say more of it; else None."""
+    inner = detector.detector if isinstance(detector, Augmented) else detector
+    return inner if isinstance(inner, ExplainsItself) else None
 
 
 class Augmented:
@@ -91,8 +105,13 @@ class Augmented:
         # Each side by its own factor: sides of the fitted image are whole numbers.
         back = np.tile((image.shape[1] / width, image.shape[0] / height), 2)
         passes = self.recipe.passes_for(height, width)
-        made = [(one, self.detector.preprocess(_seen(fitted, one))) for one in passes]
+        made = [(one, self._input(fitted, one)) for one in passes]
         return Prepared(_Seen(width, made, back), 1.0)
+
+    def _input(self, fitted: Image, one: Pass) -> Prepared[Any]:
+        if isinstance(self.detector, ResizesExactly) and one.scale != 1:
+            return self.detector.preprocess_at(_mirrored(fitted) if one.flip else fitted, one.scale)
+        return self.detector.preprocess(_seen(fitted, one))
 
     def cost(self, prepared: Prepared[_Seen]) -> NetworkCost | None:
         """Return size and work of the network for all passes; None where the detector does not say."""
@@ -112,6 +131,8 @@ class Augmented:
         boxes, scores = [np.empty((0, 4))], [np.empty(0)]
         for (one, made), out in zip(seen.passes, outputs, strict=True):
             found = self.detector.postprocess(out, made)
+            if found.ellipses is not None:
+                raise UsageError(f"detector '{self.info.name}' returns ellipses, which no recipe can merge")
             placed = found.boxes / one.scale
             if one.flip:
                 placed = np.column_stack(
@@ -138,7 +159,15 @@ def merged(boxes: FloatArray, scores: FloatArray, rule: Merge) -> Detections:
 
     Returns:
         Detections by falling score.
+
+    Raises:
+        UsageError: Boxes shall vote, and a score is negative.
     """
+    if rule.method == "vote" and (lowest := scores.min(initial=0.0)) < 0:
+        raise UsageError(
+            f"voting weighs boxes by their scores, which go down to {lowest:.4g} here",
+            remedy="Use a recipe that merges by NMS, or a --score-threshold of at least 0",
+        )
     if rule.method == "nms":
         kept = nms(boxes, scores, rule.iou, inclusive=rule.inclusive)[: rule.top_k]
         return Detections(boxes[kept], scores[kept])
@@ -195,4 +224,8 @@ def _seen(image: Image, one: Pass) -> Image:
     if one.scale != 1:
         size = one.size(image.shape[1], image.shape[0])
         seen = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-    return np.ascontiguousarray(seen[:, ::-1]) if one.flip else seen
+    return _mirrored(seen) if one.flip else seen
+
+
+def _mirrored(image: Image) -> Image:
+    return np.ascontiguousarray(image[:, ::-1])

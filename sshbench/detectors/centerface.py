@@ -8,10 +8,11 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
+from sshbench.detectors.graphs.heat_map import decode_heat_map
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
-_STRIDE = 4
 _Input = tuple[Float32Array, tuple[float, float]]  # the batch, and network pixels per image pixel for x and y
 
 
@@ -26,8 +27,8 @@ class CenterFace(OnnxBatchAdapter):
         weights="centerface.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.1, nms_iou=0.3),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.1, nms_iou=0.3, extra=EXECUTION),
         defaults_source="the decode function of its code; the threshold of its WIDER evaluation is not published",
     )
     outputs = ("537", "538", "539")  # heat map, logarithms of the sides, offsets of the centre
@@ -50,11 +51,5 @@ class CenterFace(OnnxBatchAdapter):
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[_Input]) -> Detections:
         """Make a box around every cell of the heat map over the threshold; apply NMS."""
         heat, sides, offsets = (np.asarray(out[0], dtype=np.float64) for out in outputs)
-        rows, columns = np.nonzero(heat[0] >= self.settings.score_threshold)
-        centre = np.column_stack((columns, rows)) + offsets[::-1, rows, columns].T + 0.5
-        half = np.exp(sides[::-1, rows, columns].T) / 2
-        batch, factors = prepared.data
-        height, width = batch.shape[2:]
-        corners = np.hstack((centre - half, centre + half)) * _STRIDE
-        boxes = np.clip(corners, 0, [width, height] * 2) / (factors * 2)
-        return select(boxes, heat[0, rows, columns], self.settings)
+        boxes, scores = decode_heat_map(heat[0], sides, offsets, self.settings.score_threshold)
+        return select(boxes / (prepared.data[1] * 2), scores, self.settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, runtime_checkable
@@ -110,6 +110,7 @@ class DetectorInfo:
         fixed_size: Width and height, if the network accepts one input size only; `resize` must be `original` then.
         draw_threshold: Minimum score of the boxes that `sshbench detect` draws: the published operating point, else
             half of the range of a probability; None draws all, for scores that are not probabilities.
+        timing_only: Why its detections mean nothing, so that it can be timed and not evaluated; empty for detectors.
 
     >>> info = DetectorInfo(name="mine", trained_on=("wider",), defaults=Settings(resize="fit=640x480"))
     >>> info.name, info.defaults.resize, info.fixed_size
@@ -130,6 +131,7 @@ class DetectorInfo:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fixed_size: tuple[int, int] | None = None
     draw_threshold: float | None = 0.5
+    timing_only: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +207,23 @@ class DetectorClass(Protocol):
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector; `load` is called afterwards."""
+
+
+@runtime_checkable
+class ExplainsItself(Protocol):
+    """A detector whose result must say more of it, such as one whose way of use was guessed."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What a result must say."""
+
+    def explain(self, folder: Path, images: Iterable[Path]) -> None:
+        """Write what a user should look at into the folder of a run; files that are there stay as they are.
+
+        Args:
+            folder: The folder.
+            images: The images of the run.
+        """
 
 
 @runtime_checkable

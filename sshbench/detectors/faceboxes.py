@@ -9,13 +9,13 @@ import numpy as np
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
 from sshbench.detectors.cost import NetworkCost
-from sshbench.detectors.priors import decode, priors
+from sshbench.detectors.graphs.anchored import decode_priors
+from sshbench.detectors.priors import FACEBOXES
 from sshbench.errors import UsageError
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
 _MEAN = (104, 117, 123)  # of blue, green, red
-_LEVELS = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
 
 
 class FaceBoxes(WeightsAdapter):
@@ -60,8 +60,7 @@ class FaceBoxes(WeightsAdapter):
     def postprocess(self, outputs: tuple[Float32Array, Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS and top_k."""
         scores = outputs[1][:, 1].astype(np.float64)
-        rows = np.flatnonzero(scores >= self.settings.score_threshold)
         height, width = prepared.data.shape[2:]
-        chosen = priors(height, width, _LEVELS)[:, rows]
-        boxes = decode(outputs[0][rows].astype(np.float64), chosen) / prepared.scale
-        return select(boxes, scores[rows], self.settings)
+        threshold = self.settings.score_threshold
+        boxes, scores = decode_priors(outputs[0], scores, height, width, threshold, levels=FACEBOXES)
+        return select(boxes / prepared.scale, scores, self.settings)

@@ -7,10 +7,13 @@ import numpy as np
 from sshbench.boxes import nms
 from sshbench.detectors.adapter import WeightsAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import EXECUTION, asked_plan, effective_settings
 from sshbench.detectors.mtcnn_cascade import crop, moved, nms_by_smaller, normalised, proposals, pyramid, squares
 from sshbench.detectors.onnx_session import open_session
 from sshbench.detectors.weights import find_weights
+from sshbench.errors import UsageError
 from sshbench.records import Detections, FloatArray, Image
+from sshbench.runtimes.plan import ONNX_BACKENDS
 from sshbench.ssh.anchors import Float32Array
 
 _PNET, _RNET, _ONET = "mtcnn-pnet.onnx", "mtcnn-rnet.onnx", "mtcnn-onet.onnx"
@@ -32,7 +35,14 @@ class Mtcnn(WeightsAdapter):
         training_data="WIDER FACE train, CelebA",
         trained_on=("wider",),
         defaults=Settings(
-            score_threshold=0.7, extra={"min_face": 20, "scale_factor": 0.709, "pnet_score": 0.6, "rnet_score": 0.7}
+            score_threshold=0.7,
+            extra={
+                **{name: EXECUTION[name] for name in ("backend", "precision", "device")},
+                "min_face": 20,
+                "scale_factor": 0.709,
+                "pnet_score": 0.6,
+                "rnet_score": 0.7,
+            },
         ),
         defaults_source="the authors' demo (faces from 20 pixels, pyramid 0.709, scores 0.6, 0.7, 0.7); those of its "
         "WIDER evaluation are not published",
@@ -46,9 +56,18 @@ class Mtcnn(WeightsAdapter):
     )
 
     def load(self) -> None:
-        """Open the three networks; --weights replaces the last one."""
+        """Open the three networks; --weights replaces the last one.
+
+        Raises:
+            UsageError: int8 is asked for: the inputs of the later networks are boxes of the earlier ones.
+        """
+        asked = asked_plan(self.settings, ONNX_BACKENDS)
+        if asked.precision == "int8":
+            text = f"'{self.info.name}' is a cascade of three networks, which is not quantized to int8"
+            raise UsageError(text, remedy="Use --precision fp32 or bf16")
         paths = {_PNET: find_weights(_PNET), _RNET: find_weights(_RNET), _ONET: self._find_weights()}
-        self._sessions = {name: open_session(path, _OUTPUTS[name]) for name, path in paths.items()}
+        self._networks = {name: open_session(path, _OUTPUTS[name], asked=asked) for name, path in paths.items()}
+        self.settings = effective_settings(self.settings, self._networks[_ONET].plan, "")
 
     def preprocess(self, image: Image) -> Prepared[_Input]:
         """Resize, and make the pyramid; RGB in -1 to 1."""
@@ -87,8 +106,8 @@ class Mtcnn(WeightsAdapter):
         return self._run(name, normalised(np.stack([crop(rgb, box, side) for box in boxes.astype(int)])))
 
     def _run(self, name: str, batch: Float32Array) -> tuple[FloatArray, FloatArray]:
-        session = self._sessions[name]
-        deltas, scores = session.run(_OUTPUTS[name], {session.get_inputs()[0].name: batch})
+        network = self._networks[name]
+        deltas, scores = network.run(_OUTPUTS[name], {network.inputs[0].name: batch})
         return deltas.astype(np.float64), scores[..., 1].astype(np.float64)
 
     def _number(self, name: str) -> float:

@@ -4,48 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sshbench.errors import InputError
+from sshbench.errors import InputError, SshbenchError
+from sshbench.runtimes.network import OnnxNetwork, open_onnx
+from sshbench.runtimes.plan import Plan
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
 
+PLAIN = Plan("onnxruntime", "fp32")
 
-def open_session(path: Path, outputs: Sequence[str], *, free_size: bool = False, free_batch: bool = False) -> Any:
-    """Open a published ONNX network in ONNX Runtime, on the CPU.
+
+def open_session(
+    path: Path, outputs: Sequence[str], *, free_size: bool = False, free_batch: bool = False, asked: Plan = PLAIN
+) -> OnnxNetwork:
+    """Open a published ONNX network.
 
     Args:
         path: The file.
         outputs: Names that the network must have.
         free_size: Free the input's height and width, which are declared fixed although the graph works at any size.
         free_batch: With `free_size`, free the batch too.
+        asked: How to run it; default: by ONNX Runtime in fp32 on the CPU.
 
     Raises:
-        InputError: ONNX Runtime cannot read the file, or the network lacks one of the outputs.
+        InputError: The library cannot read the file, or the network lacks one of the outputs.
+        UsageError: The library runs the network in another way than `asked`.
     """
-    import onnxruntime
+    return open_network(read_network(path, free_size=free_size, free_batch=free_batch), path, outputs, asked)
 
+
+def read_network(path: Path, *, free_size: bool = False, free_batch: bool = False) -> bytes:
+    """Return the content of an ONNX file, with its sizes freed as `open_session` does.
+
+    Raises:
+        InputError: It is no ONNX model.
+    """
     content = path.read_bytes()
-    if free_size:
-        try:
-            content = free_spatial_dims(content, batch=free_batch)
-        except ValueError as error:
-            raise InputError(f"invalid ONNX file ({error})", file=path, remedy="Check --weights") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # published files hold unused parts, and sizes that were freed on purpose
+    if not free_size:
+        return content
     try:
-        session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions share no other base
-        raise InputError(
-            f"ONNX Runtime cannot read the network ({error})", file=path, remedy="Check --weights"
-        ) from error
-    missing = set(outputs) - {output.name for output in session.get_outputs()}
+        return free_spatial_dims(content, batch=free_batch)
+    except ValueError as error:
+        raise InputError(f"invalid ONNX file ({error})", file=path, remedy="Check --weights") from error
+
+
+def open_network(content: bytes, path: Path, outputs: Sequence[str], asked: Plan = PLAIN) -> OnnxNetwork:
+    """Open an ONNX network that has been read; see `open_session`.
+
+    Raises:
+        InputError: The library cannot read it, or the network lacks one of the outputs.
+        UsageError: The library runs the network in another way than `asked`.
+    """
+    try:
+        network = open_onnx(content, asked)
+    except SshbenchError:
+        raise
+    except Exception as error:  # the libraries' own exceptions share no other base
+        library = "OpenVINO" if asked.backend == "openvino" else "ONNX Runtime"
+        raise InputError(f"{library} cannot read the network ({error})", file=path, remedy="Check --weights") from error
+    missing = set(outputs) - {output.name for output in network.outputs}
     if missing:
         raise InputError(
             "the network lacks outputs", file=path, field="outputs", value=sorted(missing), remedy="Check --weights"
         )
-    return session
+    return network
 
 
 def free_spatial_dims(content: bytes, *, batch: bool = False) -> bytes:

@@ -11,7 +11,17 @@ from sshbench.records import FloatArray
 Levels = Sequence[tuple[int, Sequence[tuple[int, int]]]]
 """By level: the stride, and for each box size its density k: k x k boxes per cell (1: one in the centre)."""
 
-_VARIANCES = (0.1, 0.2)
+RETINAFACE: Levels = ((8, ((16, 1), (32, 1))), (16, ((64, 1), (128, 1))), (32, ((256, 1), (512, 1))))
+FACEBOXES: Levels = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
+ULTRAFACE: Levels = (
+    (8, ((10, 1), (16, 1), (24, 1))),
+    (16, ((32, 1), (48, 1))),
+    (32, ((64, 1), (96, 1))),
+    (64, ((128, 1), (192, 1), (256, 1))),
+)
+"""Priors of published networks."""
+VARIANCES = (0.1, 0.2)
+"""The usual divisors of centres and of sides."""
 
 
 def priors(height: int, width: int, levels: Levels) -> FloatArray:
@@ -40,18 +50,19 @@ def priors(height: int, width: int, levels: Levels) -> FloatArray:
     return np.stack((np.concatenate(centres), np.concatenate(sides))).astype(np.float64)
 
 
-def decode(deltas: FloatArray, chosen: FloatArray) -> FloatArray:
-    """Return the corners of priors after their deltas are applied, with the variances 0.1 and 0.2.
+def decode(deltas: FloatArray, chosen: FloatArray, variances: tuple[float, float] = VARIANCES) -> FloatArray:
+    """Return the corners of priors after their deltas are applied.
 
     Args:
         deltas: float64 (n, 4): centre x and y in sides of the prior, logarithms of width and height.
         chosen: float64 (2, n, 2): the priors.
+        variances: Of centres and of sides.
 
     Returns:
         float64 (n, 4).
     """
-    centre = chosen[0] + deltas[:, :2] * _VARIANCES[0] * chosen[1]
-    half = chosen[1] * np.exp(deltas[:, 2:] * _VARIANCES[1]) / 2
+    centre = chosen[0] + deltas[:, :2] * variances[0] * chosen[1]
+    half = chosen[1] * np.exp(deltas[:, 2:] * variances[1]) / 2
     return np.hstack((centre - half, centre + half))
 
 

@@ -144,9 +144,9 @@ def load_detector(
     from sshbench.detectors.overrides import changed_settings
 
     if isinstance(detector, Detector) and not isinstance(detector, type):
-        if overrides or weights is not None:
+        if overrides or weights is not None or spec is not None:
             raise UsageError(
-                f"'{detector.info.name}' is a detector that is made already: it takes no settings or weights",
+                f"'{detector.info.name}' is made already: it takes no settings or weights, and no spec",
                 remedy="Set them where it is made, or pass its class or its name",
             )
         loaded = detector
@@ -168,6 +168,8 @@ def _made_of(detector: str | DetectorClass | BoxFunction, spec: str | None) -> D
     """Return what makes a detector that is not made yet."""
     if isinstance(detector, str):
         return detector_class(detector, spec=spec)
+    if spec is not None:
+        raise UsageError("a class or function takes no spec", remedy="Use sshbench.OnnxGraph(FILE, spec=FILE)")
     from sshbench.detectors.own_class import as_class
 
     return as_class(detector)

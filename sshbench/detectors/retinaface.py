@@ -8,12 +8,13 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxBatchAdapter, resize_image, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
-from sshbench.detectors.priors import decode, priors
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
+from sshbench.detectors.graphs.anchored import decode_priors
+from sshbench.detectors.priors import RETINAFACE
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
 _MEAN = (104, 117, 123)  # of blue, green, red
-_LEVELS = ((8, ((16, 1), (32, 1))), (16, ((64, 1), (128, 1))), (32, ((256, 1), (512, 1))))
 
 
 class RetinaFaceMnet025(OnnxBatchAdapter):
@@ -28,8 +29,8 @@ class RetinaFaceMnet025(OnnxBatchAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.6,  # the authors' detect.py, --vis_thres
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.02, nms_iou=0.4),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.02, nms_iou=0.4, extra=EXECUTION),
         defaults_source="Pytorch_Retinaface, test_widerface.py: confidence 0.02, NMS 0.4, images at original size",
     )
     outputs = ("loc", "conf")
@@ -46,8 +47,7 @@ class RetinaFaceMnet025(OnnxBatchAdapter):
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode the boxes that pass the threshold from their priors; apply NMS."""
         scores = outputs[1][0, :, 1].astype(np.float64)
-        rows = np.flatnonzero(scores >= self.settings.score_threshold)
         height, width = prepared.data.shape[2:]
-        chosen = priors(height, width, _LEVELS)[:, rows]
-        boxes = decode(outputs[0][0, rows].astype(np.float64), chosen) / prepared.scale
-        return select(boxes, scores[rows], self.settings)
+        threshold = self.settings.score_threshold
+        boxes, scores = decode_priors(outputs[0][0], scores, height, width, threshold, levels=RETINAFACE)
+        return select(boxes / prepared.scale, scores, self.settings)

@@ -19,15 +19,15 @@ from typing import Literal
 from sshbench.errors import UsageError, did_you_mean
 
 PREFIXES = {
-    "export": "sshbench.detectors.own_onnx:of_export",
-    "onnx": "sshbench.detectors.own_onnx:of_onnx",
+    "export": "sshbench.detectors.graphs.entry:of_export",
+    "onnx": "sshbench.detectors.graphs.entry:of_onnx",
     "replay": "sshbench.detectors.replay:of_file",
 }
 """By prefix, `module:function`: the function takes the file and, as `spec`, what `--spec` names (text or None), and
 returns a `DetectorClass` that is called with `weights=None`."""
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_FORMS = "path/to/model.py:NAME, module:NAME"
+_FORMS = "path/to/model.py:NAME, module:NAME, onnx:FILE, export:FILE"
 
 
 @dataclass(frozen=True, slots=True)

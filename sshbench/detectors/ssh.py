@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION, effective_settings, int8_network_of
 from sshbench.detectors.ssh_stages import SshStages
 from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import sha256_of
+from sshbench.runtimes.plan import ONNX_BACKENDS, plan
 from sshbench.ssh.preprocess import pyramid_scales
 
-_EXECUTION = {"backend": "auto", "precision": "fp32", "device": "cpu"}
-_RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra=_EXECUTION)
+_RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra={**EXECUTION, "backend": "auto"})
 
 
 class Ssh(SshStages):
@@ -33,7 +34,7 @@ class Ssh(SshStages):
         weights="ssh-vgg16.safetensors",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        ranges=PROBABILITY,
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
         defaults=_RELEASE,
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
@@ -43,6 +44,7 @@ class Ssh(SshStages):
     def load(self) -> None:
         """Read the weights and build the network; the settings then hold what the library says really runs it."""
         from sshbench.ssh import backends
+        from sshbench.ssh.onnx_graph import onnx_model
         from sshbench.ssh.weights import load_weights
 
         if self.pyramid and self.settings.resize != "original":
@@ -60,11 +62,17 @@ class Ssh(SshStages):
             )
         extra = self.settings.extra
         asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
-        chosen = backends.plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
-        self._run = backends.build(weights, chosen)
-        ran = self._run.plan
-        effective = {"backend": ran.backend, "precision": ran.precision, "device": ran.device}
-        self.settings = replace(self.settings, extra={**extra, **effective, "architecture": weights.architecture.name})
+        chosen = plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
+        content, calibration = None, ""
+        if chosen.precision == "int8":
+            int8 = int8_network_of(self, onnx_model(weights), lambda prepared: [data for data, _ in prepared.data])
+            content, calibration, self.int8_file = int8.content, int8.calibration, int8.file
+        self.network = backends.build(weights, chosen, content)
+        ran = self.network.plan
+        self.input_device = ran.device if ran.kind == "cuda" and ran.backend not in ONNX_BACKENDS else ""
+        self.settings = effective_settings(self.settings, ran, calibration, always=True)
+        own = {**self.settings.extra, "architecture": weights.architecture.name}
+        self.settings = replace(self.settings, extra=own)
         self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
         self.weights_sha256 = sha256_of(path)
         self._weights_bytes = path.stat().st_size

@@ -11,15 +11,15 @@ from sshbench.detectors.adapter import WeightsAdapter
 from sshbench.detectors.contract import Prepared
 from sshbench.detectors.cost import NetworkCost
 from sshbench.records import Detections, Image
-from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.architecture import architecture
-from sshbench.ssh.backends import Run
+from sshbench.ssh.backends import Network
 from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
 from sshbench.ssh.preprocess import PYRAMID, network_input, pyramid_scales
 from sshbench.ssh.work import work_of
 
-Levels = list[tuple[Float32Array, float]]
-"""For each scale the input of the network, float32 (1, 3, height, width), and its pixels per image pixel."""
+Levels = list[tuple[Any, float]]
+"""For each scale the input of the network, float32 (1, 3, height, width), an array or a tensor on an accelerator, and
+its pixels per image pixel."""
 Modules = list[tuple[Any, Any]]
 """For each module class scores (n, 4, h, w) and deltas (n, 8, h, w): arrays, or tensors on an accelerator."""
 Boxes = tuple[Any, Any]
@@ -27,20 +27,28 @@ Boxes = tuple[Any, Any]
 
 
 class SshStages(WeightsAdapter):
-    """Base of the SSH detectors; `load` sets the function that runs the network.
+    """Base of the SSH detectors; `load` builds the network.
 
     Attributes:
         pyramid: Whether the network runs at four scales.
+        network: The network, with how it runs.
+        input_device: Device on which inputs are made; empty for the host.
     """
 
     pyramid: ClassVar[bool] = False
-    _run: Run
+    network: Network
+    input_device: str = ""
 
     def preprocess(self, image: Image) -> Prepared[Levels]:
         """Return the network's input at each scale."""
         height, width = image.shape[:2]
         scales = pyramid_scales(height, width) if self.pyramid else [self.settings.scale(height, width)]
-        return Prepared([(network_input(image, scale), scale) for scale in scales], scales[0])
+        if not self.input_device:
+            return Prepared([(network_input(image, scale), scale) for scale in scales], scales[0])
+        from sshbench.ssh import device
+
+        levels: Levels = [(device.network_input(image, scale, self.input_device), scale) for scale in scales]
+        return Prepared(levels, scales[0])
 
     def cost(self, prepared: Prepared[Levels]) -> NetworkCost:
         """Return size and work of the network at all scales."""
@@ -51,7 +59,7 @@ class SshStages(WeightsAdapter):
 
     def forward(self, prepared: Prepared[Levels]) -> list[Modules]:
         """Return the outputs of the network at each scale."""
-        return [self._run(data) for data, _ in prepared.data]
+        return [self.network(data) for data, _ in prepared.data]
 
     def postprocess(self, outputs: list[Modules], prepared: Prepared[Levels]) -> Detections:
         """Decode, pool, apply the threshold and NMS, on the device that holds the outputs."""
@@ -80,8 +88,7 @@ class SshStages(WeightsAdapter):
     def forward_batch(self, prepared: Sequence[Prepared[Levels]]) -> list[list[Modules]]:
         """Run the network once for inputs of one size; return for each input what `forward` returns."""
         levels = [
-            self._run(np.concatenate([one.data[level][0] for one in prepared]))
-            for level in range(len(prepared[0].data))
+            self.network(_joined([one.data[level][0] for one in prepared])) for level in range(len(prepared[0].data))
         ]
         rows = range(len(prepared))
         return [[[(c[i : i + 1], b[i : i + 1]) for c, b in level] for level in levels] for i in rows]
@@ -91,3 +98,12 @@ class SshStages(WeightsAdapter):
         if self.pyramid and level == len(PYRAMID) - 1:
             return [*outputs[:2], None]
         return list(outputs)
+
+
+def _joined(inputs: Sequence[Any]) -> Any:
+    """Return inputs of one size as one batch."""
+    if isinstance(inputs[0], np.ndarray):
+        return np.concatenate(inputs)
+    import torch
+
+    return torch.cat(list(inputs))

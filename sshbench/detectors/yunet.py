@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from sshbench.detectors.adapter import OnnxAdapter, resize_image, select
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Settings
+from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION
+from sshbench.detectors.graphs.strided import decode_offsets, joined_score
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.records import Detections, Image
 from sshbench.ssh.anchors import Float32Array
@@ -28,8 +31,8 @@ class YuNet(OnnxAdapter):
         training_data="WIDER FACE train",
         trained_on=("wider",),
         draw_threshold=0.81,  # OpenCV's FaceDetectorYN takes 0.9, of the square root
-        ranges=PROBABILITY,
-        defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={"score": "product"}),
+        ranges={**PROBABILITY, **CALIBRATION_RANGE},
+        defaults=Settings(score_threshold=0.02, nms_iou=0.45, extra={**EXECUTION, "score": "product"}),
         defaults_source="libfacedetection.train, tools/compare_inference.py: threshold 0.02, NMS 0.45, cls * obj, "
         "images at their original size; OpenCV's FaceDetectorYN takes the square root (score=sqrt)",
     )
@@ -58,14 +61,11 @@ class YuNet(OnnxAdapter):
 
     def postprocess(self, outputs: Sequence[Float32Array], prepared: Prepared[Float32Array]) -> Detections:
         """Decode offsets from the cell; the score is cls * obj as in the release, or its square root as in OpenCV."""
-        boxes, scores = [], []
-        width = prepared.data.shape[3]
+        score: Any = self.settings.extra["score"]
+        levels = []
         for level, stride in enumerate(_STRIDES):
             cls, obj, bbox = (np.asarray(out[0], dtype=np.float64) for out in outputs[3 * level : 3 * level + 3])
-            row, column = np.divmod(np.arange(len(cls)), width // stride)
-            centre = (np.column_stack((column, row)) + bbox[:, :2]) * stride
-            size = np.exp(bbox[:, 2:]) * stride
-            boxes.append(np.hstack((centre - size / 2, centre + size / 2)) / prepared.scale)
-            product = np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1)
-            scores.append(np.sqrt(product) if self.settings.extra["score"] == "sqrt" else product)
-        return select(np.concatenate(boxes), np.concatenate(scores), self.settings)
+            levels.append((stride, joined_score(cls[:, 0], obj[:, 0], score), bbox))
+        height, width = prepared.data.shape[2:]
+        boxes, scores = decode_offsets(levels, height, width, self.settings.score_threshold)
+        return select(boxes / prepared.scale, scores, self.settings)

@@ -25,7 +25,7 @@ def read_caffemodel(path: Path) -> dict[str, list[Float32Array]]:
     """Read the blobs of every layer that has any.
 
     Returns:
-        By layer name, float32 arrays: weights, then bias.
+        By layer name, float32 arrays: weights, then bias; they may be read-only.
 
     Raises:
         MissingDataError: There is no such file.
@@ -70,7 +70,8 @@ def _blob(message: memoryview) -> Float32Array:
             shape = _dims(content)
         elif number in _LEGACY_SHAPE and kind == _VARINT:
             legacy[number] = _varint(content, 0)[0]
-    data = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+    # Of a single part no copy: it is a view of the file, which may be of hundreds of megabytes.
+    data = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, dtype=np.float32)])
     if shape is None:
         shape = list(legacy.values())
     if int(np.prod(shape)) != data.size:

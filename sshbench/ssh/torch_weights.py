@@ -24,8 +24,8 @@ def model_of(weights: Weights) -> SSH:
 def read_state_dict(path: Path) -> dict[str, Float32Array]:
     """Read a PyTorch file of tensors by name: `weights_only`, so that nothing in it is executed.
 
-    Checkpoints with the tensors under `state_dict` or `model` are read too; the prefix `module.` of DataParallel is
-    removed.
+    Checkpoints with the tensors under `state_dict`, `model` or `weight` are read too; the prefix `module.` of
+    DataParallel is removed.
 
     Raises:
         MissingDataError: There is no such file.
@@ -43,7 +43,7 @@ def read_state_dict(path: Path) -> dict[str, Float32Array]:
             file=path,
             remedy="Save its state_dict() with torch.save",
         ) from error
-    for inner in ("state_dict", "model"):
+    for inner in ("state_dict", "model", "weight"):
         if isinstance(content, dict) and isinstance(content.get(inner), dict):
             content = content[inner]
     if not isinstance(content, dict):

@@ -56,10 +56,10 @@ def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
     arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in sorted(weights.parameters.items())}
     metadata = {**weights.metadata, "format": FORMAT, "architecture": weights.architecture.as_json()}
     metadata["part"] = "trunk" if weights.trunk_only else "whole"
-    write_atomic(path, _in_order(save(arrays, metadata)))
+    write_atomic(path, in_order(save(arrays, metadata)))
 
 
-def _in_order(content: bytes) -> bytes:
+def in_order(content: bytes) -> bytes:
     """Return the file with sorted metadata; the library writes them in random order, which would change the sha256."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])

@@ -23,8 +23,8 @@ class SuiteDetector(StrictModel):
     Attributes:
         name: Of `sshbench detectors list`, `replay:FILE`, or a model of your own, `models/model.py:NAME`; files are
             relative to the suite's.
-        settings: One run for each table of settings; default: one with the published ones. `weights` is a file,
-            relative to the suite's.
+        settings: One run for each table of settings; default: one with the published ones. `weights` and `spec`
+            are files, relative to the suite's.
         trained_on: Benchmarks whose training images the model saw; default: what detector or weights say.
     """
 
@@ -130,6 +130,7 @@ def _with_places(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     for detector in _tables(content.get("detectors")):
         for settings in _tables(detector.get("settings")):
             _make_absolute(settings, "weights", folder)
+            _make_absolute(settings, "spec", folder)
     return content
 
 

@@ -26,7 +26,13 @@ _ROUNDS = 7
 def floor_of(
     architecture: Architecture, height: int, width: int, *, precision: str, device: str, forward_ms: float
 ) -> Floor:
-    """Compare a measured forward time with the roofline."""
+    """Compare a measured forward time with the roofline.
+
+    Raises:
+        UsageError: The precision is int8, whose rate is not measured, or needs torch.
+    """
+    if precision == "int8":
+        raise UsageError("--floor knows no limit for int8", remedy="Leave --floor out, or use another --precision")
     operations, transferred = work_of(architecture, height, width, precision)
     rate, bandwidth = matmul_rate(precision, device), copy_rate(device)
     limit = 1000 * max(operations / rate.flops, transferred / bandwidth)

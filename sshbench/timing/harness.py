@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -14,6 +15,7 @@ from sshbench.detectors.augmented import Augmented
 from sshbench.detectors.batches import WorksInBatches, check_batch
 from sshbench.detectors.contract import Detector, checked_detections
 from sshbench.detectors.guard import contained
+from sshbench.detectors.parts import FORWARD, WorksInParts
 from sshbench.errors import SshbenchError, UsageError
 from sshbench.images import check_image, read_image
 from sshbench.records import Image
@@ -60,8 +62,8 @@ class Measurement:
         reading the image, so that both kinds of detectors can be compared. Fitting an image, where a recipe does it, is
         done beforehand as reading is.
         """
-        if scope == "forward":
-            return ["forward"]
+        if scope == FORWARD:
+            return [name for name in self.stages if name == FORWARD or name.startswith(f"{FORWARD}: ")]
         left_out = {"paper": ("read", "fit", "nms"), "detect": ("read", "fit")}.get(scope, ())
         return [name for name in self.stages if name not in left_out]
 
@@ -207,6 +209,11 @@ def _one_pass(detector: Detector, group: list[TimedImage], timer: Clock) -> tupl
     prepared = stage("preprocess", lambda: [detector.preprocess(image) for image in pixels])
     if len(group) > 1 and isinstance(detector, WorksInBatches):
         outputs = stage("forward", lambda: detector.forward_batch(prepared))
+    elif isinstance(detector, WorksInParts):
+        value = None
+        for name, work in detector.forward_parts(prepared[0]):
+            value = stage(f"{FORWARD}: {name}", partial(work, value))
+        outputs = [value]
     else:
         outputs = stage("forward", lambda: [detector.forward(prepared[0])])
     pairs = list(zip(outputs, prepared, strict=True))

@@ -25,6 +25,7 @@ from sshbench.images import read_image
 from sshbench.models import StrictModel
 from sshbench.provenance import now, versions
 from sshbench.runs import image_size
+from sshbench.runtimes.plan import ONNX_BACKENDS
 from sshbench.threads import limited_threads
 from sshbench.timing import machine
 from sshbench.timing.clock import Clock, CudaClock, clock_for
@@ -152,7 +153,10 @@ class Bench:
             _check_expected(self.detector, self.code, job.expected)
             undo.callback(setattr, self.detector, "settings", self.detector.settings)
             self.device = str(self.detector.settings.extra.get("device", "cpu"))
-            self.clock: Clock = clock_for(self.device)
+            # ONNX Runtime and OpenVINO return when the work is done: the host's clock and memory are theirs.
+            waits = self.detector.settings.extra.get("backend") in ONNX_BACKENDS
+            self._measured_on = "cpu" if waits else self.device
+            self.clock: Clock = clock_for(self._measured_on)
             self.meter = EnergyMeter.open(self.device)
             self._undo = undo.pop_all()
 
@@ -191,7 +195,7 @@ class Bench:
         """
         if not measured.images:
             raise DetectorError(f"nothing was measured ({measured.error})")
-        memory = machine.peak_memory_mib(self.device)
+        memory = machine.peak_memory_mib(self._measured_on)
         floor = self._floor(size, measured) if self.job.floor else None
         pixels = mean_pixels(self.detector, self.detector.settings, [self._size_of[name] for name in measured.images])
         return size_timing(size, measured, self.job.scope, self.job.batch, memory, floor, pixels, self._cost(measured))

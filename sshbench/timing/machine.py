@@ -19,7 +19,7 @@ def hardware(device: str = "cpu") -> dict[str, object]:
     found["cores_physical"] = psutil.cpu_count(logical=False)
     found["extensions"] = [flag for flag in _EXTENSIONS if flag in cpu_flags()]
     found["device"] = device
-    if device.startswith("cuda"):
+    if device.startswith("cuda") and find_spec("torch") is not None:
         found |= _gpu(device)
     return found
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sshbench.detectors.graphs import SPEC_FILE
 from sshbench.detectors.overrides import setting_values
 from sshbench.detectors.recipe import RECIPE
-from sshbench.detectors.registry import detector_info
+from sshbench.detectors.registry import detector_class
 from sshbench.errors import MissingDataError, UsageError
 from sshbench.evaluation.origin import check_images, dataset_of
 from sshbench.evaluation.storing import stored_protocol
@@ -96,7 +97,8 @@ def time_runs(
 def _job(folder: Path, data: str | Path | None, weights: str | Path | None, count: int) -> Job:
     with open_run(folder) as run:
         identity = run.identity
-        options: dict[str, Any] = _changes(identity)
+        spec = run.folder / SPEC_FILE  # what to do with a graph, as the run did it
+        options: dict[str, Any] = _changes(identity, str(spec) if spec.is_file() else None)
         if weights is not None:
             options["weights"] = str(Path(weights).expanduser())
         listed = _sample(run, None if data is None else Path(data), count)
@@ -115,13 +117,14 @@ def _job(folder: Path, data: str | Path | None, weights: str | Path | None, coun
     )
 
 
-def _changes(identity: Identity) -> dict[str, Any]:
+def _changes(identity: Identity, spec: str | None) -> dict[str, Any]:
     """Return the settings of a run that a user can give."""
     if identity.predictions_sha256 is not None:
         raise UsageError(f"'{identity.detector}' is a prediction set: there is no detector to time")
-    known = setting_values(detector_info(identity.spelling or identity.detector))
+    known = setting_values(detector_class(identity.spelling or identity.detector, spec=spec).info)
     settings = {**identity.settings, **identity.settings["extra"]}
-    changed = {name: settings[name] for name in known if name != "resize" and settings[name] is not None}
+    changed = {name: settings[name] for name in known if name != "resize" and settings.get(name) is not None}
+    changed |= {} if spec is None else {"spec": spec}
     return {**changed, RECIPE: settings[RECIPE]} if RECIPE in settings else changed
 
 

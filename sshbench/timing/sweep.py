@@ -16,6 +16,7 @@ from sshbench.display import short_repr
 from sshbench.errors import SshbenchError, UsageError
 from sshbench.files import safe_name, write_atomic
 from sshbench.progress import progress_bar
+from sshbench.runtimes.plan import BACKENDS, PRECISIONS
 from sshbench.timing.job import Job, check
 from sshbench.timing.record import TimingRecord
 from sshbench.timing.workers import Worker, interleave
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHOICES = {
-    "backend": ("torch", "compile", "onnxruntime", "openvino"),
-    "precision": ("fp32", "bf16", "fp16", "int8"),
+    "backend": BACKENDS,
+    "precision": PRECISIONS,
 }
 """What `all` stands for. Combinations that a detector or this machine cannot run are listed with the reason."""
 

@@ -19,7 +19,7 @@ import torch
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from sshbench.ssh.backends import plan
+from sshbench.runtimes.plan import plan
 
 _TIMEOUT = timedelta(days=2)  # other processes wait while the first one validates; torchrun ends them if it dies
 _T = TypeVar("_T")

@@ -13,31 +13,37 @@ import pytest
 
 from sshbench.errors import UsageError
 from sshbench.images import read_image
+from sshbench.runtimes import plan as plans
+from sshbench.runtimes.quantizers import quantize
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.decode import LevelOutputs, detections_of
+from sshbench.ssh.onnx_graph import onnx_model
 from sshbench.ssh.preprocess import network_input, pair_scale
 from sshbench.ssh.weights import Weights, random_weights
 
 SIZE = (800, 1200)
-EAGER = backends.Plan("torch", "fp32", "cpu", channels_last=False)
-PLANS: dict[str, backends.Plan | tuple[str, str]] = {
+EAGER = plans.Plan("torch", "fp32", "cpu", channels_last=False)
+PLANS: dict[str, plans.Plan | tuple[str, str]] = {
     "torch fp32 eager NCHW": EAGER,
-    "torch fp32": backends.Plan("torch", "fp32"),
+    "torch fp32": plans.Plan("torch", "fp32"),
     "torch auto": ("torch", "auto"),
     "compile auto": ("compile", "auto"),
-    "onnxruntime fp32": backends.Plan("onnxruntime", "fp32"),
-    "openvino fp32": backends.Plan("openvino", "fp32"),
+    "onnxruntime fp32": plans.Plan("onnxruntime", "fp32"),
+    "openvino fp32": plans.Plan("openvino", "fp32"),
+    "onnxruntime int8": plans.Plan("onnxruntime", "int8"),
+    "openvino int8": plans.Plan("openvino", "int8"),
     "auto": ("auto", "auto"),
 }
 PROBE = """
 import json, sys
 import numpy as np
+from sshbench.runtimes.plan import Plan
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.weights import random_weights
 backend, precision, channels_last, batch, height, width = json.loads(sys.argv[1])
-plan = backends.Plan(backend, precision, "cpu", channels_last)
+plan = Plan(backend, precision, "cpu", channels_last)
 run = backends.build(random_weights(architecture("ssh-vgg16")), plan)
 data = np.zeros((batch, 3, height, width), dtype=np.float32)
 def peak():  # not ru_maxrss: that one begins with the memory of the process that started this one
@@ -54,14 +60,21 @@ def weights() -> Weights:
     return random_weights(architecture("ssh-vgg16"))
 
 
+def int8(weights: Weights) -> bytes:
+    """The network quantized with noise, which is enough for its speed."""
+    noise = np.random.default_rng(1).normal(0, 50, (1, 3, 160, 240)).astype(np.float32)
+    model, _ = quantize(onnx_model(weights), lambda: [noise], "onnxruntime")
+    return bytes(model.SerializeToString())
+
+
 @pytest.mark.benchmark(group="SSH network, 800 x 1200")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of torch's own compiler
 @pytest.mark.parametrize("name", PLANS)
 def test_network(benchmark: Any, weights: Weights, name: str) -> None:
     wanted = PLANS[name]
     try:
-        plan = wanted if isinstance(wanted, backends.Plan) else backends.plan(*wanted)
-        run = backends.build(weights, plan)
+        plan = wanted if isinstance(wanted, plans.Plan) else plans.plan(*wanted)
+        run = backends.build(weights, plan, int8(weights) if plan.precision == "int8" else None)
     except (UsageError, ImportError) as error:
         pytest.skip(str(error))
     data = np.random.default_rng(0).normal(0, 50, (1, 3, *SIZE)).astype(np.float32)
@@ -97,13 +110,13 @@ def test_around_the_network(benchmark: Any, shared: Path, stage: str) -> None:
     ("plan", "batch", "size"),
     [
         (EAGER, 1, (1200, 1600)),
-        (backends.Plan("torch", "bf16"), 1, (1200, 1600)),
-        (backends.Plan("onnxruntime", "fp32"), 1, (1200, 1600)),
-        (backends.Plan("openvino", "bf16"), 1, (1200, 1600)),
-        (backends.Plan("torch", "bf16"), 4, (1200, 1600)),
+        (plans.Plan("torch", "bf16"), 1, (1200, 1600)),
+        (plans.Plan("onnxruntime", "fp32"), 1, (1200, 1600)),
+        (plans.Plan("openvino", "bf16"), 1, (1200, 1600)),
+        (plans.Plan("torch", "bf16"), 4, (1200, 1600)),
     ],
 )
-def test_memory(benchmark: Any, plan: backends.Plan, batch: int, size: tuple[int, int]) -> None:
+def test_memory(benchmark: Any, plan: plans.Plan, batch: int, size: tuple[int, int]) -> None:
     request = json.dumps([plan.backend, plan.precision, plan.channels_last, batch, *size])
     command = [sys.executable, "-c", PROBE, request]
     run = benchmark.pedantic(subprocess.run, args=(command,), kwargs={"capture_output": True, "check": True}, rounds=1)

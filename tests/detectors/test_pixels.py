@@ -16,7 +16,17 @@ from sshbench.detectors.registry import detector_class
 from sshbench.timing.job import Job, run
 
 ULTRAFACE = ("ultraface-rfb-320", "ultraface-rfb-640")
-ADAPTERS = ("s3fd-mobilenetv2", "ssd-res10", "ssh", "ssh-pyramid", "ssh-tiny", *ULTRAFACE, "yoloface-500k", "yunet")
+ADAPTERS = (
+    "s3fd",
+    "s3fd-mobilenetv2",
+    "ssd-res10",
+    "ssh",
+    "ssh-pyramid",
+    "ssh-tiny",
+    *ULTRAFACE,
+    "yoloface-500k",
+    "yunet",
+)
 
 
 def pixels_of_input(data: Any) -> int:
@@ -58,5 +68,5 @@ def test_a_timing_keeps_the_pixels_of_its_images(tmp_path: Path, image_size: str
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((*shape, 3), dtype=np.uint8))
     asked = {"min_time": 0.0, "min_count": 4, "images": str(tmp_path), "image_size": image_size}
     record = run(Job.model_validate({"detector": "haar", "sizes": ("120x160",), **asked}))
-    assert record.format == 4
+    assert record.format == 5
     assert record.sizes[0].pixels == Pixels(image=image, input=network)

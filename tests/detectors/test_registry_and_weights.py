@@ -42,15 +42,24 @@ def test_detectors_are_written_once() -> None:
         assert detector_info(name).name == name, target
 
 
+INSIDE = "sshbench.detectors."
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
 def test_modules_form_no_circle() -> None:
     """Imports inside functions and for type checkers count too."""
     folder = Path(registry.__file__).parent
-    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    files = {_module(path.relative_to(folder)): path for path in folder.rglob("*.py")}
+    names = files.keys() - {"__init__"}
     imports: dict[str, set[str]] = {}
     for name in names:
-        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        tree = ast.parse(files[name].read_text(encoding="utf-8"))
         found = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        imports[name] = {module.rpartition(".")[2] for module in found if module.startswith("sshbench.detectors.")}
+        inside = {module.removeprefix("sshbench.detectors.") for module in found if module.startswith(INSIDE)}
+        imports[name] = inside & names
         assert "sshbench.detectors" not in found, "the public face imports everything"
     assert len(tuple(TopologicalSorter(imports).static_order())) == len(names)  # a circle raises CycleError
 

@@ -62,14 +62,14 @@ def caffemodel(weights: Weights, replaced: Mapping[str, list[np.ndarray]] | None
     parts = []
     for layer in weights.architecture.layers():
         blobs = [weights.parameters[f"{layer.name}.{part}"] for part in ("weight", "bias")]
-        parts.append(_layer(layer.caffe, (replaced or {}).get(layer.caffe, blobs)))
+        parts.append(layer_message(layer.caffe, (replaced or {}).get(layer.caffe, blobs)))
     line = np.array([0.25, 0.75, 0.75, 0.25], dtype=np.float32)
     bilinear = np.tile(np.outer(line, line), (weights.architecture.lateral, 1, 1, 1))
-    parts.append(_layer("conv5_128_up", [bilinear], "Deconvolution"))
+    parts.append(layer_message("conv5_128_up", [bilinear], "Deconvolution"))
     return b"".join(parts)
 
 
-def _layer(name: str, blobs: list[np.ndarray], kind: str = "Convolution") -> bytes:
+def layer_message(name: str, blobs: list[np.ndarray], kind: str = "Convolution") -> bytes:
     content = field(1, name) + field(2, kind)
     for blob in blobs:
         shape = b"".join(field(1, int(size)) for size in blob.shape)

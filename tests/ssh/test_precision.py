@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sshbench.runtimes import plan as plans
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.weights import random_weights
@@ -128,5 +129,5 @@ def test_ssh_runs_whichever_switches_the_caller_uses() -> None:
     torch.backends.cudnn.conv.fp32_precision = "ieee"  # reading the old switch raises now
     with pytest.raises(RuntimeError):
         _ = torch.backends.cudnn.allow_tf32
-    network = backends.build(random_weights(architecture("ssh-tiny")), backends.plan("torch", "fp32"))
+    network = backends.build(random_weights(architecture("ssh-tiny")), plans.plan("torch", "fp32"))
     assert len(network(np.zeros((1, 3, 32, 32), dtype=np.float32))) == 3

@@ -112,7 +112,7 @@ def test_the_pyramid_is_four_passes_without_the_last_modules_largest(weights: Pa
     levels = []
     for i, scale in enumerate(pyramid_scales(6, 60)):
         data = network_input(image, scale)
-        modules: list[Any] = [(c[0], b[0]) for c, b in detector._run(data)]
+        modules: list[Any] = [(c[0], b[0]) for c, b in detector.network(data)]
         if i == 3:
             modules[2] = None
         levels.append(LevelOutputs(modules, data.shape[2:], scale))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sshbench.errors import UsageError
+from sshbench.runtimes import plan as plans
 from sshbench.ssh import backends
 from sshbench.ssh.architecture import architecture, architecture_names
 from sshbench.ssh.importing import import_caffemodel
@@ -34,7 +35,7 @@ def imported(writer: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tu
     folder = tmp_path_factory.mktemp("caffe")
     _, model = writer.write(folder, random_weights(architecture("ssh-vgg16"), seed=3), 64, 64)
     save_weights(folder / "ssh.safetensors", import_caffemodel(model, architecture("ssh-vgg16")))
-    eager = replace(backends.plan("torch", "fp32"), channels_last=False)
+    eager = replace(plans.plan("torch", "fp32"), channels_last=False)
     return folder, backends.build(load_weights(folder / "ssh.safetensors"), eager)
 
 
@@ -111,7 +112,7 @@ def test_backends_agree_with_the_reference(backend: str, precision: str, toleran
     if backend == "openvino":
         pytest.importorskip("openvino")
     weights = random_weights(architecture("ssh-tiny"), seed=1)
-    network = backends.build(weights, backends.plan(backend, precision))
+    network = backends.build(weights, plans.plan(backend, precision))
     assert max(differences(weights, network).values()) <= tolerance
 
 
@@ -142,29 +143,32 @@ def test_trap_upsampling_has_zeros_beyond_the_border() -> None:
 
 
 def test_plans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "cpu_flags", lambda: frozenset({"avx512_bf16"}))
-    assert backends.plan("torch", "auto") == backends.Plan("torch", "bf16", "cpu", exact=False)
-    assert backends.plan("auto", "fp32").backend == "torch"
-    assert backends.plan("onnxruntime", "auto").precision == "fp32"
-    monkeypatch.setattr(backends, "cpu_flags", lambda: frozenset({"avx2"}))
-    assert backends.plan("torch", "auto").precision == "fp32"
-    monkeypatch.setattr(backends, "find_spec", lambda name: None if name in ("torch", "openvino") else object())
-    assert backends.plan("auto", "auto") == backends.Plan("onnxruntime", "fp32", "cpu", exact=False)
+    monkeypatch.setattr(plans, "cpu_flags", lambda: frozenset({"avx512_bf16"}))
+    assert plans.plan("torch", "auto") == plans.Plan("torch", "bf16", "cpu", exact=False)
+    assert plans.plan("auto", "fp32").backend == "torch"
+    assert plans.plan("onnxruntime", "auto").precision == "fp32"
+    monkeypatch.setattr(plans, "cpu_flags", lambda: frozenset({"avx2"}))
+    assert plans.plan("torch", "auto").precision == "fp32"
+    monkeypatch.setattr(plans, "find_spec", lambda name: None if name in ("torch", "openvino") else object())
+    assert plans.plan("auto", "auto") == plans.Plan("onnxruntime", "fp32", "cpu", exact=False)
     with pytest.raises(UsageError, match=r"pip install 'sshbench\[ssh\]'"):
-        backends.plan("torch")
+        plans.plan("torch")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("tensorrt",), "no backend 'tensorrt'"),
-        (("torch", "int8"), "no precision 'int8'"),
+        (("torch", "int4"), "no precision 'int4'"),
+        (("torch", "int8"), "does not run int8. Use --backend openvino"),
+        (("cudagraphs", "fp16"), "'cudagraphs' does not run on 'cpu', only on cuda"),
         (("torch", "fp32", "tpu"), "no device 'tpu'"),
-        (("onnxruntime", "bf16"), "in fp32 here"),
-        (("openvino", "fp32", "cuda"), "runs on the CPU here"),
-        (("torch", "fp32", "cuda:99"), "no device 'cuda:99'"),
+        (("onnxruntime", "bf16"), "does not run networks in bf16"),
+        (("openvino", "fp32", "cuda"), "does not run on 'cuda', only on cpu, gpu, npu"),
+        (("torch", "fp32", "cuda:99"), "no device 'cuda:99'.*Here are: cpu"),
+        (("onnxruntime", "fp32", "tensorrt"), "no device 'tensorrt'.*Here are: .*pip install onnxruntime-gpu"),
     ],
 )
 def test_what_cannot_run_is_said(arguments: tuple[str, ...], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        backends.plan(*arguments)
+        plans.plan(*arguments)
