@@ -115,7 +115,7 @@ class _HeldOpen(PosixPath):
         if type(self).refusals > 0:
             type(self).refusals -= 1
             raise PermissionError(13, "The process cannot access the file")
-        return super().replace(target)  # type: ignore[arg-type, return-value]
+        return super().replace(target)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("refusals", "written"), [(0, True), (3, True), (50, False)])
@@ -123,8 +123,8 @@ def test_windows_a_file_that_a_reader_has_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusals: int, written: bool
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(files.os, "name", "nt")
-    monkeypatch.setattr(files.time, "sleep", waited.append)
+    monkeypatch.setattr("os.name", "nt")
+    monkeypatch.setattr("time.sleep", waited.append)
     path = _HeldOpen(tmp_path / "metrics.json")
     path.write_bytes(b"old")
     _HeldOpen.refusals = refusals
@@ -151,9 +151,14 @@ def test_elsewhere_a_file_that_cannot_be_replaced_is_an_error_at_once(tmp_path: 
 def test_windows_files_are_read_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows opens a descriptor as text unless told otherwise; the flag is an unused one here."""
     flags: list[int] = []
-    opened = os.open
+    real = os.open
+
+    def opened(path: str, flag: int) -> int:
+        flags.append(flag)
+        return real(path, os.O_RDONLY)
+
     monkeypatch.setattr(files, "_BINARY", 0x8000)
-    monkeypatch.setattr(files.os, "open", lambda path, flag: flags.append(flag) or opened(path, os.O_RDONLY))
+    monkeypatch.setattr("os.open", opened)
     (tmp_path / "a.txt").write_bytes(b"a\r\n1\r\n\x1a")
     assert FileTree(tmp_path).read_all(["a.txt"])(0) == b"a\r\n1\r\n\x1a"
     assert flags == [os.O_RDONLY | 0x8000]
