@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
@@ -9,7 +10,7 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from sshbench.detectors.adapter import resize_image, select
+from sshbench.detectors.adapter import resize_image, resized_size, select
 from sshbench.detectors.contract import Detector, DetectorClass, DetectorInfo, Prepared, Settings, SettingValue
 from sshbench.errors import DetectorError, UsageError
 from sshbench.records import Detections, FloatArray, Image
@@ -83,6 +84,11 @@ class FunctionDetector:
 
     def load(self) -> None:
         """Do nothing: the function is ready."""
+
+    @staticmethod
+    def input_pixels(settings: Settings, width: int, height: int) -> int:
+        """Return how many pixels the function gets for an image of this width and height."""
+        return math.prod(resized_size(width, height, settings)[0])
 
     def preprocess(self, image: Image) -> Prepared[Image]:
         """Bring the channels into the order that the function expects; a copy, which the function may change."""

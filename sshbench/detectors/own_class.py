@@ -77,6 +77,11 @@ class OwnClass:
         info: DetectorInfo = self.kind.info
         return replace(info, name=_free(self.name)) if _taken(self.kind, info) else info
 
+    @property
+    def input_pixels(self) -> Any:
+        """How many pixels the network gets, for classes that say it."""
+        return self.kind.input_pixels
+
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Make a detector.
 
@@ -119,6 +124,11 @@ class OwnInstance:
     def info(self) -> DetectorInfo:
         """What a user should know of it, with its settings as the defaults."""
         return replace(self.detector.info, defaults=self.detector.settings)
+
+    @property
+    def input_pixels(self) -> Any:
+        """How many pixels the network gets, for detectors that say it."""
+        return self.detector.input_pixels  # type: ignore[attr-defined]  # it need not
 
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> Detector:
         """Return the detector.

@@ -55,6 +55,8 @@ class FunctionClass:
         )
         self._weights_sha256 = None if made is None else made.weights_sha256
 
+    input_pixels = staticmethod(FunctionDetector.input_pixels)
+
     def __call__(self, *, settings: Settings | None = None, weights: Path | None = None) -> FunctionDetector:
         """Make a detector.
 

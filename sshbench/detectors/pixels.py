@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from sshbench.detectors.augmented import Augmented
-from sshbench.detectors.contract import Detector, Settings
+from sshbench.detectors.contract import Detector, DetectorClass, Settings
 from sshbench.detectors.recipe import recipe_of
 from sshbench.detectors.registry import detector_class
 from sshbench.errors import UsageError
@@ -29,12 +29,14 @@ class Pixels(StrictModel):
     input: float | None = None
 
 
-def mean_pixels(detector: str | Detector, settings: Settings, sizes: Sequence[tuple[int, int]] | None) -> Pixels:
+def mean_pixels(
+    detector: str | Detector | DetectorClass, settings: Settings, sizes: Sequence[tuple[int, int]] | None
+) -> Pixels:
     """Return the mean pixels of images, and of what a detector's network gets for them.
 
     Args:
-        detector: Name of a detector, or a detector. One that is not installed, or whose class has no `input_pixels`,
-            makes the network's pixels unknown.
+        detector: Name of a detector, its class, or a detector. One that is not installed, or whose class has no
+            `input_pixels`, makes the network's pixels unknown.
         settings: Its settings: `resize` decides.
         sizes: Width and height of each image; None where they are not known. A network with a fixed input gets the
             same pixels all the same.

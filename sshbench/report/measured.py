@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import ConfigDict, Field
 
 from sshbench.analysis.record import ANALYSIS, AnalysisRecord, Interval
-from sshbench.detectors.contract import Settings
+from sshbench.detectors.contract import DetectorClass, Settings
+from sshbench.detectors.graphs import SPEC_FILE
 from sshbench.detectors.pixels import Pixels, mean_pixels
-from sshbench.errors import InputError, MissingDataError
+from sshbench.detectors.registry import detector_class
+from sshbench.errors import InputError, MissingDataError, SshbenchError
 from sshbench.evaluation.record import EvaluationRecord
 from sshbench.evaluation.storing import read_protocol
 from sshbench.protocols import Protocol
@@ -64,7 +66,7 @@ def read_measured(folder: Path, *, with_digest: bool = False) -> Measured:
     protocol = read_protocol(folder / PROTOCOL)
     intervals = _intervals(folder, record)
     # Archives of older versions kept no pixels; a fixed input size gives them.
-    pixels, digest = kept.pixels or _pixels(identity, None), kept.detections_sha256
+    pixels, digest = kept.pixels or _pixels(identity, None, folder), kept.detections_sha256
     if is_run(folder):
         with open_run(folder) as run:
             check_detections(folder, run.digest)
@@ -97,13 +99,24 @@ def _shown(folder: Path) -> str:
 
 def pixels_of_run(run: Run) -> Pixels:
     """Return the mean pixels of the images of a run, and of what its network got; unknown for imported detections."""
-    return _pixels(run.identity, run.image_sizes())
+    return _pixels(run.identity, run.image_sizes(), run.folder)
 
 
-def _pixels(identity: Identity, sizes: list[tuple[int, int]] | None) -> Pixels:
+def _pixels(identity: Identity, sizes: list[tuple[int, int]] | None, folder: Path) -> Pixels:
     if identity.predictions_sha256 is not None:
         return Pixels()
-    return mean_pixels(identity.detector, Settings(**identity.settings), sizes)
+    return mean_pixels(_made(identity, folder), Settings(**identity.settings), sizes)
+
+
+def _made(identity: Identity, folder: Path) -> str | DetectorClass:
+    """Return the class of a model of the user's own, where its file is still there; else the detector's name."""
+    if identity.spelling is None:
+        return identity.detector
+    spec = folder / SPEC_FILE
+    try:
+        return detector_class(identity.spelling, spec=str(spec) if spec.is_file() else None)
+    except SshbenchError:
+        return identity.detector
 
 
 class ArchivedIdentity(Identity):

@@ -100,7 +100,7 @@ class Sweep:
 
         rows = [
             {
-                "detector": combination.detector,
+                "detector": record.detector,
                 "backend": combination.backend,
                 "precision": combination.precision,
                 "threads": record.threads,

@@ -390,3 +390,15 @@ def test_a_changed_file_is_read_anew(model: Callable[..., str]) -> None:
 def test_line_of_a_syntax_error(model: Callable[..., str]) -> None:
     with pytest.raises(InputError, match=r"model.py:3: invalid Python"):
         load_detector(f"{model('def faces(image):' + chr(10) + '    pass' + chr(10) + 'def broken(:')}:faces")
+
+
+@pytest.mark.parametrize("name", ["faces", "Counted"])
+def test_accuracy_and_latency_of_an_own_model_meet(model: Callable[..., str], tmp_path: Path, name: str) -> None:
+    counted = CLASS.format(name="Counted").replace("class Faces", "class Counted").replace("faces = Faces()", "")
+    counted += "    @classmethod\n    def input_pixels(cls, settings, width, height):\n        return width * height\n"
+    spelled = f"{model(FUNCTION if name == 'faces' else counted)}:{name}"
+    run = tmp_path / "run"
+    package.run(spelled, "sample", out=run, limit=4)
+    package.time_runs([run], count=2, min_time=0, min_count=2, out=tmp_path / "timings")
+    choice = package.choose([run, tmp_path / "timings"], max_ms=1e6, scope="end-to-end")
+    assert [one.chosen for one in choice.candidates] == [True], choice.notes
