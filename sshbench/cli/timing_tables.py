@@ -49,23 +49,29 @@ def show_sweep(found: Sweep) -> None:
     """Print one row per combination and size; those worth deploying are marked."""
     console = Console()
     first = next(iter(found.records.values()))
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
     rows = found.to_pandas()
-    names = [name for name in ("detector", "backend", "precision", "size", "threads", "batch") if rows[name].any()]
+    of_all = ("detector", "size", "backend", "precision", "threads", "batch")
+    names = [name for name in of_all if rows[name].nunique() > 1] or ["detector"]
+    batches = "batch" in names
+    same = {name: str(rows[name].iloc[0]) for name in of_all if name not in names and rows[name].iloc[0] != ""}
+    title = ", ".join(f"{name} {value}" if value.isdigit() else value for name, value in same.items())
+    console.print(f"{title}, scope {first.scope}", style="bold", highlight=False, markup=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
     for name in names:
         table.add_column(name, justify="right" if name in ("threads", "batch") else "left", no_wrap=True)
-    for heading in ("pass ms", "ms/image", "images/s", "MiB", "J/image", ""):
+    times = ("pass ms", "ms/image") if batches else ("ms",)
+    for heading in (*times, "images/s", "MiB", "J/image", ""):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in rows.to_dict("records"):
         memory, joules = row["peak_memory_mib"], row["joules_per_image"]
         table.add_row(
             *(str(row[name]) for name in names),
             _ms(row["pass_ms"]),
-            _ms(row["ms_per_image"]),
+            *([_ms(row["ms_per_image"])] if batches else []),
             f"{row['images_per_second']:.3g}",
             "-" if memory is None else str(memory),
             "-" if joules is None else f"{joules:.3g}",
-            f"{'*' if row['worth'] else ''}{'' if row['stable'] else ' UNSTABLE'}",
+            " ".join(mark for mark in ("*" * row["worth"], "" if row["stable"] else "unstable") if mark),
         )
     console.print(table)
     costs = {(one.detector, t.size): t.cost for one, r in found.records.items() for t in r.sizes if t.cost is not None}

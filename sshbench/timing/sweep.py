@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,6 @@ CHOICES = {
     "precision": PRECISIONS,
 }
 """What `all` stands for. Combinations that a detector or this machine cannot run are listed with the reason."""
-
-_AT_ONCE = 6  # processes that take turns; each holds a network
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ def combinations(
     threads: Sequence[int | None] = (None,),
     batches: Sequence[int] = (1,),
 ) -> list[Combination]:
-    """Return all combinations, those with equal threads and batch together.
+    """Return all combinations.
 
     Args:
         detectors: Names.
@@ -179,7 +176,10 @@ def combinations(
 
 
 def sweep(jobs: dict[Combination, Job], out: Path | None = None, *, progress: bool = False) -> Sweep:
-    """Time combinations, each in a process of its own; those of equal threads and batch take turns, pass by pass.
+    """Time combinations one after the other, each in a process of its own.
+
+    They do not take turns: the waiting threads of one library keep a core busy for a while after each pass, and would
+    slow the pass of the next one.
 
     Args:
         jobs: What to time, by combination; all have the same sizes and times.
@@ -197,16 +197,17 @@ def sweep(jobs: dict[Combination, Job], out: Path | None = None, *, progress: bo
     records = {one: TimingRecord.load(path) for one, path in paths.items() if path.is_file()}
     left_out: dict[Combination, str] = {}
     waiting = [one for one in jobs if one not in records]
-
-    def keep(one: Combination, record: TimingRecord) -> None:
-        records[one] = record
-        if paths:
-            record.save(paths[one])
-
     with progress_bar("timing", len(waiting), "combinations", enabled=progress) as bar:
-        for group in _groups(waiting):
-            _time_group({one: jobs[one] for one in group}, keep, left_out.__setitem__)
-            bar.update(len(group), str(group[-1]))
+        for one in waiting:
+
+            def keep(record: TimingRecord, one: Combination = one) -> None:
+                records[one] = record
+                if paths:
+                    record.save(paths[one])
+
+            if why := _time(jobs[one], keep):
+                left_out[one] = why
+            bar.update(1, str(one))
     if not records:
         first, why = next(iter(left_out.items()))
         raise UsageError(f"no combination can run here. {first}: {why}", remedy="Choose other backends or precisions")
@@ -227,57 +228,21 @@ def _values(name: str, given: Sequence[str]) -> Sequence[str]:
     return CHOICES[name] if "all" in given else tuple(given) or ("",)
 
 
-def _groups(waiting: Sequence[Combination]) -> Iterator[list[Combination]]:
-    """Yield combinations of equal threads and batch, not too many at once."""
-    by: dict[tuple[int | None, int], list[Combination]] = {}
-    for one in waiting:
-        by.setdefault((one.threads, one.batch), []).append(one)
-    for several in by.values():
-        rest = iter(several)
-        while group := list(islice(rest, _AT_ONCE)):
-            yield group
-
-
-def _time_group(
-    jobs: dict[Combination, Job],
-    keep: Callable[[Combination, TimingRecord], None],
-    leave_out: Callable[[Combination, str], None],
-) -> None:
-    """Time combinations in turn; those that cannot start are left out."""
-    with ExitStack() as stack:
-        running: dict[Combination, Worker] = {}
-        for one, job in jobs.items():
-            worker = stack.enter_context(Worker(job))
-            try:
-                worker.start()
-                running[one] = worker
-            except SshbenchError as error:
-                leave_out(one, str(error).removeprefix(f"{one.detector}: "))
-        for size in next(iter(jobs.values())).sizes:
-            running = _time_size(running, size, keep, leave_out)
-
-
-def _time_size(
-    running: dict[Combination, Worker],
-    size: str,
-    keep: Callable[[Combination, TimingRecord], None],
-    leave_out: Callable[[Combination, str], None],
-) -> dict[Combination, Worker]:
-    """Time one size, and return the combinations that can go on."""
-    ready: dict[Combination, int] = {}
-    for one, worker in running.items():
+def _time(job: Job, keep: Callable[[TimingRecord], None]) -> str:
+    """Time one combination in a process of its own, size by size; return why it ended early, empty if it did not."""
+    with Worker(job) as worker:
+        size = ""
         try:
-            ready[one] = int(worker.ask(size=size)["least"])
+            worker.start()
+            for size in job.sizes:
+                least = int(worker.ask(size=size)["least"])
+                interleave([worker], least, job.min_time * 1e9)
+                worker.ask(finish=True)
+                keep(TimingRecord.model_validate(worker.ask(record=True)["record"]))
         except SshbenchError as error:
-            leave_out(one, f"at {size}: {str(error).removeprefix(f'{one.detector}: ')}")
-    if not ready:
-        return {}
-    workers = [running[one] for one in ready]
-    interleave(workers, max(ready.values()), workers[0].job.min_time * 1e9)
-    for one in ready:
-        running[one].ask(finish=True)
-        keep(one, TimingRecord.model_validate(running[one].ask(record=True)["record"]))
-    return {one: running[one] for one in ready}
+            why = str(error).removeprefix(f"{job.detector}: ")
+            return f"at {size}: {why}" if size else why
+    return ""
 
 
 def _worth(table: pd.DataFrame) -> list[bool]:

@@ -11,15 +11,25 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+WIDTH, HEIGHT = 1400, 900
 _PATIENCE = 60.0
 
 
 def browser_path() -> str | None:
     """Return the path of the browser, None where there is none."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail it under `SSHBENCH_REQUIRE_BROWSER=1`: no run of our CI passes without a browser."""
+    if os.environ.get("SSHBENCH_REQUIRE_BROWSER") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 class Browser:
@@ -30,19 +40,18 @@ class Browser:
         requests: Addresses that it loaded.
     """
 
-    def __init__(self, width: int = 1400, height: int = 900) -> None:
+    def __init__(self) -> None:
         self.problems: list[str] = []
         self.requests: list[str] = []
-        self._size, self._number = (width, height), 0
+        self._number = 0
 
     def __enter__(self) -> Browser:
+        path = browser_path() or missing("there is no Chromium: apt-get install chromium")
         read, theirs = os.pipe()
         our_in, self._write = os.pipe()
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        path = browser_path()
-        assert path is not None
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]
-        options += [f"--user-data-dir={self._profile.name}", "--window-size={},{}".format(*self._size), "about:blank"]
+        options += [f"--user-data-dir={self._profile.name}", f"--window-size={WIDTH},{HEIGHT}", "about:blank"]
         # The browser reads commands from descriptor 3 and answers on 4.
         line = f"exec {shlex.join([path, *options])} 3<&{our_in} 4>&{theirs}"
         self._process = subprocess.Popen(
@@ -94,6 +103,27 @@ class Browser:
         elif event.get("method") == "Network.requestWillBeSent":
             self.requests.append(event["params"]["request"]["url"])
         return event
+
+    def show(
+        self,
+        width: int = WIDTH,
+        height: int = HEIGHT,
+        *,
+        scheme: str = "light",
+        media: str = "screen",
+        density: int = 1,
+    ) -> None:
+        """Take a size of the screen, light or dark, and screen or paper."""
+        size = {"width": width, "height": height, "deviceScaleFactor": density, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", media="" if media == "screen" else media, features=features)
+
+    def forget(self) -> None:
+        """Begin anew for another test: a screen of the usual size, no problem and no request so far."""
+        self.show()
+        self.problems.clear()
+        self.requests.clear()
 
     def open(self, page: Path, state: str = "") -> None:
         """Load a page from disk, in a view."""

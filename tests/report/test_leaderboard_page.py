@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -21,24 +18,14 @@ from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_page import page as page_of
 from sshbench.report.leaderboard_plot import HEIGHT, WIDTH, Point, fronts
 from sshbench.report.leaderboard_table import BoardTable, TableRow, board_table
-from tests.report.browser import Browser, browser_path
-
-MEASURED = Path(__file__).parents[2] / "results" / "measured"
-OF_RUNS = MEASURED / "amd-epyc-2-cores" / "of-runs"
-ON_WIDER = ("centerface", "faceboxes", "mtcnn", "s3fd-mobilenetv2", "ssd-res10", "ssh-tiny", "yunet")
-ON_FDDB = ("faceboxes", "haar", "yunet")
-NASTY = "</script><img src=x onerror=alert(1)>&\"'\u202e\x00é"
-
-needs_browser = pytest.mark.skipif(browser_path() is None, reason="there is no Chromium")
+from tests.report.browser import Browser
+from tests.report.pages import MEASURED, ON_WIDER
+from tests.report.pages import board as collected
 
 
 @pytest.fixture(scope="module")
 def board() -> Leaderboard:
-    """Committed runs and timings on two datasets."""
-    runs = [MEASURED / "wider" / name for name in ON_WIDER] + [MEASURED / "fddb" / name for name in ON_FDDB]
-    timings = [OF_RUNS / f"timing-wider-{name}.json" for name in ON_WIDER]
-    timings += [OF_RUNS / f"timing-fddb-{name}.json" for name in ("faceboxes", "yunet")]
-    return collect(runs, timings, comparisons=[MEASURED / "wider/comparison.json"])
+    return collected()
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +38,6 @@ def page(board: Leaderboard, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("page") / "index.html"
     path.write_text(page_of(board), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as started:
-        yield started
-        assert started.problems == []
-        assert all(address.startswith(("file:", "about:")) for address in started.requests)
 
 
 SHOWN = "[...document.querySelectorAll('.panel.shown tbody tr')].filter((row) => !row.hidden).map((row) => row.id)"
@@ -158,7 +137,6 @@ def test_the_script_is_small_and_loads_nothing(page: Path) -> None:
 # ---- Sort and filters.
 
 
-@needs_browser
 def test_headers_sort_in_both_directions(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     browser.open(page)
     first = browser.run(SHOWN)
@@ -195,7 +173,6 @@ FILTERS: list[tuple[str, str, Callable[[TableRow], bool]]] = [
 ]
 
 
-@needs_browser
 @pytest.mark.parametrize(("field", "value", "passes"), FILTERS, ids=[f"{one[0]}={one[1]}" for one in FILTERS])
 def test_each_filter(
     browser: Browser, page: Path, tables: list[BoardTable], field: str, value: str, passes: Callable[[TableRow], bool]
@@ -217,7 +194,6 @@ def test_each_filter(
     assert address(browser) == {}
 
 
-@needs_browser
 def test_filters_add_up_and_only_shown_rows_are_copied(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     browser.open(page)
     choose(browser, "#filters [name=licence]", "permissive")
@@ -250,7 +226,6 @@ POLYLINES = """(() => {
 })()"""
 
 
-@needs_browser
 def test_any_two_columns_and_the_front_of_each_domain(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     table = tables[0]
     browser.open(page, "#published=hidden")
@@ -273,7 +248,6 @@ def test_any_two_columns_and_the_front_of_each_domain(browser: Browser, page: Pa
         assert label == f"{table.column(y).axis}, against {table.column(x).axis}"
 
 
-@needs_browser
 def test_axes_are_logarithmic_or_linear(browser: Browser, page: Path) -> None:
     ticks = "[...document.querySelectorAll('.panel.shown .tick.x')].map((tick) => tick.textContent)"
     browser.open(page)
@@ -285,7 +259,6 @@ def test_axes_are_logarithmic_or_linear(browser: Browser, page: Path) -> None:
     assert (browser.run(ticks), address(browser)) == (["20", "50", "100", "200"], {})
 
 
-@needs_browser
 def test_whiskers_are_the_intervals(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     browser.open(page)
     for row in tables[0].drawn():
@@ -301,7 +274,6 @@ def test_whiskers_are_the_intervals(browser: Browser, page: Path, tables: list[B
     ]
 
 
-@needs_browser
 def test_the_first_drawing_is_that_of_the_script(browser: Browser, page: Path) -> None:
     kept = page.read_text(encoding="utf-8").partition("<script>")[0]
     plot = kept[kept.index('<figure class="plot">') : kept.index("</figure>")]
@@ -330,7 +302,6 @@ def test_the_first_drawing_is_that_of_the_script(browser: Browser, page: Path) -
         )
 
 
-@needs_browser
 def test_pointing_at_a_point_marks_its_row_and_the_other_way_round(browser: Browser, page: Path) -> None:
     def point_at(selector: str) -> None:
         browser.run(f"document.querySelector('{selector}').scrollIntoView({{ block: 'center' }})")
@@ -365,7 +336,6 @@ def test_pointing_at_a_point_marks_its_row_and_the_other_way_round(browser: Brow
 # ---- The address.
 
 
-@needs_browser
 def test_the_address_alone_gives_the_same_view(browser: Browser, page: Path) -> None:
     browser.open(page)
     choose(browser, "#filters [name=published]", "of these")
@@ -396,7 +366,6 @@ def test_the_address_alone_gives_the_same_view(browser: Browser, page: Path) -> 
     assert browser.run(whole) == left
 
 
-@needs_browser
 def test_tabs_show_one_board_and_keep_what_it_has(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     browser.open(page, "#x=gflop&y=AP%2Feasy&domain=cross-data")
     browser.run("document.querySelectorAll('.tabs a')[1].click()")
@@ -409,7 +378,6 @@ def test_tabs_show_one_board_and_keep_what_it_has(browser: Browser, page: Path, 
     assert browser.run("document.querySelectorAll('.tabs [aria-current]').length") == 1
 
 
-@needs_browser
 def test_an_address_that_makes_no_sense_is_dropped(browser: Browser, page: Path, tables: list[BoardTable]) -> None:
     for state in (
         "#board=9&domain=x&ms=abc&x=nothing&xscale=cubic&sort=ms:up&published=1",
@@ -426,95 +394,13 @@ def test_an_address_that_makes_no_sense_is_dropped(browser: Browser, page: Path,
     assert browser.run("document.querySelector('.panel.shown').id") == "board-1"
 
 
-# ---- Screens, dark, paper, and names from files.
+# ---- Paper.
 
 
-@needs_browser
-@pytest.mark.parametrize("width", [400, 768, 1280, 1920])
-def test_the_body_never_scrolls_sideways_and_the_first_column_stays(browser: Browser, page: Path, width: int) -> None:
-    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-    try:
-        browser.open(page)
-        assert browser.run("document.documentElement.scrollWidth") <= width
-        assert browser.run("document.querySelector('.panel.shown .plot > svg').getBoundingClientRect().right") <= width
-        left = "document.querySelector('.panel.shown tbody .name').getBoundingClientRect().left"
-        before = browser.run(left)
-        moved = browser.run(
-            "(box => { box.scrollLeft = 1e4; return box.scrollLeft; })(document.querySelector('.panel.shown .scroll'))"
-        )
-        assert (moved > 300) is (width < 1000)
-        assert browser.run(left) == before
-    finally:
-        browser.call("Emulation.clearDeviceMetricsOverride")
-
-
-@needs_browser
-def test_dark_pages_have_light_letters_in_table_and_plot(browser: Browser, page: Path) -> None:
-    lightness = """(() => {
-      const weights = [0.2126, 0.7152, 0.0722];
-      const parts = (colour) => colour.match(/[\\d.]+/g).slice(0, 3);
-      const light = (colour) => parts(colour).reduce((sum, value, i) => sum + weights[i] * value, 0);
-      const style = (selector) => getComputedStyle(document.querySelector(".panel.shown " + selector));
-      const grounds = ["tbody th", ".plot > svg"].map((one) => style(one).backgroundColor);
-      const letters = [style("tbody th").color, style("tbody td").color, style(".point text").fill];
-      const body = getComputedStyle(document.body).backgroundColor;
-      return [body, ...grounds, style(".point rect").fill, ...letters, style(".axis").fill].map(light);
-    })()"""
-    for scheme, grounds_dark in (("light", False), ("dark", True)):
-        browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        browser.open(page)
-        found = browser.run(lightness)
-        assert all((value < 60) is grounds_dark for value in found[:4]), found
-        assert all((value > 150) is grounds_dark for value in found[4:]), found
-    browser.call("Emulation.setEmulatedMedia", features=[])
-
-
-@needs_browser
-def test_paper_has_every_board_and_cuts_no_table(browser: Browser, page: Path) -> None:
+def test_paper_has_every_board(browser: Browser, page: Path) -> None:
     browser.open(page)
-    browser.call("Emulation.setEmulatedMedia", media="print")
-    browser.call(
-        "Emulation.setDeviceMetricsOverride", width=1047, height=720, deviceScaleFactor=1, mobile=False
-    )  # A4, 10 mm
-    try:
-        shown = "[...document.querySelectorAll({})].map((one) => getComputedStyle(one).display)"
-        assert set(browser.run(shown.format("'.panel'"))) == {"block"}
-        assert set(browser.run(shown.format("'.filters, .axes, .tabs, .copy'"))) == {"none"}
-        assert browser.run("document.documentElement.scrollWidth") <= 1047
-        assert browser.run(
-            "[...document.querySelectorAll('table')].every((one) => one.getBoundingClientRect().right <= 1047)"
-        )
-        assert browser.run("document.querySelectorAll('#board-1 .point').length") > 1, "boards behind tabs are drawn"
-    finally:
-        browser.call("Emulation.clearDeviceMetricsOverride")
-        browser.call("Emulation.setEmulatedMedia", media="")
-    pdf = base64.b64decode(browser.call("Page.printToPDF", preferCSSPageSize=True)["data"])
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    assert 4 <= pages <= 9
-
-
-@needs_browser
-def test_names_are_text_in_the_document(browser: Browser, tmp_path: Path) -> None:
-    runs = []
-    for name in ("yunet", "mtcnn"):
-        shutil.copytree(MEASURED / "wider" / name, tmp_path / name)
-        kept: dict[str, Any] = json.loads((tmp_path / name / "identity.json").read_text())
-        (tmp_path / name / "identity.json").write_text(json.dumps({**kept, "detector": f"{name}{NASTY}"}))
-        (tmp_path / name / "analysis.json").unlink(missing_ok=True)
-        runs.append(tmp_path / name)
-    board = collect(runs, [])
-    for row in board.rows:
-        row.licence, row.training_data, row.title = f"MIT {NASTY}", NASTY, NASTY
-    path = tmp_path / "index.html"
-    path.write_text(page_of(board, note=NASTY), encoding="utf-8")
-    assert "\x00" not in path.read_text(encoding="utf-8")
-    browser.open(path, "#x=AP%2Feasy")
-    assert browser.run("document.querySelectorAll('img, script:not(:last-of-type)').length") == 0
-    names = browser.run("[...document.querySelectorAll('.board .who bdi')].map((one) => one.textContent)")
-    shown = NASTY.replace("\x00", "\ufffd")
-    assert names[:: len(names)] == [f"yunet{shown}"]
-    assert f"mtcnn{shown}" in names
-    browser.run("document.getElementById('p0-1').focus()")
-    assert shown in browser.run("document.querySelector('.panel.shown .tip').textContent")
-    choose(browser, "#filters [name=q]", "<img src=x onerror")
-    assert len(browser.run(SHOWN)) == 2
+    browser.show(1047, 720, media="print")
+    shown = "[...document.querySelectorAll({})].map((one) => getComputedStyle(one).display)"
+    assert set(browser.run(shown.format("'.panel'"))) == {"block"}
+    assert set(browser.run(shown.format("'.filters, .axes, .tabs, .copy'"))) == {"none"}
+    assert browser.run("document.querySelectorAll('#board-1 .point').length") > 1, "boards behind tabs are drawn"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -25,55 +24,33 @@ from sshbench.report.svg import BOTTOM, LEFT, RIGHT, TOP, Mark, dot_chart
 from sshbench.report.threshold_counts import counts_at, score_steps
 from sshbench.runs import open_run
 from tests.evaluators.test_fates import CASES, GOLDEN
-from tests.report.browser import Browser, browser_path
-from tests.report.test_report import make_run, perfect
+from tests.report.browser import Browser
+from tests.report.pages import NASTY, make_run, perfect
 
-needs_browser = pytest.mark.skipif(browser_path() is None, reason="there is no Chromium")
-NASTY = "<img src=x onerror=hacked=1>&\"'\u2028\u202e]]><!--"
 SUBSETS = ("easy", "medium", "hard")
 HARD = 2
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    return [make_run(folder, "good", perfect()), make_run(folder, NASTY, perfect(noise=2))]
-
-
-@pytest.fixture(scope="module")
-def page(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_report(folders, tmp_path_factory.mktemp("report"), images_per_run=2).page
-
-
-@pytest.fixture(scope="module")
-def evaluations(folders: list[Path]) -> list[Evaluation]:
+def evaluations(report_runs: list[Path]) -> list[Evaluation]:
     """In the order of the page: by figure."""
     found = []
-    for folder in folders:
+    for folder in report_runs:
         with open_run(folder) as run:
             found.append(evaluate_again(run))
     return sorted(found, key=lambda one: -(one.metrics["AP/hard"] or 0))
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as started:
-        yield started
+def page(report_page: Path) -> Path:
+    return report_page
 
 
 @pytest.fixture
-def opened(browser: Browser, page: Path) -> Iterator[Browser]:
-    show(browser, 1280)
-    browser.call("Emulation.setEmulatedMedia", media="", features=[])
-    browser.problems.clear()
-    browser.requests.clear()
+def opened(browser: Browser, page: Path) -> Browser:
+    browser.show(1280)
     browser.open(page)
-    yield browser
-    assert browser.problems == []
-
-
-def show(browser: Browser, width: int, height: int = 900) -> None:
-    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    return browser
 
 
 def cells(browser: Browser, selector: str) -> list[str]:
@@ -175,7 +152,6 @@ def test_counts_are_those_of_every_protocol(case: tuple[str, str, str]) -> None:
             assert counts.place(step)[1 if counts.is_roc else 0] == pytest.approx(recall)
 
 
-@needs_browser
 def test_pointing_reads_every_run(opened: Browser, evaluations: list[Evaluation]) -> None:
     x, y, width, height = plot_of(opened, HARD)
     mouse(opened, "mouseMoved", x + 0.6 * width, y + 0.5 * height)
@@ -192,7 +168,6 @@ def test_pointing_reads_every_run(opened: Browser, evaluations: list[Evaluation]
     opened.wait("document.querySelectorAll('.cross circle').length === 0")
 
 
-@needs_browser
 def test_keys_read_every_run(opened: Browser) -> None:
     opened.run("document.querySelector(\"figure[data-curve='0'] svg.curves\").focus()")
     opened.key("ArrowRight")
@@ -206,7 +181,6 @@ def test_keys_read_every_run(opened: Browser) -> None:
     assert opened.run("sshbenchReport.figures[0].at") is None
 
 
-@needs_browser
 def test_slider_counts_and_moves_dots(opened: Browser, page: Path, evaluations: list[Evaluation]) -> None:
     steps = data_of(page)["steps"]
     before = opened.run("document.querySelector(\"figure[data-curve='2'] circle.dot\").getAttribute('cx')")
@@ -225,7 +199,6 @@ def test_slider_counts_and_moves_dots(opened: Browser, page: Path, evaluations: 
     assert opened.run("document.getElementById('score').textContent") == "each run at its best F1"
 
 
-@needs_browser
 def test_page_counts_the_same_before_and_after_its_script(opened: Browser, page: Path) -> None:
     cell = r'<td class="number">([^<]*)</td>'
     tables = re.findall(r'<table class="counts">(.*?)</table>', page.read_text(), re.DOTALL)
@@ -234,7 +207,6 @@ def test_page_counts_the_same_before_and_after_its_script(opened: Browser, page:
     assert static == cells(opened, "table.counts td.number")
 
 
-@needs_browser
 def test_a_click_hides_a_run(opened: Browser) -> None:
     lines = "[...document.querySelectorAll(\"svg.plot path.run[data-run='1']\")]"
     shown = f"{lines}.map((one) => getComputedStyle(one).display)"
@@ -246,7 +218,27 @@ def test_a_click_hides_a_run(opened: Browser) -> None:
     assert set(opened.run(shown)) == {"inline"}
 
 
-@needs_browser
+def test_the_address_alone_gives_the_same_view(opened: Browser, page: Path) -> None:
+    view = "[location.hash, document.getElementById('score').textContent, threshold.value, "
+    view += "[...document.querySelectorAll('table.counts, svg.plot path.run, circle.dot')].map((one) => one.outerHTML)]"
+    fresh = opened.run(view)
+    opened.run("document.querySelector(\"#runs button[data-run='1']\").click()")
+    opened.run("threshold.value = 11; threshold.dispatchEvent(new Event('input'))")
+    left = opened.run(view)
+    assert parse_qs(left[0][1:]) == {"hide": ["1"], "threshold": [str(data_of(page)["steps"][11])]}
+    opened.open(page, left[0])
+    opened.wait("document.querySelector('circle.dot').getAttribute('cx') !== null")
+    assert opened.run(view) == left
+    for odd in ("#hide=9+x+-1&threshold=abc", "#threshold=", "#curves"):
+        opened.open(page, odd)
+        assert opened.run(view)[1:3] == fresh[1:3]
+        assert opened.run("document.querySelectorAll('.off').length") == 0
+    opened.open(page, left[0])
+    opened.run("best.click(); document.querySelector(\"#runs button[data-run='1']\").click()")
+    assert opened.run(view)[:3] == fresh[:3]
+    assert opened.run("document.querySelectorAll('.off').length") == 0
+
+
 def test_zoom_by_rectangle_and_by_button(opened: Browser, page: Path) -> None:
     view = "sshbenchReport.figures[2].view"
     x, y, width, height = plot_of(opened, HARD)
@@ -275,7 +267,6 @@ def test_corner_holds_the_places_where_runs_differ(page: Path) -> None:
         assert left <= int(np.nanargmax(abs(first - second))) / 1000 <= right
 
 
-@needs_browser
 def test_table_sorts_and_is_copied(opened: Browser, evaluations: list[Evaluation]) -> None:
     table = "document.querySelector('table[data-sortable]')"
     names = f"[...{table}.tBodies[0].rows].map((row) => row.cells[0].textContent)"
@@ -291,7 +282,6 @@ def test_table_sorts_and_is_copied(opened: Browser, evaluations: list[Evaluation
     assert re.search(r"good & [\d.]+ \$\\pm\$ [\d.]+ &", opened.run(f"sshbenchTables.asLatex({table})"))
 
 
-@needs_browser
 def test_contents_lead_to_their_sections(opened: Browser) -> None:
     anchors = opened.run("[...document.querySelectorAll('.toc a')].map((one) => one.getAttribute('href'))")
     assert len(anchors) == len(set(anchors)) >= 8
@@ -302,51 +292,25 @@ def test_contents_lead_to_their_sections(opened: Browser) -> None:
     opened.wait(f"{top} > 0 && {top} < innerHeight")
 
 
-@needs_browser
 def test_figures_follow_the_dark(opened: Browser) -> None:
     looks = "['path.run', 'svg.curves text', 'figure.curve', 'body', '.chart text', '.chart circle'].map((one) => { "
     looks += "const style = getComputedStyle(document.querySelector(one)); "
     looks += "return [style.stroke, style.fill, style.backgroundColor].join(); })"
     light = opened.run(looks)
-    opened.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    opened.show(1280, scheme="dark")
     dark = opened.run(looks)
     assert all(before != after for before, after in zip(light, dark, strict=True))
     assert opened.run("getComputedStyle(document.body).backgroundColor") == "rgb(15, 23, 42)"
 
 
-@needs_browser
-@pytest.mark.parametrize("width", [400, 768, 1280, 1920])
-def test_no_width_scrolls_the_page(opened: Browser, width: int) -> None:
-    show(opened, width)
-    opened.wait(f"document.documentElement.clientWidth <= {width}")
-    opened.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert opened.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-    assert opened.run("getComputedStyle(document.querySelector('.scroll td')).position") == "sticky"
-
-
-@needs_browser
-def test_paper_cuts_nothing(opened: Browser) -> None:
-    printed = base64.b64decode(opened.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)["data"])
-    assert len(re.findall(rb"/Type /Page\b", printed)) >= 3
-    show(opened, 718)  # A4 without its margins
-    opened.call("Emulation.setEmulatedMedia", media="print")
+def test_folded_tables_are_open_while_it_prints(opened: Browser) -> None:
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = opened.run(closed)
+    assert before > 0
     opened.run("window.dispatchEvent(new Event('beforeprint'))")
-    assert opened.run("document.querySelectorAll('details:not([open])').length") == 0
-    wide = "[...document.querySelectorAll('table, svg.curves, svg.chart')].filter((one) => "
-    wide += "one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)"
-    assert opened.run(f"{wide}.map((one) => one.className)") == []
-    boxes = "[...document.querySelectorAll('.scroll')].map((one) => getComputedStyle(one).overflowX)"
-    assert set(opened.run(boxes)) == {"visible"}
+    assert opened.run(closed) == 0
     opened.run("window.dispatchEvent(new Event('afterprint'))")
-    assert opened.run("document.querySelectorAll('details:not([open])').length") > 0
-
-
-@needs_browser
-def test_names_are_text_and_nothing_is_loaded(opened: Browser) -> None:
-    assert opened.run("window.hacked === undefined")
-    assert opened.run("document.querySelectorAll('img[src=\"x\"]').length") == 0
-    assert NASTY in cells(opened, "#runs bdi")
-    assert [one for one in opened.requests if not one.startswith(("data:", "file:", "about:"))] == []
+    assert opened.run(closed) == before
 
 
 def test_names_in_drawings_and_tables_are_text() -> None:
@@ -377,29 +341,29 @@ def test_three_runs_on_wider_stay_small(shared: Path, tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in page.parent.iterdir()) < 3_000_000
 
 
-def test_a_run_without_detections_has_a_page(folders: list[Path], tmp_path: Path) -> None:
+def test_a_run_without_detections_has_a_page(report_runs: list[Path], tmp_path: Path) -> None:
     none = make_run(tmp_path, "nothing", DetectionSet.from_images((key, Detections.empty()) for key in perfect().keys))
     text = build_report([none], tmp_path / "report", images_per_run=0).page.read_text()
     assert 'id="curves"' in text
     assert data_of(tmp_path / "report" / "index.html")["steps"] == []
 
 
-def test_a_stored_analysis_is_used_where_it_fits(folders: list[Path], tmp_path: Path) -> None:
-    record = sshbench.analyze(folders[0]).record
+def test_a_stored_analysis_is_used_where_it_fits(report_runs: list[Path], tmp_path: Path) -> None:
+    record = sshbench.analyze(report_runs[0]).record
     marked = record.model_copy(update={"findings": (record.findings[0].model_copy(update={"message": "MARK"}),)})
-    folder = folders[0] / "analysis"
+    folder = report_runs[0] / "analysis"
     folder.mkdir()
     try:
         marked.write(folder / "analysis.json")
-        assert "MARK" in build_report(folders[:1], tmp_path / "a", images_per_run=0).page.read_text()
+        assert "MARK" in build_report(report_runs[:1], tmp_path / "a", images_per_run=0).page.read_text()
         marked.model_copy(update={"detections_digest": "0"}).write(folder / "analysis.json")
-        assert "MARK" not in build_report(folders[:1], tmp_path / "b", images_per_run=0).page.read_text()
+        assert "MARK" not in build_report(report_runs[:1], tmp_path / "b", images_per_run=0).page.read_text()
     finally:
         (folder / "analysis.json").unlink()
         folder.rmdir()
 
 
-def test_analysis_can_be_left_out(folders: list[Path], tmp_path: Path) -> None:
-    text = build_report(folders[:1], tmp_path, images_per_run=0, analysis=False).page.read_text()
+def test_analysis_can_be_left_out(report_runs: list[Path], tmp_path: Path) -> None:
+    text = build_report(report_runs[:1], tmp_path, images_per_run=0, analysis=False).page.read_text()
     assert 'id="figures"' in text
     assert 'id="slices"' not in text

@@ -222,6 +222,11 @@
 		figures.forEach((figure) => figure.drawCross());
 	}
 
+	function toggle(run) {
+		hide(run, !hiddenRuns.has(run));
+		writeHash();
+	}
+
 	for (const one of all("#runs [data-run]")) {
 		const button = document.createElement("button");
 		button.type = "button";
@@ -229,9 +234,9 @@
 		button.setAttribute("aria-pressed", "true");
 		button.append(...one.childNodes);
 		one.replaceWith(button);
-		button.addEventListener("click", () => hide(Number(button.dataset.run), button.getAttribute("aria-pressed") === "true"));
+		button.addEventListener("click", () => toggle(Number(button.dataset.run)));
 	}
-	for (const name of all("table.reading tr[data-run] .run")) name.addEventListener("click", () => { const run = Number(name.closest("tr").dataset.run); hide(run, !hiddenRuns.has(run)); });
+	for (const name of all("table.reading tr[data-run] .run")) name.addEventListener("click", () => toggle(Number(name.closest("tr").dataset.run)));
 
 	// ---- Buttons and the slider.
 
@@ -240,23 +245,40 @@
 	press("corner", () => figures.forEach((figure) => figure.show(figure.of.corner)));
 	press("whole", () => figures.forEach((figure) => figure.show(figure.whole)));
 	const slider = document.getElementById("threshold"), said = document.getElementById("score");
-	if (slider) {
-		const move = () => {
-			const step = Number(slider.value), text = score(data.steps[step]);
-			said.textContent = "score ≥ " + text;
-			slider.setAttribute("aria-valuetext", text);
-			figures.forEach((figure) => figure.threshold(data.best.map(() => step)));
-		};
-		const best = () => {
-			said.textContent = "each run at its best F1";
-			slider.value = data.best[0];
-			slider.setAttribute("aria-valuetext", "each run at its best F1");
-			figures.forEach((figure) => figure.threshold(data.best));
-		};
-		slider.addEventListener("input", move);
-		press("best", best);
-		best();
+	let chosen = null; // step of the threshold; null: each run at its own
+
+	function threshold(step) {
+		if (!slider) return;
+		chosen = step;
+		const text = step === null ? "each run at its best F1" : score(data.steps[step]);
+		said.textContent = step === null ? text : "score ≥ " + text;
+		slider.value = step === null ? data.best[0] : step;
+		slider.setAttribute("aria-valuetext", text);
+		figures.forEach((figure) => figure.threshold(data.best.map((best) => (step === null ? best : step))));
 	}
+
+	if (slider) slider.addEventListener("input", () => { threshold(Number(slider.value)); writeHash(); });
+	press("best", () => { threshold(null); writeHash(); });
+
+	// ---- The address holds hidden runs and the threshold; an address without "=" leads to a section.
+
+	function writeHash() {
+		const params = new URLSearchParams();
+		if (hiddenRuns.size) params.set("hide", [...hiddenRuns].sort((a, b) => a - b).join(" "));
+		if (chosen !== null) params.set("threshold", data.steps[chosen]);
+		const text = params.toString();
+		history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
+	}
+
+	function readHash() {
+		const params = new URLSearchParams(location.hash.slice(1)), off = (params.get("hide") || "").split(" ");
+		labels.forEach((_, run) => hide(run, off.includes(String(run))));
+		const step = data.steps.indexOf(Number(params.get("threshold")));
+		threshold(params.has("threshold") && step >= 0 ? step : null);
+	}
+
+	window.addEventListener("hashchange", () => { if (location.hash.includes("=")) readHash(); });
+	readHash();
 
 	// ---- Long tables are folded until somebody opens them, and open on paper.
 
