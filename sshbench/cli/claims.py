@@ -42,7 +42,7 @@ def claims_command(
     estimate: Annotated[bool, typer.Option("--estimate", help="Say how long it takes, and end.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure SSH and its rivals, and say which claims of the SSH paper hold here.
+    """Measure which claims of the SSH paper hold here.
 
     Two tables: one pass over inputs of equal size, and each detector by its published protocol on the same images.
     Without weights files networks have random weights: their times are right, and they find no faces. Killed at any

@@ -21,10 +21,11 @@ def paper_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one page with the SSH paper's tables and figures, and what was measured beside them.
+    """Write the SSH paper's tables and figures on one page.
 
-    Published figures are always there, published curves where they were imported. The page says what is missing, and
-    which command fills it; the suite beside it runs the paper's detectors on its datasets.
+    What was measured stands beside the published figures, which are always there; published curves are where they were
+    imported. The page says what is missing, and which command fills it; the suite beside it runs the paper's detectors
+    on its datasets.
 
     Example:
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from sshbench.analysis.record import Interval
 from sshbench.contamination import DOMAIN_MARKS
-from sshbench.curves import Curve, PRCurve, ROCCurve
+from sshbench.curves import Curve, PRCurve, ROCCurve, wider_ap
+from sshbench.errors import InputError
 from sshbench.evaluation.metrics import percent
 from sshbench.report.found import find_results
 from sshbench.report.leaderboard import Board, Leaderboard, Row
@@ -148,16 +149,21 @@ def is_random(settings: Mapping[str, Any]) -> bool:
 
 
 def read_curve(run: Path, name: str) -> Curve | None:
-    """Read a curve that a run's folder keeps; None where it keeps none, as an archive."""
+    """Read a curve that a run's folder keeps; None where it keeps none, as an archive.
+
+    Raises:
+        InputError: The file is damaged.
+    """
     path = run / "curves" / f"{name}.csv"
     if not path.is_file():
         return None
-    header = path.read_text(encoding="utf-8").partition("\n")[0]
-    columns = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).reshape(-1, 3).T
+    try:
+        header = path.read_text(encoding="utf-8").partition("\n")[0]
+        columns = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2).reshape(-1, 3).T
+    except (OSError, ValueError) as error:
+        raise InputError(f"is not a curve ({error})", file=path, remedy="Evaluate the run again") from error
     if header.startswith("false_positives"):
         return ROCCurve(columns[0], columns[1], columns[2])
-    from sshbench.curves import wider_ap
-
     return PRCurve(columns[1], columns[0], columns[2], wider_ap(columns[0], columns[1]))
 
 
@@ -180,6 +186,6 @@ def _where(record: TimingRecord) -> tuple[str, str]:
     machine, extra = record.machine, record.settings.get("extra", {})
     processor = machine.get("gpu") or f"{machine.get('processor')}, {record.threads} threads"
     images = record.image_source.partition(" at ")
-    filled = ", inputs filled" if images[1] else ""
+    cut = ", cut to one size" if images[1] else ""
     mark = str(extra[PARAMETERS]) if is_random(record.settings) else f"weights {str(record.weights_sha256)[:12]}"
-    return f"{processor}, {extra.get('backend')} {extra.get('precision')}; {images[0]}{filled}", mark
+    return f"{processor}, {extra.get('backend')} {extra.get('precision')}; {images[0]}{cut}", mark

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from sshbench.cli import app
 from sshbench.curves import PRCurve, ROCCurve, curve_csv
-from sshbench.errors import MissingDataError
+from sshbench.errors import InputError, MissingDataError
 from sshbench.published import ImportedCurve
 from sshbench.published.store import store
 from sshbench.ssh_paper import measuring
@@ -201,6 +201,9 @@ def test_a_curve_of_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
         for column in ("thresholds", *(("precision", "recall") if name == "easy" else ("true_positive_rate",))):
             np.testing.assert_array_equal(getattr(found, column), getattr(one, column))
     assert read_curve(tmp_path, "hard") is None
+    (tmp_path / "curves" / "hard.csv").write_text("recall,precision,threshold\n0.5,x,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"hard\.csv: is not a curve"):
+        read_curve(tmp_path, "hard")
 
 
 def test_a_copy_of_official_curves_is_imported(tmp_path: Path) -> None:
