@@ -24,7 +24,14 @@ timing_app = typer.Typer(
 )
 
 
-@timing_app.callback()
+@timing_app.callback(
+    epilog="""Examples:
+
+  sshbench timing --detector yunet --detector haar -o timings
+
+  sshbench timing --run runs/yunet -o timings
+"""
+)
 def timing_command(
     context: typer.Context,
     detector: Annotated[
