@@ -35,3 +35,18 @@ $(READY_SSH): $(READY) requirements-ssh.lock
 
 clean:
 	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+
+# The documentation, into site/: strict, offline, every link checked.
+READY_DOCS := .venv/.ready-docs
+.PHONY: docs clean-site
+docs: $(READY_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python scripts/check_site.py site
+
+$(READY_DOCS): $(READY) requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.lock
+	touch $@
+
+clean: clean-site
+clean-site:
+	rm -rf site
