@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from sshbench.verification import Verification, verify_archive
 
-__version__ = "0.1.0"
+    __version__: str
 
 _WHERE = {
     "Analysis": "sshbench.answers.analyze",
@@ -203,8 +203,20 @@ def __getattr__(name: str) -> object:
     if name in _WHERE:
         module, _, attribute = _WHERE[name].partition(":")
         return getattr(import_module(module), attribute or name)
+    if name == "__version__":
+        return _version()
     raise AttributeError(f"module 'sshbench' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), *__all__, "__version__"]
+
+
+def _version() -> str:
+    """Return the version of the installed package; a checkout that was never installed has none."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer than the rest of this module
+
+    try:
+        return version("sshbench")
+    except PackageNotFoundError:
+        return "0+unknown"

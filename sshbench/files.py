@@ -12,6 +12,7 @@ import itertools
 import lzma
 import os
 import re
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _PACKAGE = Path(__file__).resolve().parent
+_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]", re.IGNORECASE)  # of Windows
+_BINARY = getattr(os, "O_BINARY", 0)  # without it, Windows turns CR LF into LF and ends a file at Ctrl-Z
+_REPLACE_PAUSES = (0.01, 0.05, 0.2, 0.5, 1.0)  # seconds
 
 
 def protocols_dir() -> Path:
@@ -85,10 +89,13 @@ def printable(name: str) -> str:
 def safe_name(name: str) -> str:
     """Return a name as part of a file name: up to 100 letters, digits, blanks and `._=+()-`, nothing that leads out.
 
-    >>> safe_name("../../etc/x"), safe_name("haar (2)")
-    ('-..-etc-x', 'haar (2)')
+    Windows cuts dots and blanks off the end, and opens a device for some names; neither is returned on any system.
+
+    >>> safe_name("../../etc/x"), safe_name("haar (2)"), safe_name("aux.onnx"), safe_name("v1. ")
+    ('-..-etc-x', 'haar (2)', '-aux.onnx', 'v1')
     """
-    return re.sub(r"[^\w .=+()-]", "-", name).lstrip(".")[:100] or "unnamed"
+    safe = re.sub(r"[^\w .=+()-]", "-", name).lstrip(".")[:100].rstrip(". ") or "unnamed"
+    return f"-{safe}" if _DEVICE.fullmatch(safe.partition(".")[0].rstrip()) else safe
 
 
 def sha256_of(path: Path) -> str:
@@ -125,10 +132,26 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename a file over another one; on Windows, wait a moment for those that still have the old one open.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    for pause in _REPLACE_PAUSES if os.name == "nt" else ():
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    temporary.replace(path)
 
 
 def write_atomic(path: Path, content: str | bytes) -> Path:
@@ -298,7 +321,7 @@ def _folder_names(root: Path) -> list[str]:
 def _read_file(path: str) -> bytes:
     # Path objects and buffered readers cost more than the read itself on thousands of small files.
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | _BINARY)
         try:
             size = os.fstat(handle).st_size
             content = os.read(handle, size + 1)

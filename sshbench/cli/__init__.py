@@ -32,6 +32,7 @@ from sshbench.cli.explain import explain_command
 from sshbench.cli.history import history_command
 from sshbench.cli.leaderboard import leaderboard_command
 from sshbench.cli.merge import merge_command
+from sshbench.cli.panels import DATA, EVALUATE, LOOK, MODELS, MORE, App
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.quantize import quantize_command
 from sshbench.cli.report import ReportCommand, report_command
@@ -51,40 +52,40 @@ Official WIDER FACE, FDDB, PASCAL Faces and AFW numbers to the last bit, runs th
 Start with: sshbench demo
 """
 
-app = typer.Typer(
+app = App(
     name="sshbench",
     help=_HELP,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("eval")(eval_command)
-app.command("analyze")(analyze_command)
-app.command("compare")(compare_command)
-app.command("merge")(merge_command)
-app.command("explain")(explain_command)
-app.command("report", cls=ReportCommand)(report_command)
-app.command("table")(table_command)
-app.command("leaderboard")(leaderboard_command)
-app.command("choose")(choose_command)
-app.command("submit")(submit_command)
-app.command("detect")(detect_command)
-app.command("quantize")(quantize_command)
-app.command("train")(train_command)
-app.command("suite")(suite_command)
-app.command("history")(history_command)
-app.command("archive")(archive_command)
-app.command("verify")(verify_command)
-app.command("demo")(demo_command)
-app.command("doctor")(doctor_command)
-app.add_typer(data_app, name="data")
-app.add_typer(timing_app, name="timing")
-app.add_typer(detectors_app, name="detectors")
-app.add_typer(weights_app, name="weights")
-app.add_typer(protocols_app, name="protocols")
-app.add_typer(curves_app, name="curves")
+
+app.command("eval", rich_help_panel=EVALUATE)(eval_command)
+app.command("analyze", rich_help_panel=EVALUATE)(analyze_command)
+app.command("compare", rich_help_panel=EVALUATE)(compare_command)
+app.command("merge", rich_help_panel=EVALUATE)(merge_command)
+app.command("explain", rich_help_panel=EVALUATE)(explain_command)
+app.command("submit", rich_help_panel=EVALUATE)(submit_command)
+app.command("suite", rich_help_panel=EVALUATE)(suite_command)
+app.command("report", rich_help_panel=LOOK, cls=ReportCommand)(report_command)
+app.command("table", rich_help_panel=LOOK)(table_command)
+app.command("leaderboard", rich_help_panel=LOOK)(leaderboard_command)
+app.command("choose", rich_help_panel=LOOK)(choose_command)
+app.command("history", rich_help_panel=LOOK)(history_command)
+app.command("detect", rich_help_panel=MODELS)(detect_command)
+app.command("quantize", rich_help_panel=MODELS)(quantize_command)
+app.command("train", rich_help_panel=MODELS)(train_command)
+app.command("demo", rich_help_panel=MORE)(demo_command)
+app.command("doctor", rich_help_panel=MORE)(doctor_command)
+app.command("archive", rich_help_panel=MORE)(archive_command)
+app.command("verify", rich_help_panel=MORE)(verify_command)
+app.add_typer(detectors_app, name="detectors", rich_help_panel=MODELS)
+app.add_typer(weights_app, name="weights", rich_help_panel=MODELS)
+app.add_typer(timing_app, name="timing", rich_help_panel=MODELS)
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
+app.add_typer(protocols_app, name="protocols", rich_help_panel=DATA)
+app.add_typer(curves_app, name="curves", rich_help_panel=DATA)
 
 
 _INTERRUPTED = 130
@@ -131,7 +132,7 @@ def main() -> None:
 def _run() -> int:
     """Run the command and print every error as one line; return the exit code."""
     try:
-        returned = app(standalone_mode=False)
+        returned = app(prog_name="sshbench", standalone_mode=False)
     except SshbenchError as error:
         _explain(error)
         _say(str(error))
@@ -147,6 +148,8 @@ def _run() -> int:
         _say("there is not enough memory. Finished work is kept; close other programs, or use smaller images")
         return 1
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a user gets one line, whatever it is
+        if isinstance(error, SystemExit) and _is_completion():
+            return error.code if isinstance(error.code, int) else 0
         if hasattr(error, "show"):  # wrong use of the command line, found by typer
             error.show()
             return int(getattr(error, "exit_code", 2))
@@ -159,6 +162,11 @@ def _run() -> int:
     if returned == _INTERRUPTED:
         _say("interrupted. Finished work is kept; the same command resumes")
     return returned if isinstance(returned, int) else 0
+
+
+def _is_completion() -> bool:
+    """Say whether this process only helps a shell to complete words; typer ends it by itself then."""
+    return "_SSHBENCH_COMPLETE" in os.environ or sys.argv[1:2] in (["--install-completion"], ["--show-completion"])
 
 
 def _failed_file(error: OSError) -> int:

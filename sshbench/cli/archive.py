@@ -17,7 +17,9 @@ def archive_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Keep identity, protocol and figures of runs, and a report of them without images, small enough to commit.
+    """Keep the small part of runs: figures, protocol, a report.
+
+    Identity, protocol and figures, and a report without images: small enough to commit.
 
     Example:
 

@@ -44,7 +44,7 @@ def choose_command(
     ] = "detect",
     as_json: JsonOption = False,
 ) -> None:
-    """Choose detectors that satisfy limits of accuracy, speed, size and licence.
+    """Choose detectors by accuracy, speed, size and licence.
 
     A latency counts only if it was measured with the same settings on as many pixels as the figure. Each chosen
     detector comes with its threshold and the dataset that the threshold was chosen on. Exit code 1: none satisfies all.

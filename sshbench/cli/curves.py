@@ -14,7 +14,9 @@ from typing import Annotated
 
 import typer
 
-curves_app = typer.Typer(help="Published curves of other methods, for reports to overlay.", no_args_is_help=True)
+from sshbench.cli.panels import App
+
+curves_app = App(help="Published curves of other methods, for reports to overlay.", no_args_is_help=True)
 
 
 class _Benchmark(StrEnum):
@@ -28,7 +30,9 @@ def import_command(
     benchmark: Annotated[_Benchmark, typer.Option(help="Whose curves they are.")] = _Benchmark.wider,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Read published curves into the local cache, and say where a published figure and its curve disagree.
+    """Read published curves into the local cache.
+
+    Says where a published figure and its curve disagree.
 
     For WIDER FACE this is the tree plot/baselines of the official tool, for FDDB a folder of *DiscROC.txt and
     *ContROC.txt. Each figure is computed anew from its curve.
@@ -68,7 +72,9 @@ def import_command(
 def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """List the imported curves with their figures: AP, for FDDB the true positive rate at 1000 false positives.
+    """List the imported curves with their figures.
+
+    AP; for FDDB the true positive rate at 1000 false positives.
 
     Example:
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sshbench.cli.dataset_options import FaceClassOption, ImagesOption, SplitOption, chosen_protocol
+from sshbench.cli.panels import App
 
 if TYPE_CHECKING:
     from sshbench.datasets.check import CheckItem
     from sshbench.datasets.submission import Submission
     from sshbench.protocols import Protocol
 
-data_app = typer.Typer(help="Download datasets and check that they are complete.", no_args_is_help=True)
+data_app = App(help="Download datasets and check that they are complete.", no_args_is_help=True)
 
 
 @data_app.command("check")
@@ -32,7 +33,9 @@ def check_command(
     labels: Annotated[bool, typer.Option("--labels", help="List suspicious annotations and read all images.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Say what of a dataset is there, what is missing and where to get it, and verify the official counts.
+    """Check that a dataset is complete, by the official counts.
+
+    Says what is missing and where to get it.
 
     Exit code 1 where something is missing or wrong that the protocol needs; with --labels, where a label is in error.
 

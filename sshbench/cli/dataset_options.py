@@ -7,15 +7,20 @@ from typing import Annotated
 
 import typer
 
+from sshbench.cli.panels import WHAT
 from sshbench.errors import UsageError
 from sshbench.protocols import Protocol
 
 ImagesOption = Annotated[
-    Path | None, typer.Option(help="Folder of the images, where they do not lie with the annotation.")
+    Path | None,
+    typer.Option(help="Folder of the images, where they do not lie with the annotation.", rich_help_panel=WHAT),
 ]
-SplitOption = Annotated[str | None, typer.Option(help="Split: val, test or train. Default: the protocol's.")]
+SplitOption = Annotated[
+    str | None, typer.Option(help="Split: val, test or train. Default: the protocol's.", rich_help_panel=WHAT)
+]
 FaceClassOption = Annotated[
-    str | None, typer.Option(help="COCO, YOLO: name or number of the class of faces. Default: face.")
+    str | None,
+    typer.Option(help="COCO, YOLO: name or number of the class of faces. Default: face.", rich_help_panel=WHAT),
 ]
 
 

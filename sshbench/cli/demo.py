@@ -11,7 +11,9 @@ import typer
 def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the runs and the report.")] = Path("demo"),
 ) -> None:
-    """Run the detectors that need no download on the bundled sample, and write a report.
+    """Run detectors on the bundled sample, and write a report.
+
+    Those that need no download.
 
     SSH (ssh-tiny, whose weights travel with the package) and Haar always run; YuNet runs where its weights file is
     found.

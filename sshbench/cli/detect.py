@@ -49,7 +49,7 @@ def detect_command(
     calibration: CalibrationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Detect faces in images, draw them, and write one JSON per image.
+    """Detect faces in images; write pictures with boxes, and JSON.
 
     Photographs are turned upright by their EXIF orientation. Images that cannot be read, or on which the detector
     fails, are reported and skipped; the exit code is then 1. No image is ever replaced, and no other file that sshbench

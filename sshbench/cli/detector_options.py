@@ -8,57 +8,93 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sshbench.cli.panels import DETECTOR, WORK
+
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the detector (repeatable)."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a setting of the detector (repeatable).", rich_help_panel=DETECTOR
+    ),
 ]
 TtaOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
         help="Test-time augmentation: flip, multi-scale, s3fd-wider, fit-640x480 ..., or a .toml file.",
+        rich_help_panel=DETECTOR,
     ),
 ]
-ResizeOption = Annotated[str | None, typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.")]
-ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.")]
-NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.")]
-WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.")]
+ResizeOption = Annotated[
+    str | None,
+    typer.Option(help="Input size: original, MxN (shorter x longer side), fit=WxH.", rich_help_panel=DETECTOR),
+]
+ScoreThresholdOption = Annotated[float | None, typer.Option(help="Detector's lowest score.", rich_help_panel=DETECTOR)]
+NmsIouOption = Annotated[float | None, typer.Option(help="Detector's NMS threshold.", rich_help_panel=DETECTOR)]
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights file of the detector.", rich_help_panel=DETECTOR)]
 SpecOption = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="onnx:FILE, export:FILE: TOML file of its input and outputs; default: guess."),
+    typer.Option(
+        metavar="FILE",
+        help="onnx:FILE, export:FILE: TOML file of its input and outputs; default: guess.",
+        rich_help_panel=DETECTOR,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option(help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu."),
+    typer.Option(
+        help="Device: cpu, cuda, cuda:N, mps, tensorrt, coreml, directml, gpu, npu.", rich_help_panel=DETECTOR
+    ),
 ]
-PrecisionOption = Annotated[str | None, typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.")]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(help="Precision of the network: fp32, bf16, fp16, int8 or auto.", rich_help_panel=DETECTOR),
+]
 BackendOption = Annotated[
-    str | None, typer.Option(help="onnxruntime, openvino or auto; SSH also torch, compile, cudagraphs.")
+    str | None,
+    typer.Option(help="onnxruntime, openvino or auto; SSH also torch, compile, cudagraphs.", rich_help_panel=DETECTOR),
 ]
 CalibrationOption = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; not those of a benchmark.")
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Images to calibrate int8 with; not those of a benchmark.",
+        rich_help_panel=DETECTOR,
+    ),
 ]
 
 OnErrorOption = Annotated[
     Literal["stop", "record"] | None,
     typer.Option(
         help="Images on which the detector fails: stop at the first, or record all and go on. "
-        "Default: record up to 3, or 1 % of the images, then stop."
+        "Default: record up to 3, or 1 % of the images, then stop.",
+        rich_help_panel=WORK,
     ),
 ]
 ImageTimeoutOption = Annotated[
-    float, typer.Option(min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.")
+    float,
+    typer.Option(
+        min=0, help="Seconds after which the detector counts as failed on an image; 0: no limit.", rich_help_panel=WORK
+    ),
 ]
 WorkersOption = Annotated[
     str | None,
-    typer.Option(metavar="N|auto", help="Processes that share the cores; auto tries what is fastest. Default: 1."),
+    typer.Option(
+        metavar="N|auto",
+        help="Processes that share the cores; auto tries what is fastest. Default: 1.",
+        rich_help_panel=WORK,
+    ),
 ]
 BatchOption = Annotated[
     int,
-    typer.Option(metavar="N", help="Images of one size that the detector gets at once, on an accelerator. Default: 1."),
+    typer.Option(
+        metavar="N",
+        help="Images of one size that the detector gets at once, on an accelerator. Default: 1.",
+        rich_help_panel=WORK,
+    ),
 ]
 ClusterOption = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.")
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers detect: tcp://host:8786.", rich_help_panel=WORK),
 ]
 
 

@@ -9,11 +9,12 @@ import typer
 
 from sshbench.cli.detector_options import SetOption, WeightsOption, given_settings
 from sshbench.cli.detectors_spec import spec_command
+from sshbench.cli.panels import App
 
 if TYPE_CHECKING:
     from sshbench.detectors.contract import DetectorInfo
 
-detectors_app = typer.Typer(help="List detectors and their settings.", no_args_is_help=True)
+detectors_app = App(help="List detectors and their settings.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

@@ -29,6 +29,7 @@ from sshbench.cli.detector_options import (
     one_detector,
     workers_of,
 )
+from sshbench.cli.panels import FILES, RESULT, RULES, WHAT, WORK
 from sshbench.contamination import BENCHMARKS
 from sshbench.errors import CheckFailedError, UsageError
 
@@ -65,10 +66,16 @@ Predictions, one row each (`sshbench data formats` shows whole files):
 def eval_command(
     dataset: Annotated[
         str | None,
-        typer.Option(help="wider, fddb, pascal, afw, coco, yolo, own or sample; default: the protocol's own."),
+        typer.Option(
+            help="wider, fddb, pascal, afw, coco, yolo, own or sample; default: the protocol's own.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the dataset, or its annotation file (not needed for sample).")
+        Path | None,
+        typer.Option(
+            help="Folder of the dataset, or its annotation file (not needed for sample).", rich_help_panel=WHAT
+        ),
     ] = None,
     images: ImagesOption = None,
     split: SplitOption = None,
@@ -79,56 +86,90 @@ def eval_command(
             "--detector",
             help="Detector to run, of `sshbench detectors list`; path/to/model.py:NAME or module:NAME, a model of your "
             "own; or replay:FILE, a prediction set.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
             help="Folder or zip of WIDER or YOLO files; FDDB's text file or folder; PASCAL's or AFW's text file; "
-            "COCO results .json; or a run's folder. `sshbench data formats` shows their forms."
+            "COCO results .json; or a run's folder. `sshbench data formats` shows their forms.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Protocol by name, or the path of a .toml file.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol by name, or the path of a .toml file.", rich_help_panel=RULES)
+    ] = None,
     iou: Annotated[
         Literal["double", "int32"] | None,
-        typer.Option(help="IoU arithmetic: double (official tool since 2019) or int32 (2017 and 2018)."),
+        typer.Option(
+            help="IoU arithmetic: double (official tool since 2019) or int32 (2017 and 2018).", rich_help_panel=RULES
+        ),
     ] = None,
     matching: Annotated[
         Literal["official", "optimal"] | None,
-        typer.Option(help="FDDB: the official tool's own solver, or the best assignment."),
+        typer.Option(help="FDDB: the official tool's own solver, or the best assignment.", rich_help_panel=RULES),
     ] = None,
     fit_ellipse: Annotated[
-        bool, typer.Option("--fit-ellipse", help="FDDB: turn rectangles into ellipses by a rule fitted on FDDB.")
+        bool,
+        typer.Option(
+            "--fit-ellipse", help="FDDB: turn rectangles into ellipses by a rule fitted on FDDB.", rich_help_panel=RULES
+        ),
     ] = False,
     coco_backend: Annotated[
         Literal["hotcoco", "pycocotools"] | None,
-        typer.Option(help="COCO: the library that computes; both give the same figures. Default: hotcoco."),
+        typer.Option(
+            help="COCO: the library that computes; both give the same figures. Default: hotcoco.", rich_help_panel=RULES
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N images.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N images.", rich_help_panel=WHAT)] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder of the run. Default for a detector: runs/<dataset>-<detector>-<key>."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder of the run. Default for a detector: runs/<dataset>-<detector>-<key>.",
+            rich_help_panel=RESULT,
+        ),
     ] = None,
     export_predictions: Annotated[
-        Path | None, typer.Option(help="Write the detections as an official submission zip.")
+        Path | None, typer.Option(help="Write the detections as an official submission zip.", rich_help_panel=RESULT)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--overwrite", help="Go on with the run in --out, or throw it away.")
+        bool,
+        typer.Option(
+            "--resume/--overwrite", help="Go on with the run in --out, or throw it away.", rich_help_panel=WORK
+        ),
     ] = True,
     strict: Annotated[
         bool,
-        typer.Option("--strict/--lenient", help="A repaired prediction file or a damaged image is an error."),
+        typer.Option(
+            "--strict/--lenient",
+            help="A repaired prediction file or a damaged image is an error.",
+            rich_help_panel=WORK,
+        ),
     ] = False,
     box_format: Annotated[
         Literal["xywh", "xyxy", "cxcywh"] | None,
-        typer.Option(help="Boxes of prediction files: x y w h, x1 y1 x2 y2, or centre w h. Default: the format's."),
+        typer.Option(
+            help="Boxes of prediction files: x y w h, x1 y1 x2 y2, or centre w h. Default: the format's.",
+            rich_help_panel=FILES,
+        ),
     ] = None,
-    category: Annotated[int | None, typer.Option(help="COCO results: category_id of faces.")] = None,
+    category: Annotated[
+        int | None, typer.Option(help="COCO results: category_id of faces.", rich_help_panel=FILES)
+    ] = None,
     sizes: Annotated[
-        Path | None, typer.Option(help="YOLO's files: list of image sizes, 'name width height' in each line.")
+        Path | None,
+        typer.Option(
+            help="YOLO's files: list of image sizes, 'name width height' in each line.", rich_help_panel=FILES
+        ),
     ] = None,
     only_listed: Annotated[
-        bool, typer.Option("--only-listed", help="Evaluate only the images that the predictions have.")
+        bool,
+        typer.Option(
+            "--only-listed", help="Evaluate only the images that the predictions have.", rich_help_panel=FILES
+        ),
     ] = False,
     on_error: OnErrorOption = None,
     image_timeout: ImageTimeoutOption = 600,
@@ -141,10 +182,14 @@ def eval_command(
             metavar="K/N|auto",
             help="Only part K of N, into a folder of its own below --out; auto: by torchrun's or SLURM's variables. "
             "`sshbench merge` joins the parts.",
+            rich_help_panel=WORK,
         ),
     ] = None,
     allow_unfinished: Annotated[
-        bool, typer.Option("--allow-unfinished", help="Evaluate an unfinished run; the result is marked.")
+        bool,
+        typer.Option(
+            "--allow-unfinished", help="Evaluate an unfinished run; the result is marked.", rich_help_panel=WORK
+        ),
     ] = False,
     resize: ResizeOption = None,
     assignments: SetOption = None,
@@ -161,17 +206,29 @@ def eval_command(
         str | None,
         typer.Option(
             help="Benchmarks whose training images the model saw, separated by commas, or none: for predictions and "
-            "for weights of your own. Results on them are marked as in domain."
+            "for weights of your own. Results on them are marked as in domain.",
+            rich_help_panel=RESULT,
         ),
     ] = None,
     with_intervals: Annotated[
-        bool, typer.Option("--intervals/--no-intervals", help="Say how sure the figures are, by resampling images.")
+        bool,
+        typer.Option(
+            "--intervals/--no-intervals",
+            help="Say how sure the figures are, by resampling images.",
+            rich_help_panel=RESULT,
+        ),
     ] = True,
     fail_under: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=FRACTION", help="Exit with 1 where a figure is lower: AP/hard=0.80 (repeatable)."),
+        typer.Option(
+            metavar="METRIC=FRACTION",
+            help="Exit with 1 where a figure is lower: AP/hard=0.80 (repeatable).",
+            rich_help_panel=RESULT,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=RESULT)
+    ] = False,
 ) -> None:
     """Evaluate a detector or predictions by an official protocol."""
     detector = one_detector(detectors)

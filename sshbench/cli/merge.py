@@ -16,7 +16,7 @@ def merge_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Throw away what --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Join runs on parts of a dataset into one, as if one process had made it.
+    """Join runs on parts of a dataset into one run.
 
     The runs must agree in everything but their images, and in the detections of images that several have.
 

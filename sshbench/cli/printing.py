@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,5 +13,14 @@ if TYPE_CHECKING:
 
 
 def print_json(content: BaseModel) -> None:
-    """Print one JSON object on one line."""
-    typer.echo(content.model_dump_json())
+    """Print one JSON object on one line, in ASCII, so that a name is whole in every console and redirected file."""
+    typer.echo(escaped(content.model_dump_json()))
+
+
+def escaped(text: str) -> str:
+    r"""Return JSON whose letters outside of ASCII are written as `\uXXXX`.
+
+    >>> print(escaped('{"file": "ü.zip"}'))
+    {"file": "\u00fc.zip"}
+    """
+    return re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], text)

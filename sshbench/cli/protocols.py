@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-protocols_app = typer.Typer(help="The rules of each benchmark, number by number.", no_args_is_help=True)
+from sshbench.cli.panels import App
+
+protocols_app = App(help="The rules of each benchmark, number by number.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -42,7 +44,9 @@ def show_command(
     name: Annotated[str, typer.Argument(help="Name of a shipped protocol, or the path of a .toml file.")],
     as_json: _AsJson = False,
 ) -> None:
-    """Show a protocol's file with every number and its source: a start for one of your own.
+    """Show the file of a protocol: a start for one of your own.
+
+    Every number has its source.
 
     Example:
 
@@ -66,7 +70,9 @@ def validate_command(
     data: Annotated[Path | None, typer.Option(help="Folder of the dataset: also try subsets and counts on it.")] = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Check a protocol, and with --data that the dataset has what its subsets ask for.
+    """Check a protocol, and with --data its subsets on a dataset.
+
+    The dataset must have what the subsets ask for.
 
     Exit code 2 where the file is wrong, 1 where the dataset is not what the protocol expects.
 

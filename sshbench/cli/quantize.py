@@ -23,8 +23,9 @@ def quantize_command(
     assignments: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Quantize the network of a detector to int8, and write it as an ONNX file.
+    """Quantize the network of a detector to int8.
 
+    It is written as an ONNX file.
     The last layers, which make scores and boxes, stay float. `--precision int8 --calibration DIR` of the other
     commands runs the same network.
 

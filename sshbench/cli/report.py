@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
+from sshbench.cli.panels import PanelCommand
 from sshbench.errors import UsageError
 
 _ITEMS = 200
 
 
-class ReportCommand(TyperCommand):
+class ReportCommand(PanelCommand):
     """The command with `--failures` for `--failures 200`: typer has no options whose value may be left out."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -51,7 +51,9 @@ def report_command(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Write one self-contained page with figures, curves, analyses, settings and images with boxes.
+    """Write runs on one self-contained page.
+
+    Figures, curves, analyses, settings and images with boxes.
 
     Beside it lie the curves as figures, and the numbers as CSV. For print, a figure has no title, lines that are told
     apart in grey, and its fonts embedded.

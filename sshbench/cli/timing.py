@@ -17,11 +17,10 @@ from sshbench.cli.detector_options import (
     WeightsOption,
     given_settings,
 )
+from sshbench.cli.panels import App
 from sshbench.errors import UsageError
 
-timing_app = typer.Typer(
-    help="Benchmark detector latency, with confidence intervals and a stability check.", invoke_without_command=True
-)
+timing_app = App(help="Measure the latency of detectors, with intervals.", invoke_without_command=True)
 
 
 @timing_app.callback(

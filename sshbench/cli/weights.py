@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-weights_app = typer.Typer(help="List, fetch, import and export weights files.", no_args_is_help=True)
+from sshbench.cli.panels import App
+
+weights_app = App(help="List, fetch, import and export weights files.", no_args_is_help=True)
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -139,7 +141,7 @@ def import_command(
     half: Annotated[bool, typer.Option("--half", help="Store float16, half the size.")] = False,
     as_json: _AsJson = False,
 ) -> None:
-    """Convert Caffe, PyTorch or MatConvNet weights into a weights file.
+    """Convert Caffe, PyTorch or MatConvNet weights.
 
     Reads the authors' weights of SSH or a VGG-16 trunk, and the authors' networks of HR (.mat), whose graph is in the
     file; every layer's shape is checked.

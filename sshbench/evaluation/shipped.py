@@ -79,5 +79,14 @@ OWN = replace(
 SAMPLE = replace(WIDER, name="sample", title="the bundled sample", published="", curves=None, bundled=sample_dir)
 AFW = replace(PASCAL, name="afw", title="AFW", published="afw.csv")
 
-SHIPPED = (WIDER, SAMPLE, FDDB, PASCAL, AFW, COCO, YOLO, OWN)
+SHIPPED = (
+    WIDER,
+    SAMPLE,
+    FDDB,
+    PASCAL,
+    AFW,
+    COCO,
+    YOLO,
+    OWN,
+)
 """One record per benchmark, in the order in which they are listed."""

@@ -23,7 +23,13 @@ from sshbench.records import DetectionSet, FaceSet
 
 __all__ = ["FORMATS", "Conversion", "Known", "convert", "known_of", "truth_format_of"]
 
-_ALL = (wider_text.FORMAT, fddb_text.FORMAT, pascal_text.FORMAT, coco_json.FORMAT, yolo_text.FORMAT)
+_ALL = (
+    wider_text.FORMAT,
+    fddb_text.FORMAT,
+    pascal_text.FORMAT,
+    coco_json.FORMAT,
+    yolo_text.FORMAT,
+)
 FORMATS: dict[str, Format] = {name: format_ for format_ in _ALL for name in format_.names}
 """Formats by each of their names."""
 

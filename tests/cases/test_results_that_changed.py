@@ -249,21 +249,6 @@ def test_a_full_disk_behind_the_output(command: list[str], tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_a_console_without_the_characters() -> None:
-    import os
-    import subprocess
-    import sys
-
-    for encoding in ("ascii", "cp437"):
-        done = subprocess.run(
-            [sys.executable, "-m", "sshbench", "protocols", "list"],
-            capture_output=True,
-            check=False,
-            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "POSIX"},
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
-
-
 def test_a_reader_that_goes_away() -> None:
     import subprocess
     import sys
