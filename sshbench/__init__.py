@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from sshbench.paper.table import table
     from sshbench.protocols import Protocol, load_protocol
     from sshbench.records import Detections, DetectionSet, Faces, FaceSet, Finding, ImageRecord
+    from sshbench.ssh_paper.check import Claims, check_claims
+    from sshbench.ssh_paper.page import PaperPage, build_paper
     from sshbench.submission import submit
     from sshbench.suite.history import History, history
     from sshbench.suite.run import SuiteOutcome, run_suite
@@ -68,6 +70,7 @@ _WHERE = {
     "Analysis": "sshbench.answers.analyze",
     "Benchmark": "sshbench.evaluation.benchmarks",
     "Choice": "sshbench.choosing.choose",
+    "Claims": "sshbench.ssh_paper.check",
     "Comparison": "sshbench.answers.compare",
     "Dataset": "sshbench.datasets",
     "DetectionSet": "sshbench.records",
@@ -85,6 +88,7 @@ _WHERE = {
     "History": "sshbench.suite.history",
     "ImageRecord": "sshbench.records",
     "OnnxGraph": "sshbench.detectors.graphs.onnx_graph",
+    "PaperPage": "sshbench.ssh_paper.page",
     "Protocol": "sshbench.protocols",
     "Settings": "sshbench.detectors.contract",
     "SshbenchError": "sshbench.errors",
@@ -94,7 +98,9 @@ _WHERE = {
     "TimingRecord": "sshbench.timing",
     "Verification": "sshbench.verification",
     "analyze": "sshbench.answers.analyze",
+    "build_paper": "sshbench.ssh_paper.page",
     "check_annotation": "sshbench.evaluation.label_check",
+    "check_claims": "sshbench.ssh_paper.check",
     "check_submission": "sshbench.datasets.submission",
     "choose": "sshbench.choosing.choose",
     "compare": "sshbench.answers.compare",
@@ -135,6 +141,7 @@ __all__ = [
     "Analysis",
     "Benchmark",
     "Choice",
+    "Claims",
     "Comparison",
     "Dataset",
     "DetectionSet",
@@ -152,6 +159,7 @@ __all__ = [
     "History",
     "ImageRecord",
     "OnnxGraph",
+    "PaperPage",
     "Protocol",
     "Settings",
     "SshbenchError",
@@ -161,7 +169,9 @@ __all__ = [
     "TimingRecord",
     "Verification",
     "analyze",
+    "build_paper",
     "check_annotation",
+    "check_claims",
     "check_submission",
     "choose",
     "compare",

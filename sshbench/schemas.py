@@ -18,6 +18,7 @@ from sshbench.evaluation.storing import StoredProtocol
 from sshbench.published.store import CurveIndex
 from sshbench.report.measured import ArchivedIdentity
 from sshbench.runtimes.int8 import Int8Record
+from sshbench.ssh_paper.record import ClaimsRecord
 from sshbench.timing.record import TimingRecord
 
 FILES: dict[str, tuple[str, type[BaseModel]]] = {
@@ -29,6 +30,7 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "fetched": (f"`{RECORD}` of a dataset's folder", FetchRecord),
     "analysis": ("`analysis.json` of `sshbench analyze --out`", AnalysisRecord),
     "comparison": ("`comparison.json` of `sshbench compare --out`", ComparisonRecord),
+    "claims": ("`claims.json` of `sshbench claims`", ClaimsRecord),
     "graph-spec": ("the TOML file of `--spec`", GraphSpec),
     "int8": ("the property `sshbench.int8` of a quantized ONNX file", Int8Record),
     "curves": ("the index of imported curves in the cache", CurveIndex),
@@ -51,6 +53,8 @@ COMMANDS: dict[str, tuple[str, type[BaseModel]]] = {
     "suite": ("suite-output", outputs.SuiteOutput),
     "timing (several ways)": ("sweep-output", outputs.SweepOutput),
     "choose": ("choose-output", outputs.ChoiceOutput),
+    "claims": ("claims", ClaimsRecord),
+    "paper": ("paper-output", outputs.PaperOutput),
     "history": ("history-output", outputs.HistoryOutput),
     "archive": ("archive-output", outputs.FilesOutput),
     "verify": ("verify-output", outputs.VerifyOutput),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from sshbench.display import short_repr
 from sshbench.errors import MissingDataError, UsageError, did_you_mean
 from sshbench.licences import LicenceKind, licence_kind
 from sshbench.models import StrictModel
+from sshbench.report.found import find_results
 from sshbench.report.leaderboard import Board, Row
 from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_latency import images_per_second
-from sshbench.runs import IDENTITY, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +143,12 @@ def choose(
     if not wanted and licence is None and domain is None:
         raise UsageError("nothing is required", remedy="Name a requirement, such as --min AP=0.9 or --max-ms 10")
     rule = PointRule.parse(at)
-    runs, timings = _found([Path(path).expanduser() for path in on])
+    paths = [Path(path).expanduser() for path in on]
+    runs, timings = find_results(paths)
+    if not runs:
+        raise MissingDataError(
+            f"there is no evaluated run in {', '.join(map(str, paths))}", remedy="Make one with `sshbench eval --out`"
+        )
     board = collect(runs, timings, scope=scope)
     places = [
         (position, one, row)
@@ -236,36 +240,3 @@ def _measure(row: Row, position: int, name: str) -> Measure:
     # A count is exact: its interval is a point.
     count = cost.gflop if name == "gflop" else (cost.weights_bytes or 0) / 1e6
     return Measure(count, count, count)
-
-
-def _found(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the folders of runs and the timing files at or below paths.
-
-    Raises:
-        MissingDataError: A path does not exist, or none holds a run.
-    """
-    runs: dict[Path, None] = {}
-    timings: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise MissingDataError(f"there is nothing at {path}", remedy="Name folders of runs and timings with --on")
-        if path.is_file():
-            timings[path] = None
-            continue
-        inside = sorted(one.parent for one in path.rglob(METRICS) if one.with_name(IDENTITY).is_file())
-        runs.update(dict.fromkeys(inside))
-        others = (one for one in sorted(path.rglob("*.json")) if not any(one.is_relative_to(run) for run in inside))
-        timings.update(dict.fromkeys(one for one in others if _is_timing(one)))
-    if not runs:
-        raise MissingDataError(
-            f"there is no evaluated run in {', '.join(map(str, paths))}", remedy="Make one with `sshbench eval --out`"
-        )
-    return list(runs), list(timings)
-
-
-def _is_timing(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and {"scope", "sizes", "machine"} <= content.keys()

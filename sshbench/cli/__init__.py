@@ -20,6 +20,7 @@ import sshbench
 from sshbench.cli.analyze import analyze_command
 from sshbench.cli.archive import archive_command
 from sshbench.cli.choose import choose_command
+from sshbench.cli.claims import claims_command
 from sshbench.cli.compare import compare_command
 from sshbench.cli.curves import curves_app
 from sshbench.cli.data import data_app
@@ -36,6 +37,7 @@ from sshbench.cli.panels import DATA, EVALUATE, LOOK, MODELS, MORE, App
 from sshbench.cli.protocols import protocols_app
 from sshbench.cli.quantize import quantize_command
 from sshbench.cli.report import ReportCommand, report_command
+from sshbench.cli.ssh_paper import paper_command
 from sshbench.cli.submit import submit_command
 from sshbench.cli.suite import suite_command
 from sshbench.cli.table import table_command
@@ -73,6 +75,8 @@ app.command("table", rich_help_panel=LOOK)(table_command)
 app.command("leaderboard", rich_help_panel=LOOK)(leaderboard_command)
 app.command("choose", rich_help_panel=LOOK)(choose_command)
 app.command("history", rich_help_panel=LOOK)(history_command)
+app.command("claims", rich_help_panel=LOOK)(claims_command)
+app.command("paper", rich_help_panel=LOOK)(paper_command)
 app.command("detect", rich_help_panel=MODELS)(detect_command)
 app.command("quantize", rich_help_panel=MODELS)(quantize_command)
 app.command("train", rich_help_panel=MODELS)(train_command)

@@ -182,6 +182,21 @@ class LeaderboardOutput(Output):
     passed_over: tuple[str, ...] = ()
 
 
+class MissingOutput(StrictModel):
+    """Something that the page of the paper lacks, and the command that fills it; empty where none can."""
+
+    what: str
+    command: str
+
+
+class PaperOutput(Output):
+    """`sshbench paper --json`."""
+
+    page: str
+    files: tuple[str, ...]
+    missing: tuple[MissingOutput, ...]
+
+
 class DetectOutput(Output):
     """`sshbench detect --json`; `faces` are found, of which `drawn` are drawn."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Settings
 from sshbench.detectors.execution import CALIBRATION_RANGE, EXECUTION, effective_settings, int8_network_of
@@ -13,7 +13,13 @@ from sshbench.detectors.weights import find_weights, locate_weights
 from sshbench.errors import InputError, MissingDataError, UsageError
 from sshbench.files import sha256_of
 from sshbench.runtimes.plan import ONNX_BACKENDS, plan
+from sshbench.ssh.architecture import architecture
+from sshbench.ssh.candidates import CANDIDATES
 from sshbench.ssh.preprocess import pyramid_scales
+from sshbench.ssh.random_weights import PARAMETERS, RANDOM, random_note, seed_of
+
+if TYPE_CHECKING:
+    from sshbench.ssh.weights import Weights
 
 _RELEASE = Settings(resize="1200x1600", score_threshold=0.05, nms_iou=0.3, extra={**EXECUTION, "backend": "auto"})
 
@@ -23,6 +29,7 @@ class Ssh(SshStages):
 
     Attributes:
         preferred: The backend for fp32 on the CPU if the user names none.
+        widths: Architecture of random weights.
         trained_on: What the weights file says of the benchmarks it was trained on; None if it says nothing.
     """
 
@@ -39,27 +46,30 @@ class Ssh(SshStages):
         defaults_source="SSH release, SSH/configs/wider.yml and default_config.yml",
     )
     preferred: ClassVar[str] = "auto"
+    widths: ClassVar[str] = "ssh-vgg16"
     trained_on: tuple[str, ...] | None = None
 
     def load(self) -> None:
-        """Read the weights and build the network; the settings then hold what the library says really runs it."""
+        """Read or make weights and build the network; the settings then hold what the library says really runs it."""
         from sshbench.ssh import backends
         from sshbench.ssh.onnx_graph import onnx_model
-        from sshbench.ssh.weights import load_weights
+        from sshbench.ssh.weights import random_weights
 
         if self.pyramid and self.settings.resize != "original":
             raise UsageError(
                 f"'{self.info.name}' has four sizes of its own, so resize cannot be {self.settings.resize}",
                 remedy="Leave the input size at original, or use detector 'ssh'",
             )
-        path = self._find()
-        weights = load_weights(path)
-        if weights.trunk_only:
-            raise InputError(
-                "holds a trunk only, which is a start for training and not a detector",
-                file=path,
-                remedy="Train it first: sshbench train",
-            )
+        self._seed, note = seed_of(self._weights), {}
+        if self._seed is None:
+            weights = self._read(self._find())
+            self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
+            origin = weights.metadata.get("origin", "")
+            if origin.startswith(RANDOM):  # a file of `sshbench weights random`: every result shall say so
+                self.trained_on, note = (), {PARAMETERS: origin}
+        else:
+            weights = random_weights(architecture(self.widths), self._seed, few_boxes=True)
+            self.trained_on, note = (), random_note(self._seed, CANDIDATES)
         extra = self.settings.extra
         asked = str(extra["backend"]), str(extra["precision"]), str(extra["device"])
         chosen = plan(self.preferred if asked == ("auto", "fp32", "cpu") else asked[0], *asked[1:])
@@ -71,11 +81,22 @@ class Ssh(SshStages):
         ran = self.network.plan
         self.input_device = ran.device if ran.kind == "cuda" and ran.backend not in ONNX_BACKENDS else ""
         self.settings = effective_settings(self.settings, ran, calibration, always=True)
-        own = {**self.settings.extra, "architecture": weights.architecture.name}
+        own = {**self.settings.extra, "architecture": weights.architecture.name, **note}
         self.settings = replace(self.settings, extra=own)
-        self.trained_on = _benchmarks(weights.metadata.get("trained_on"))
+
+    def _read(self, path: Path) -> Weights:
+        from sshbench.ssh.weights import load_weights
+
+        weights = load_weights(path)
+        if weights.trunk_only:
+            raise InputError(
+                "holds a trunk only, which is a start for training and not a detector",
+                file=path,
+                remedy="Train it first: sshbench train",
+            )
         self.weights_sha256 = sha256_of(path)
         self._weights_bytes = path.stat().st_size
+        return weights
 
     def _find(self) -> Path:
         if self._weights is not None:
@@ -124,6 +145,7 @@ class SshTiny(Ssh):
         defaults=replace(_RELEASE, resize="600x800"),
         defaults_source="SSH release (score 0.05, NMS 0.3); the size with the best AP on the validation images",
     )
+    widths = "ssh-tiny"
     preferred = "onnxruntime"  # always installed, and for a network this small faster than PyTorch
 
     def _find(self) -> Path:

@@ -13,6 +13,7 @@ from sshbench.detectors.cost import NetworkCost
 from sshbench.records import Detections, Image
 from sshbench.ssh.architecture import architecture
 from sshbench.ssh.backends import Network
+from sshbench.ssh.candidates import with_candidates_of
 from sshbench.ssh.decode import LevelOutputs, pooled, suppressed
 from sshbench.ssh.preprocess import PYRAMID, network_input, pyramid_scales
 from sshbench.ssh.work import work_of
@@ -38,6 +39,7 @@ class SshStages(WeightsAdapter):
     pyramid: ClassVar[bool] = False
     network: Network
     input_device: str = ""
+    _seed: int | None = None
 
     def preprocess(self, image: Image) -> Prepared[Levels]:
         """Return the network's input at each scale."""
@@ -69,6 +71,8 @@ class SshStages(WeightsAdapter):
         """Return boxes and scores of all scales in original pixels, before NMS: what the release's timer includes."""
         inputs = [((data.shape[2], data.shape[3]), scale) for data, scale in prepared.data]
         modules = [self._kept(i, [(c[0], b[0]) for c, b in level]) for i, level in enumerate(outputs)]
+        if self._seed is not None:
+            modules = with_candidates_of(modules, self.settings.score_threshold)
         if isinstance(outputs[0][0][0], np.ndarray):
             host = [LevelOutputs(kept, *put) for kept, put in zip(modules, inputs, strict=True)]
             return pooled(host, self.settings.score_threshold)
@@ -93,7 +97,7 @@ class SshStages(WeightsAdapter):
         rows = range(len(prepared))
         return [[[(c[i : i + 1], b[i : i + 1]) for c, b in level] for level in levels] for i in rows]
 
-    def _kept(self, level: int, outputs: Modules) -> list[tuple[Any, Any] | None]:
+    def _kept(self, level: int, outputs: Modules) -> Sequence[tuple[Any, Any] | None]:
         # The largest scale of the pyramid is for small faces, so the module of large faces is left out there.
         if self.pyramid and level == len(PYRAMID) - 1:
             return [*outputs[:2], None]

@@ -24,13 +24,14 @@ _MOST_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of a published table; `printed` keeps the digits as they stand there."""
+    """One row of a published table: `printed` keeps the digits as they stand there, `note` is for readers."""
 
     method: str
     subset: str
     printed: str
     kind: str
     source: str
+    note: str = ""
 
 
 def published_figures(benchmark: Collection, split: str, folder: Path | None = None) -> list[Figure]:
@@ -44,7 +45,9 @@ def published_figures(benchmark: Collection, split: str, folder: Path | None = N
     def figure(row: Mapping[str, str]) -> Figure:
         subset, printed = (row["subset"], row["ap"]) if benchmark == "wider" else (row["metric"], row["value"])
         Decimal(printed)
-        return Figure(row["method"], subset.removeprefix(f"{FDDB_METRIC}/"), printed, row["kind"], row["source"])
+        return Figure(
+            row["method"], subset.removeprefix(f"{FDDB_METRIC}/"), printed, row["kind"], row["source"], row["note"]
+        )
 
     return read_rows(path, figure, "invalid row of a published table")
 

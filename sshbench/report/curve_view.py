@@ -91,11 +91,11 @@ def curve_view(
     is_roc = isinstance(curves[0], ROCCurve)
     x_end = SHOWN_FALSE_POSITIVES if is_roc else 1
     runs = [
-        Line(label, _figure(curve), style_of(i), _path(curve), _band(bands.get(label), x_end))
+        Line(label, _figure(curve), style_of(i), curve_path(curve), _band(bands.get(label), x_end))
         for i, (label, curve) in enumerate(zip(evaluations, curves, strict=True))
     ]
     greys = [
-        Line(label, _figure(curve), f"o{i // _DASHES % _SHADES} l{i % _DASHES}", _path(curve))
+        Line(label, _figure(curve), f"o{i // _DASHES % _SHADES} l{i % _DASHES}", curve_path(curve))
         for i, (label, curve) in enumerate(others.items())
     ]
     places = np.linspace(0.0, x_end, GRID)
@@ -149,7 +149,8 @@ def _figure(curve: Curve) -> str:
     return truncated_percent(drawn_points(curve)[2])
 
 
-def _path(curve: Curve) -> str:
+def curve_path(curve: Curve) -> str:
+    """Return a curve as an SVG path in `UNITS`, thinned to what a plot needs."""
     kept = thinned(curve, UNITS)
     if isinstance(curve, ROCCurve):
         x, y = curve.false_positives[kept] / SHOWN_FALSE_POSITIVES, curve.true_positive_rate[kept]

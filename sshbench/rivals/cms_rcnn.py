@@ -7,8 +7,8 @@ from pathlib import Path
 from sshbench.detectors.contract import DetectorInfo
 from sshbench.errors import UsageError
 from sshbench.rivals.faster_rcnn import SETTINGS, FasterRcnnVgg16
-from sshbench.rivals.random_weights import RANDOM, seed_of
 from sshbench.rivals.two_stage_layers import CmsRcnnShape
+from sshbench.ssh.random_weights import RANDOM, seed_of
 
 
 class CmsRcnn(FasterRcnnVgg16):

@@ -15,12 +15,12 @@ from sshbench.detectors.parts import run_parts
 from sshbench.errors import DetectorError
 from sshbench.records import Detections, Image
 from sshbench.rivals.proposals import PROPOSALS
-from sshbench.rivals.random_weights import random_note, seed_of, with_candidates
 from sshbench.rivals.two_stage_layers import FasterRcnn
 from sshbench.rivals.two_stage_weights import random_two_stage, read_two_stage
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.decode import decode, suppressed
 from sshbench.ssh.preprocess import network_input
+from sshbench.ssh.random_weights import random_note, seed_of, with_candidates
 
 Input = tuple[Float32Array, tuple[int, int]]
 """The network's input, float32 (1, 3, height, width), and height and width of the original image."""

@@ -17,7 +17,7 @@ from sshbench.rivals.hr_levels import DEMO
 from sshbench.rivals.hr_stages import HrInput, HrStages, Maps, protocol_of
 from sshbench.rivals.hr_templates import chosen_templates
 from sshbench.rivals.hr_weights import HrWeights
-from sshbench.rivals.random_weights import random_note, seed_of, shift_for
+from sshbench.ssh.random_weights import random_note, seed_of, shift_for
 
 _THRESHOLD = math.log(0.03 / 0.97)
 _DEMO_THRESHOLD, _DEMO_NMS = 0.0, 0.1  # a probability of 0.5

@@ -7,7 +7,7 @@ import numpy as np
 from sshbench.rivals.hr_graph import BatchNorm, Convolution, Graph, Upsample
 from sshbench.rivals.hr_templates import published_templates
 from sshbench.rivals.hr_weights import HrWeights
-from sshbench.rivals.random_weights import random_parameters
+from sshbench.ssh.random_weights import random_parameters
 
 MEAN = (119.2996, 110.54627, 101.83843)
 """Of red, green and blue. Source: peiyunh/tiny, data/widerface/imageStats.mat (MIT, 2016)."""

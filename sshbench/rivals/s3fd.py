@@ -13,13 +13,13 @@ from sshbench.detectors.contract import PROBABILITY, DetectorInfo, Prepared, Set
 from sshbench.detectors.cost import NetworkCost
 from sshbench.errors import UsageError, did_you_mean
 from sshbench.records import Detections, FloatArray, Image
-from sshbench.rivals.random_weights import random_note, seed_of, with_candidates
 from sshbench.rivals.s3fd_decode import candidates, margins
 from sshbench.rivals.s3fd_ellipses import FITTED_ON
 from sshbench.rivals.s3fd_layers import Variant
 from sshbench.rivals.s3fd_output import OUTPUTS, as_output
 from sshbench.ssh.anchors import Float32Array
 from sshbench.ssh.preprocess import network_input
+from sshbench.ssh.random_weights import random_note, seed_of, with_candidates
 
 MEAN = (104.0, 117.0, 123.0)
 """Of blue, green and red."""

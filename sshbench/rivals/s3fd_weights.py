@@ -14,9 +14,9 @@ import numpy as np
 from sshbench.errors import InputError, UsageError
 from sshbench.rivals.importing import caffe_parameters, check_parameters
 from sshbench.rivals.layers import Conv
-from sshbench.rivals.random_weights import random_parameters
 from sshbench.rivals.s3fd_layers import Variant
 from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.random_weights import random_parameters
 
 _VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 _REMEDY = "Give the authors' SFD.caffemodel, a conversion of it, or a state dict of S3FD.pytorch"

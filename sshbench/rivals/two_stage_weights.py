@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sshbench.errors import InputError
 from sshbench.rivals.importing import caffe_parameters, check_parameters
-from sshbench.rivals.random_weights import random_parameters
 from sshbench.rivals.two_stage_layers import NORM_SCALE, PREDICTORS, FasterRcnn
 from sshbench.ssh.anchors import Float32Array
+from sshbench.ssh.random_weights import random_parameters
 
 
 def read_two_stage(path: Path, shape: FasterRcnn) -> dict[str, Float32Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from scipy.io import loadmat, savemat
@@ -18,14 +20,20 @@ import sshbench
 from sshbench.evaluation.loading import load_dataset
 from sshbench.files import sample_dir
 from sshbench.formats.wider import write_wider
+from sshbench.published import ImportedCurve
+from sshbench.published.store import store
 from sshbench.records import Detections, DetectionSet
 from sshbench.report.build import build_report
 from sshbench.report.leaderboard import Leaderboard
 from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_files import write_leaderboard
 from sshbench.report.leaderboard_page import page as page_of
+from sshbench.ssh_paper import measuring
+from sshbench.ssh_paper.check import check_claims
+from sshbench.ssh_paper.page import build_paper
 from sshbench.timing.record import TimingRecord
 from tests.analysis.sets import GOLDEN
+from tests.ssh_paper.fakes import Fake
 
 MEASURED = Path(__file__).parents[2] / "results" / "measured"
 OF_RUNS = MEASURED / "amd-epyc-2-cores" / "of-runs"
@@ -143,6 +151,24 @@ def _board_of_names(folder: Path) -> None:
     (folder / "index.html").write_text(page_of(rows, note=OTHER), encoding="utf-8")
 
 
+def _paper(folder: Path) -> None:
+    """The SSH paper's page: imported curves, claims, timings, and committed runs whose detectors got other names."""
+    ends = np.array([[1.0, 0.0], [0.9, 0.5], [0.2, 1.0]])
+    results = folder / "results"
+    with (
+        patch.dict(os.environ, SSHBENCH_CACHE=str(folder / "cache")),
+        patch.object(measuring, "run_interleaved", Fake()),
+    ):
+        store("wider", [ImportedCurve("SSH", "val", name, ends, 0.8, "file") for name in ("easy", "hard")])
+        check_claims(results / "claims", sizes="400x800")
+        for old, new in (("yunet", DETECTOR), ("centerface", OTHER), ("mtcnn", "ssh")):
+            target = results / old / "identity.json"
+            shutil.copytree(MEASURED / "wider" / old, target.parent)
+            (target.parent / "analysis.json").unlink(missing_ok=True)
+            target.write_text(json.dumps({**json.loads(target.read_text()), "detector": new}))
+        build_paper(folder / "page", on=[results])
+
+
 def _measured(folder: Path) -> None:
     write_leaderboard(board(), folder)
 
@@ -154,7 +180,13 @@ def _fddb(folder: Path) -> None:
 
 
 BUILDERS: Mapping[str, Callable[[Path], None]] = MappingProxyType(
-    {"attacked": _attacked, "fddb": _fddb, "measured": _measured, "board of names": _board_of_names}
+    {
+        "attacked": _attacked,
+        "fddb": _fddb,
+        "measured": _measured,
+        "board of names": _board_of_names,
+        "paper": _paper,
+    }
 )
 """By name, what builds pages in a folder."""
 
@@ -194,6 +226,7 @@ STYLED: Mapping[str, Page] = MappingProxyType(
         "failures, images": Page("attacked", "report/failures.html", 3, "#_view=images", names=_ALL),
         "leaderboard": Page("measured", "index.html", 1, script=_FOCUS),
         "leaderboard of names": Page("board of names", "index.html", 1, script=_FOCUS, names=_DETECTORS),
+        "SSH paper": Page("paper", "page/index.html", 1, script=_OPEN, names=_DETECTORS),
     }
 )
 """Pages with our style, and what may be opened on them."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sshbench.errors import UsageError
-from sshbench.rivals.random_weights import random_parameters, seed_of, shift_for
+from sshbench.ssh.random_weights import random_parameters, seed_of, shift_for
 
 SHAPES = {"a.weight": (8, 4, 3, 3), "a.bias": (8,), "b.weight": (8, 4, 3, 3)}
 

@@ -19,6 +19,8 @@ from sshbench.errors import UsageError
 from sshbench.ssh.anchors import Float32Array
 
 RANDOM = "random"
+PARAMETERS = "parameters"
+"""Setting that says of a result that it is of random weights."""
 PREDICTOR = 0.01
 """Factor of the weights of layers that predict scores or boxes."""
 _ASKED = re.compile(rf"{RANDOM}(?::(\d{{1,9}}))?")
@@ -97,9 +99,18 @@ def with_candidates(logits: Float32Array, count: int, threshold: float) -> Float
     >>> with_candidates(np.array([0, 3, 1, 2], dtype=np.float32), 2, 0.5).tolist()
     [-1.5, 1.5, -0.5, 0.5]
     """
-    certain = min(max(threshold, 1e-6), 1 - 1e-6)
-    moved: Float32Array = logits + np.float32(shift_for(logits, count, math.log(certain / (1 - certain))))
+    moved: Float32Array = logits + np.float32(shift_for(logits, count, logit(threshold)))
     return moved
+
+
+def logit(probability: float) -> float:
+    """Return the logit of a probability, which is kept away from 0 and 1.
+
+    >>> logit(0.5)
+    0.0
+    """
+    certain = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(certain / (1 - certain))
 
 
 def random_note(seed: int, candidates: int) -> dict[str, str]:
@@ -108,4 +119,4 @@ def random_note(seed: int, candidates: int) -> dict[str, str]:
     >>> random_note(0, 1000)
     {'parameters': 'random, seed 0, 1000 candidates'}
     """
-    return {"parameters": f"{RANDOM}, seed {seed}, {candidates} candidates"}
+    return {PARAMETERS: f"{RANDOM}, seed {seed}, {candidates} candidates"}
