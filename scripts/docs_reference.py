@@ -25,7 +25,9 @@ GROUPS = {
 """By name of a page of the API, its title and the modules whose public names it has; the first that fits wins."""
 
 NEEDS = {
+    "claims": "half an hour",
     "data fetch": "the network",
+    "paper": "the curves of WIDER FACE's evaluation tool",
     "weights fetch": "the network",
     "weights import": "a file of weights in another form",
     "weights path": "fetched weights",
