@@ -7,8 +7,9 @@ BIN := .venv/$(SCRIPTS)
 PIP := -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 READY_SSH := .venv/.ready-ssh
+READY_DOCS := .venv/.ready-docs
 
-.PHONY: demo test lint bench lowest newest torch package release-check clean
+.PHONY: demo test lint bench docs lowest newest torch package release-check clean
 
 demo: $(READY)
 	$(BIN)/sshbench demo --out demo
@@ -23,6 +24,11 @@ lint: $(READY_SSH)
 
 bench: $(READY_SSH)
 	$(BIN)/pytest tests/benchmarks --benchmark-only
+
+# The documentation, into site/: strict, offline, every link checked.
+docs: $(READY_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python scripts/check_site.py site
 
 # What every supported environment must pass, with sshbench as pip installs it: the official tools' outputs on the golden
 # sets, the readers, and the demo.
@@ -75,5 +81,9 @@ $(READY_SSH): $(READY) requirements-ssh.lock
 	$(BIN)/python $(PIP) --requirement requirements-ssh.lock
 	touch $@
 
+$(READY_DOCS): $(READY) requirements-docs.lock
+	$(BIN)/python $(PIP) --requirement requirements-docs.lock
+	touch $@
+
 clean:
-	rm -rf .venv .venv-lowest .venv-newest .venv-torch .venv-package demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf .venv .venv-lowest .venv-newest .venv-torch .venv-package demo site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

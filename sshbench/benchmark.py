@@ -81,7 +81,7 @@ def run(
             The detector must then be given as text, or be picklable and of a module.
         batch: Maximum number of images of one size that the detector gets at once; more than one needs a detector
             with `forward_batch` and pays on accelerators. Results are equal to the bit or within the bounds that
-            docs/scale.md states, so that it is no part of a run's identity.
+            docs/clusters.md states, so that it is no part of a run's identity.
         cluster: Address of a Dask scheduler whose workers detect, for example `tcp://host:8786`.
         shard: The part `K/N` of the images, or `auto`: K and N from torchrun's or SLURM's variables. The run's folder
             is then `shard-K-of-N` in `out`, where that is given; `sshbench.merge` joins them.

@@ -61,6 +61,9 @@ class Layout(StrictModel):
         root: The dataset's folder, where `--data` does not name it; relative to the protocol file.
         annotation: Annotation files, or patterns of them.
         images: Folders of the images.
+        image_root: The folder of the images, where they lie elsewhere; `--images` names another one.
+        orientation: Of photographs with an EXIF orientation: whether boxes are those of the stored pixels or of the
+            upright image. The annotated size decides where it can.
         sizes: Lists of image sizes, for datasets that are evaluated without images.
         category: Name of the category (COCO) or class (YOLO) that holds the faces, or its number; where there is only
             one, it need not have this name.
@@ -107,7 +110,13 @@ def _kinds(kind: object) -> dict[str, str]:
 
 
 class Inference(StrictModel):
-    """Resize, threshold and NMS policy; `detector` leaves it to the detector's own published settings."""
+    """Resize, threshold and NMS policy; `detector` leaves it to the detector's own published settings.
+
+    Attributes:
+        resize: Input size, as `--resize` takes it.
+        score_threshold: Lowest score of a detection.
+        nms_iou: IoU over which non-maximum suppression drops a detection.
+    """
 
     resize: str = "detector"
     score_threshold: float | Literal["detector"] = "detector"
@@ -119,7 +128,13 @@ class Inference(StrictModel):
 
 
 class Expected(StrictModel):
-    """Counts of the whole dataset, which `sshbench data check` verifies."""
+    """Counts of the whole dataset, which `sshbench data check` verifies.
+
+    Attributes:
+        images: Number of images.
+        events: Number of events, where images come in events.
+        faces: Number of annotated faces, those included that count nowhere.
+    """
 
     images: int | None = None
     events: int | None = None
@@ -127,7 +142,13 @@ class Expected(StrictModel):
 
 
 class Source(StrictModel):
-    """Where a protocol's numbers come from."""
+    """Where a protocol's numbers come from.
+
+    Attributes:
+        what: What the source is about.
+        title: Its title.
+        url: Its address.
+    """
 
     what: str
     title: str

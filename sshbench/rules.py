@@ -34,6 +34,12 @@ class WiderEvaluation(Rules):
     """Numbers of the WIDER FACE evaluation; see `sshbench.evaluators.wider` for what each one does.
 
     Attributes:
+        iou_threshold: A detection hits a face at this IoU or more.
+        iou_arithmetic: `double` (official tool since 2019), or `int32`, which rounds the IoU (2017 and 2018).
+        box_convention: `inclusive` adds 1 to every side, `continuous` does not.
+        score_precision: In which scores are normalised over the whole set.
+        thresholds: Number of thresholds between 1 and 0 at which precision and recall are counted.
+        ap_rule: Area under the curve as the official tool computes it.
         images_without_faces: What becomes of the detections in an image without any ground-truth box: `skip` passes
             over them, as the official tool does; `count` makes them false positives, which suits data with such
             images on purpose. An image whose boxes are all ignored in a subset is not such an image.
@@ -60,7 +66,14 @@ class WiderEvaluation(Rules):
 
 
 class FddbEvaluation(Rules):
-    """Numbers of the FDDB evaluation; see `sshbench.evaluators.fddb`."""
+    """Numbers of the FDDB evaluation; see `sshbench.evaluators.fddb`.
+
+    Attributes:
+        matching: `official` follows the official tool's solver, `optimal` takes the best assignment.
+        discrete_iou: A match counts as one face over this IoU.
+        false_positives: Numbers of false positives at which the true positive rate is read.
+        fit_ellipse: Whether rectangles become ellipses, by a rule fitted on FDDB, before they are compared.
+    """
 
     kind: Literal["fddb"]
     matching: Literal["official", "optimal"]
@@ -70,7 +83,15 @@ class FddbEvaluation(Rules):
 
 
 class PascalEvaluation(Rules):
-    """Numbers of the PASCAL Faces and AFW evaluation; see `sshbench.evaluators.pascal`."""
+    """Numbers of the PASCAL Faces and AFW evaluation; see `sshbench.evaluators.pascal`.
+
+    Attributes:
+        iterations: How often precision and recall are computed; after each but the last the boxes are aligned.
+        iou_threshold: A detection hits a face over this IoU.
+        least_detection: Pixels; a detection is used if one of its sides is longer.
+        least_face: Pixels; a face with a shorter side is ignored.
+        ap_rule: Area under the curve, as PASCAL VOC computes it since 2010.
+    """
 
     kind: Literal["pascal"]
     iterations: int = Field(ge=1, le=100)

@@ -205,7 +205,7 @@ def fetch_command(
         typer.echo(f"Next: `sshbench data check {dataset} --data {data}` reports what is complete.")
 
 
-_FORMS = """Predictions that `sshbench eval --predictions` reads:
+PREDICTION_FORMS = """Predictions that `sshbench eval --predictions` reads:
 
 wider    folder or zip, one file <event>/<image>.txt per image:
            0--Parade/0_Parade_1          name of the image, ignored
@@ -234,7 +234,7 @@ def formats_command() -> None:
 
       sshbench data formats
     """
-    typer.echo(_FORMS, nl=False)
+    typer.echo(PREDICTION_FORMS, nl=False)
 
 
 @data_app.command("convert")

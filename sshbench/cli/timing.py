@@ -23,7 +23,14 @@ from sshbench.errors import UsageError
 timing_app = App(help="Measure the latency of detectors, with intervals.", invoke_without_command=True)
 
 
-@timing_app.callback()
+@timing_app.callback(
+    epilog="""Examples:
+
+  sshbench timing --detector yunet --detector haar -o timings
+
+  sshbench timing --run runs/yunet -o timings
+"""
+)
 def timing_command(
     context: typer.Context,
     detector: Annotated[

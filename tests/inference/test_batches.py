@@ -114,7 +114,7 @@ def bad_sample(sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def close(one: Detections, other: Detections) -> None:
-    """Check the bound of docs/scale.md; on most machines most detectors give the same bits."""
+    """Check the bound of docs/clusters.md; on most machines most detectors give the same bits."""
     assert len(one) == len(other)
     np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
     np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)

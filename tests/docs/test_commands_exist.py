@@ -1,4 +1,4 @@
-"""Commands and Python in README and docs name what exists: commands, options, public functions."""
+"""Commands and Python in README and docs name what exists: commands, options, public functions; run or not."""
 
 from __future__ import annotations
 
@@ -11,27 +11,15 @@ import pytest
 import typer.main
 
 import sshbench
-
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+from tests.docs.blocks import PAGES, blocks, commands
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a page in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-
-
-def commands(page: Path) -> list[list[str]]:
+def commands_of(page: Path) -> list[list[str]]:
     """Return every sshbench command of a page, as words: those in blocks, and those in running text."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
-    lines += re.findall(r"`(sshbench [^`]*)`", text)
-    found = []
-    for line in lines:
-        words = shlex.split(line.split(" > ")[0], comments=True)
-        if words[:1] == ["sshbench"]:
-            found.append(words[1:])
-    return found
+    found = [list(command.words) for block in blocks(text) if block.language == "sh" for command in commands(block)]
+    found += [shlex.split(line.split(" > ")[0], comments=True) for line in re.findall(r"`(sshbench [^`]*)`", text)]
+    return [words[1:] for words in found if words[:1] == ["sshbench"]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -39,7 +27,7 @@ def test_commands_and_options_exist(page: Path) -> None:
     from sshbench.cli import app
 
     root = typer.main.get_command(app)
-    for words in commands(page):
+    for words in commands_of(page):
         command, rest = root, list(words)
         while (inner := getattr(command, "commands", None)) and rest and not rest[0].startswith("-"):
             name = rest.pop(0)
@@ -55,14 +43,18 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_is_valid_and_uses_public_names(page: Path) -> None:
-    for block in blocks(page, "python"):
-        for node in ast.walk(ast.parse(block)):
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language != "python":
+            continue
+        for node in ast.walk(ast.parse(block.text)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sshbench":
                 assert hasattr(sshbench, node.attr), f"{page.name}: sshbench.{node.attr}"
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            if not link.startswith("http"):
-                assert (page.parent / link).exists(), f"{page.name}: {link}"
+def test_a_mark_is_read_in_a_line_and_in_the_first_line_of_a_block() -> None:
+    (block,) = blocks("```sh\nsshbench a -o x > y   # then z; needs the network\nsshbench b 'c # d' \\\n  e\n```\n")
+    first, second = commands(block)
+    assert (first.words, first.into, first.needs) == (("sshbench", "a", "-o", "x"), "y", "the network")
+    assert (second.words, second.into, second.needs) == (("sshbench", "b", "c # d", "e"), "", "")
+    (block,) = blocks("1. text\n\n    ```sh\n    # needs a GPU\n    sshbench a\n    ```\n")
+    assert [command.needs for command in commands(block)] == ["a GPU"]
