@@ -1,6 +1,6 @@
 """Write the tables in README and docs/, `reproduction.csv` and the leaderboard's page from the committed results.
 
-    python scripts/update_tables.py
+    python -m scripts.update_tables
 
 A test fails if they do not match the results.
 """
@@ -12,6 +12,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.precision_table import precisions
 from sshbench.analysis.intervals import with_interval
 from sshbench.analysis.record import COMPARISON, ComparisonRecord, Rank
 from sshbench.detectors.registry import names
@@ -264,6 +265,7 @@ TABLES = [
     ("docs/speed.md", "timings", timings),
     ("docs/leaderboard.md", "leaderboard", leaderboard),
     ("docs/analysis.md", "coverage", coverage),
+    ("docs/runtimes.md", "precisions", precisions),
     ("README.md", "reproduction", reproduction),
     ("README.md", "ranks", ranks),
 ]
