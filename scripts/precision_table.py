@@ -47,7 +47,8 @@ def precisions() -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for detector in DETECTORS:
-        known = {way for table in (*figures.values(), times) for name, way in table if name == detector}
+        known = {way for table in figures.values() for name, way in table if name == detector}
+        known |= {way for name, way in times if name == detector}
         for way in sorted(known, key=lambda way: (way.precision, way.quantizer, way.backend)):
             key = detector, way
             accuracy = [cell for part, names in METRICS.items() for cell in figures[part].get(key, ["-"] * len(names))]
