@@ -21,7 +21,7 @@ from sshbench.models import StrictModel
 from sshbench.records import FloatArray
 from sshbench.rivals.hr_graph import Graph
 from sshbench.ssh.anchors import Float32Array
-from sshbench.ssh.weights import in_order
+from sshbench.ssh.weights import check_shapes, in_order
 
 FORMAT = "sshbench-hr-1"
 _REMEDY = "`sshbench weights import hr_res101.mat -o FILE` makes one from the authors' file"
@@ -112,17 +112,7 @@ def load_hr_weights(path: Path) -> HrWeights:
 
 
 def _check(weights: HrWeights, path: Path) -> None:
-    expected, parameters = weights.graph.parameter_shapes(), weights.parameters
-    for name, shape in expected.items():
-        if name not in parameters:
-            raise InputError("is missing", file=path, field=name, remedy=_REMEDY)
-        if parameters[name].shape != shape:
-            found = parameters[name].shape
-            raise InputError(f"has shape {found}, not {shape}", file=path, field=name, remedy=_REMEDY)
-        if not np.isfinite(parameters[name]).all():
-            raise InputError("is not finite", file=path, field=name, remedy="Get the file again")
-    if unknown := sorted(set(parameters) - set(expected)):
-        raise InputError("does not belong to any layer", file=path, field=unknown[0], remedy=_REMEDY)
+    check_shapes(weights.parameters, weights.graph.parameter_shapes(), path, _REMEDY)
     channels = 5 * len(weights.templates)
     if weights.graph.shapes(64, 64)[weights.graph.output][0] != channels:
         raise InputError(f"must have {channels} channels", file=path, field=weights.graph.output, remedy=_REMEDY)

@@ -109,7 +109,21 @@ def check_parameters(parameters: Parameters, layers: Iterable[Layer], path: Path
     for layer in layers:
         expected[f"{layer.name}.weight"] = layer.weight_shape
         expected[f"{layer.name}.bias"] = (layer.outputs,)
-    remedy = "These are parameters of another network, or of other widths"
+    check_shapes(parameters, expected, path, "These are parameters of another network, or of other widths")
+
+
+def check_shapes(parameters: Parameters, expected: Mapping[str, tuple[int, ...]], path: Path, remedy: str) -> None:
+    """Compare parameters with the shapes that a network has.
+
+    Args:
+        parameters: By name.
+        expected: Shape of each parameter.
+        path: Their file, for messages.
+        remedy: What to do where they are of another network.
+
+    Raises:
+        InputError: A parameter is missing, unknown, not finite or has a wrong shape; the message names it.
+    """
     for name, shape in expected.items():
         if name not in parameters:
             raise InputError("is missing", file=path, field=name, remedy=remedy)
