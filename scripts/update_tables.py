@@ -23,6 +23,7 @@ from sshbench.report.leaderboard_collect import collect
 from sshbench.report.leaderboard_files import write_leaderboard
 from sshbench.report.leaderboard_text import WORK_COLUMNS, WORK_NOTE, latency_text, pixels_text, work_cells
 from sshbench.report.measured import read_measured
+from sshbench.tables import digits_text
 from sshbench.timing.plots import label_of
 from sshbench.timing.record import TimingRecord
 
@@ -284,7 +285,7 @@ def updated(text: str, name: str, table: str) -> str:
 
 
 def _cell(milliseconds: float, stable: bool) -> str:
-    shown = f"{milliseconds:.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+    shown = digits_text(milliseconds)
     return shown if stable else f"({shown})"
 
 

@@ -26,6 +26,15 @@ def _quoted(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
+def digits_text(number: float, digits: int = 3) -> str:
+    """Return a number with so many digits, and all of those before the decimal point.
+
+    >>> digits_text(1.2345), digits_text(123.456), digits_text(1845.9)
+    ('1.23', '123', '1846')
+    """
+    return f"{number:.0f}" if abs(number) >= 10 ** (digits - 1) else f"{number:.{digits}g}"
+
+
 def markdown_row(cells: Iterable[str]) -> str:
     """Return one row of a Markdown table.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sshbench.errors import UsageError
 from sshbench.files import published_dir
+from sshbench.tables import digits_text
 from sshbench.timing.compare import Ratio, paired_ratios
 from sshbench.timing.record import SizeTiming, TimingRecord
 from sshbench.timing.sweep import Sweep
@@ -186,6 +187,4 @@ def _paper_row(record: TimingRecord) -> list[tuple[str, str, str]]:
 
 
 def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return "-" if value is None else digits_text(value)

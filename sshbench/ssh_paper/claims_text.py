@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sshbench.ssh_paper.judging import RULES
 from sshbench.ssh_paper.record import ClaimRow, ClaimsRecord, Place, Span, Table, Verdict
-from sshbench.tables import escape_markdown, markdown_row, to_csv
+from sshbench.tables import digits_text, escape_markdown, markdown_row, to_csv
 
 TITLES: dict[Table, str] = {
     "same input": "Same input, one pass",
@@ -67,7 +67,7 @@ def cells_of(row: ClaimRow) -> tuple[str, ...]:
 
 def stages_text(row: ClaimRow) -> str:
     """Return the stages within the total, in milliseconds."""
-    return ", ".join(f"{name.removeprefix(FORWARD)} {one.value:.3g}" for name, one in row.stages.items())
+    return ", ".join(f"{name.removeprefix(FORWARD)} {digits_text(one.value)}" for name, one in row.stages.items())
 
 
 def span_text(span: Span, digits: int = 3) -> str:
@@ -76,15 +76,12 @@ def span_text(span: Span, digits: int = 3) -> str:
     >>> span_text(Span(value=1.25)), span_text(Span(value=1234.5))
     ('1.25', '1234')
     """
-    shown = f"{span.value:.{digits}g}"
-    if abs(span.value) >= 1000:
-        shown = f"{span.value:.0f}"
+    shown = digits_text(span.value, digits)
     if span.low is None or span.high is None:
         return shown
     if span.low == span.high:
         return shown
-    ends = (f"{end:.0f}" if abs(end) >= 1000 else f"{end:.{digits}g}" for end in (span.low, span.high))
-    return f"{shown} ({' to '.join(ends)})"
+    return f"{shown} ({digits_text(span.low, digits)} to {digits_text(span.high, digits)})"
 
 
 def place_text(place: Place) -> str:

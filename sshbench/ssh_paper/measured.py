@@ -20,6 +20,7 @@ from sshbench.report.leaderboard_collect import collect
 from sshbench.ssh.random_weights import PARAMETERS, RANDOM
 from sshbench.ssh_paper.exhibits import Exhibit
 from sshbench.ssh_paper.record import CLAIMS, ClaimsRecord
+from sshbench.tables import digits_text
 from sshbench.timing.record import TimingRecord, summary_of
 
 OF_PAPER = ("ssh", "ssh-pyramid", "hr-resnet101", "hr-vgg16", "cms-rcnn-shape", "faster-rcnn-vgg16", "s3fd")
@@ -176,9 +177,10 @@ def timed_lines(timings: Iterable[TimingRecord], sizes: Sequence[str]) -> list[T
         for timing in record.sizes:
             if timing.size in sizes:
                 summary = summary_of(timing, "paper")
-                ends = "" if summary.interval is None else " ({:.3g} to {:.3g})".format(*summary.interval)
+                between = map(digits_text, summary.interval or ())
+                ends = "" if summary.interval is None else f" ({' to '.join(between)})"
                 unstable = "" if timing.stable else ", unstable"
-                rows.setdefault(_where(record), {})[timing.size] = f"{summary.median:.3g}{ends}{unstable}"
+                rows.setdefault(_where(record), {})[timing.size] = f"{digits_text(summary.median)}{ends}{unstable}"
     return [TimedLine(where, mark, ms) for (where, mark), ms in rows.items()]
 
 
