@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -44,7 +42,7 @@ def kill_soon(out: Path, chance: random.Random) -> None:
         while process.poll() is None and stored(out) <= before:
             time.sleep(0.005)
         time.sleep(chance.uniform(0.0, 0.03))
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()  # nothing, where it has ended meanwhile
     process.wait()
 
 
