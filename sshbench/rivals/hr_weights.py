@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sshbench.errors import InputError, MissingDataError
+from sshbench.errors import InputError
 from sshbench.files import write_atomic
 from sshbench.models import StrictModel
 from sshbench.records import FloatArray
 from sshbench.rivals.hr_graph import Graph
 from sshbench.ssh.anchors import Float32Array
-from sshbench.ssh.weights import check_shapes, in_order
+from sshbench.ssh.weights import check_shapes, in_order, read_safetensors
 
 FORMAT = "sshbench-hr-1"
 _REMEDY = "`sshbench weights import hr_res101.mat -o FILE` makes one from the authors' file"
@@ -88,14 +88,7 @@ def load_hr_weights(path: Path) -> HrWeights:
         MissingDataError: There is no such file.
         InputError: The file is not a weights file of HR; the message names what is invalid.
     """
-    if not path.is_file():
-        raise MissingDataError(f"no weights file at {path}", remedy="Check the path")
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            parameters = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"is not a safetensors file ({error})", file=path, remedy=_REMEDY) from error
+    parameters, metadata = read_safetensors(path, _REMEDY)
     if metadata.get("format") != FORMAT:
         found = metadata.get("format")
         raise InputError("is not a weights file of HR", file=path, field="format", value=found, remedy=_REMEDY)

@@ -69,6 +69,28 @@ def in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
+def read_safetensors(path: Path, remedy: str) -> tuple[dict[str, Float32Array], dict[str, str]]:
+    """Read the parameters of a safetensors file as float32, and its metadata.
+
+    Args:
+        path: The file.
+        remedy: What to do where it is another file.
+
+    Raises:
+        MissingDataError: There is no such file.
+        InputError: It is not a safetensors file.
+    """
+    if not path.is_file():
+        raise MissingDataError(f"no weights file at {path}", remedy="Check the path")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            parameters = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"is not a safetensors file ({error})", file=path, remedy=remedy) from error
+    return parameters, metadata
+
+
 def load_weights(path: Path) -> Weights:
     """Read a weights file.
 
@@ -76,15 +98,8 @@ def load_weights(path: Path) -> Weights:
         MissingDataError: There is no such file.
         InputError: The file is not a weights file of SSH; the message names the invalid parameter.
     """
-    if not path.is_file():
-        raise MissingDataError(f"no weights file at {path}", remedy="Check the path")
     remedy = "`sshbench weights import` makes one from a .caffemodel or a PyTorch state dict"
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            parameters = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"is not a safetensors file ({error})", file=path, remedy=remedy) from error
+    parameters, metadata = read_safetensors(path, remedy)
     if metadata.get("format") != FORMAT:
         raise InputError("is not a weights file of SSH", file=path, field="format", remedy=remedy)
     try:
