@@ -27,11 +27,16 @@ def find_results(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
         if path.is_file():
             timings[path] = None
             continue
-        inside = sorted(one.parent for one in path.rglob(METRICS) if one.with_name(IDENTITY).is_file())
+        inside = run_folders(path)
         runs.update(dict.fromkeys(inside))
         others = (one for one in sorted(path.rglob("*.json")) if not any(one.is_relative_to(run) for run in inside))
         timings.update(dict.fromkeys(one for one in others if _is_timing(one)))
     return list(runs), list(timings)
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Return the folders of evaluated runs, and of archived ones, at or below a folder, sorted."""
+    return sorted(path.parent for path in root.rglob(METRICS) if path.with_name(IDENTITY).is_file())
 
 
 def _is_timing(path: Path) -> bool:

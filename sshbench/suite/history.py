@@ -16,8 +16,9 @@ from sshbench.evaluation.benchmarks import headline_of
 from sshbench.evaluation.metrics import title_of
 from sshbench.files import safe_name, write_atomic
 from sshbench.models import StrictModel
+from sshbench.report.found import run_folders
 from sshbench.report.measured import Measured, read_measured
-from sshbench.runs import IDENTITY, METRICS, Identity
+from sshbench.runs import IDENTITY, Identity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def history(folder: str | Path) -> History:
     (['a1', 'b2'], True)
     """
     root = Path(folder).expanduser()
-    places = sorted(path.parent for path in root.rglob(METRICS) if path.with_name(IDENTITY).is_file())
+    places = run_folders(root)
     if not places:
         raise MissingDataError(f"there is no archived run below {root}", remedy="Make them with `sshbench archive`")
     runs = [(place, read_measured(place)) for place in places]
