@@ -18,7 +18,7 @@ from sshbench.progress import progress_bar
 from sshbench.runtimes.plan import BACKENDS, PRECISIONS
 from sshbench.timing.job import Job, check
 from sshbench.timing.record import TimingRecord
-from sshbench.timing.workers import Worker, interleave
+from sshbench.timing.workers import Worker, time_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,10 +235,7 @@ def _time(job: Job, keep: Callable[[TimingRecord], None]) -> str:
         try:
             worker.start()
             for size in job.sizes:
-                least = int(worker.ask(size=size)["least"])
-                interleave([worker], least, job.min_time * 1e9)
-                worker.ask(finish=True)
-                keep(TimingRecord.model_validate(worker.ask(record=True)["record"]))
+                keep(*time_size([worker], size))
         except SshbenchError as error:
             why = str(error).removeprefix(f"{job.detector}: ")
             return f"at {size}: {why}" if size else why

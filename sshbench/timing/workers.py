@@ -98,15 +98,31 @@ def run_interleaved(
             worker.start()
         records: list[TimingRecord] = []
         for size in first.sizes:
-            least = max(int(worker.ask(size=size)["least"]) for worker in workers)
             report = None if on_progress is None else (lambda done, size=size: on_progress(size, done))
-            interleave(workers, least, first.min_time * 1e9, report)
-            for worker in workers:
-                worker.ask(finish=True)
-            records = [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
+            records = time_size(workers, size, report)
             if on_records is not None:
                 on_records(records)
         return records
+
+
+def time_size(
+    workers: Sequence[Worker], size: str, on_progress: Callable[[float], None] | None = None
+) -> list[TimingRecord]:
+    """Time one size in started workers, alternating pass by pass, and return their records of all sizes so far.
+
+    Args:
+        workers: Started; the minimum time of the first applies to all.
+        size: Input size.
+        on_progress: Called with the finished fraction.
+
+    Raises:
+        SshbenchError: A worker reported an error, or ended.
+    """
+    least = max(int(worker.ask(size=size)["least"]) for worker in workers)
+    interleave(workers, least, workers[0].job.min_time * 1e9, on_progress)
+    for worker in workers:
+        worker.ask(finish=True)
+    return [TimingRecord.model_validate(worker.ask(record=True)["record"]) for worker in workers]
 
 
 def interleave(
